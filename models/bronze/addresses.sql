@@ -1,0 +1,13 @@
+-- Addresses as the shop sent them: every version of every record, all text.
+
+select
+    address_id,
+    zipcode,
+    country,
+    address,
+    state,
+    _fivetran_deleted,
+    _fivetran_synced,
+    _karat_file as source_file,
+    _karat_line as source_line
+from {{ source('landing', 'addresses') }}

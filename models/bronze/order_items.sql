@@ -1,0 +1,11 @@
+-- Order items as the shop sent them: every version of every record, all text.
+
+select
+    order_id,
+    product_id,
+    quantity,
+    _fivetran_deleted,
+    _fivetran_synced,
+    _karat_file as source_file,
+    _karat_line as source_line
+from {{ source('landing', 'order_items') }}

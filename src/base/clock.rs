@@ -1,0 +1,56 @@
+//! The only place that asks for the time or for randomness.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+/// The time of one invocation: one instant for everything that a run writes or compares.
+///
+/// `run_started_at`, snapshots' `valid_from`, and `now()` in SQL all come from here, so that a run can be repeated
+/// exactly with `--now`.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    now: DateTime<Utc>,
+    started: Instant,
+}
+
+impl Clock {
+    /// A clock that stands at the given instant, or at the present moment.
+    #[expect(clippy::disallowed_methods, reason = "this is the one clock")]
+    pub fn new(pinned: Option<DateTime<Utc>>) -> Self {
+        Self { now: pinned.unwrap_or_else(Utc::now), started: Instant::now() }
+    }
+
+    /// The run's time; does not move during a run.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// How long ago the run began, on a clock that only goes forward.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// A timestamp for logs and artifacts: the run's time plus what has passed since.
+    pub fn timestamp(&self) -> DateTime<Utc> {
+        self.now + self.elapsed()
+    }
+}
+
+/// Parses the value of `--now`: an RFC 3339 instant, or a date, which means its midnight in UTC.
+pub fn parse_now(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
+        return Ok(instant.with_timezone(&Utc));
+    }
+    if let Ok(date) = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        return Ok(date.and_time(chrono::NaiveTime::MIN).and_utc());
+    }
+    Err(format!("`{text}` is not an instant; expected a form such as 2024-01-31T06:00:00Z or 2024-01-31"))
+}
+
+/// A fresh random identifier: of an invocation, or of a file that is being written.
+#[expect(clippy::disallowed_methods, reason = "this is the one source of randomness")]
+pub fn unique_id() -> Uuid {
+    Uuid::new_v4()
+}

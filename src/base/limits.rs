@@ -1,0 +1,42 @@
+//! Every number that bounds an input. Each names what it protects; a message that refuses an input names the limit.
+
+/// Largest text file of a project, in bytes (models, macros, YAML). Seeds have their own limit.
+pub const TEXT_FILE_BYTES: u64 = 8 << 20;
+/// Largest seed file in bytes: seeds are small tables under version control.
+pub const SEED_FILE_BYTES: u64 = 256 << 20;
+/// Most files below one project folder.
+pub const PROJECT_FILES: usize = 200_000;
+/// Deepest folder nesting below a project folder.
+pub const FOLDER_DEPTH: usize = 64;
+/// Most nodes (mappings, sequences, scalars) of one YAML file, expansions of aliases included.
+pub const YAML_NODES: usize = 5_000_000;
+/// Deepest nesting of a YAML file.
+pub const YAML_DEPTH: usize = 64;
+/// Fuel of one template: instructions plus one per 64 bytes of text made, so it bounds time and memory.
+pub const TEMPLATE_FUEL: u64 = 5_000_000;
+/// Deepest recursion of macros and includes.
+pub const TEMPLATE_RECURSION: usize = 200;
+/// Longest rendered SQL statement in bytes.
+pub const SQL_BYTES: usize = 4 << 20;
+/// Deepest nesting of brackets and subqueries in SQL.
+pub const SQL_NESTING: usize = 128;
+/// Longest chain of binary operators between brackets or commas in SQL: the planner recurses once per operator.
+pub const SQL_CHAIN: usize = 2_000;
+/// Most tokens of one statement.
+pub const SQL_TOKENS: usize = 1_000_000;
+/// Stack of the threads that parse and plan, in bytes.
+pub const PLANNER_STACK_BYTES: usize = 64 << 20;
+/// Longest identifier in bytes.
+pub const IDENTIFIER_BYTES: usize = 128;
+/// Rows of a failing test that are shown.
+pub const SHOWN_FAILURES: usize = 5;
+/// Most rows that a template's query may bring back.
+pub const TEMPLATE_QUERY_ROWS: usize = 100_000;
+/// Seconds to wait for the lock of an environment unless told otherwise.
+pub const LOCK_WAIT_SECONDS: u64 = 60;
+/// Most criteria of one selection, those of named selectors included as often as they are mentioned.
+pub const SELECTOR_CRITERIA: usize = 100_000;
+/// Deepest nesting of the definitions of named selectors, those that they mention included.
+pub const SELECTOR_DEPTH: usize = 64;
+/// Size in bytes past which the log file is begun anew.
+pub const LOG_FILE_BYTES: u64 = 10 << 20;

@@ -1,0 +1,357 @@
+//! What the verbs that need a project share: load, check, open the warehouse. One line per stage.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use indexmap::IndexMap;
+use object_store::ObjectStore;
+use serde_json::{Value as Json, json};
+use url::Url;
+use uuid::Uuid;
+
+use crate::base::clock::Clock;
+use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::base::env::ProcessEnv;
+use crate::base::ident::Identifier;
+use crate::cli::Outcome;
+use crate::cli::options::{GlobalOptions, IndirectSelection, SelectionOptions};
+use crate::cli::printer::Printer;
+use crate::compile::host::Invocation;
+use crate::engine::session::{Engine, EngineOptions};
+use crate::engine::view::Surroundings;
+use crate::execute::result::{EventSink as _, RunEvent};
+use crate::files::profiles::TargetChoice;
+use crate::files::project::find_root;
+use crate::files::{LoadedProject, Target};
+use crate::graph::Dag;
+use crate::manifest::manifest::Manifest;
+use crate::manifest::node::{NodeId, ResourceType};
+use crate::manifest::relation::Relation;
+use crate::parse::{self, ParsedProject};
+use crate::record;
+use crate::select::{self, SelectArgs, Selection};
+use crate::store::{Catalog, Failpoint, RunInfo, StoreError, Warehouse, WarehouseOptions};
+use crate::template::host::MessageLevel;
+
+/// One invocation of karat.
+pub struct Application {
+    /// What every verb takes.
+    pub options: GlobalOptions,
+    /// The process environment.
+    pub env: ProcessEnv,
+    /// The run's clock.
+    pub clock: Clock,
+    /// Random id of the invocation.
+    pub id: Uuid,
+    /// The verb.
+    pub verb: &'static str,
+    /// Flags that change what nodes do.
+    pub flags: RunFlags,
+    /// The command line, without secrets.
+    pub command: String,
+    /// Folder that the command was given in.
+    pub working_folder: PathBuf,
+    /// Prints.
+    pub printer: Arc<Printer>,
+}
+
+/// A project that was read and parsed without an error.
+pub struct Project {
+    /// Its files.
+    pub loaded: LoadedProject,
+    /// Its target.
+    pub target: Target,
+    /// What it means.
+    pub parsed: ParsedProject,
+    /// Its nodes.
+    pub manifest: Arc<Manifest>,
+    /// Its graph.
+    pub dag: Dag,
+}
+
+impl Application {
+    /// Prints diagnostics; an error among them (or a warning, with `--warn-error`) ends the command.
+    pub fn report(&self, diagnostics: &Diagnostics) -> Result<(), Outcome> {
+        self.printer.diagnostics(diagnostics);
+        let strict = self.options.warn_error == Some(true);
+        let is_bad =
+            |found: &Diagnostic| found.severity == Severity::Error || (strict && found.severity == Severity::Warning);
+        if diagnostics.0.iter().any(is_bad) { Err(Outcome::Usage) } else { Ok(()) }
+    }
+
+    /// Prints a failure of the world.
+    pub fn world(&self, error: &impl std::fmt::Display) -> Outcome {
+        self.printer.diagnostic(&Diagnostic::error("storage", error.to_string()));
+        Outcome::World
+    }
+
+    /// Reads and parses the project.
+    pub fn project(&self) -> Result<Project, Outcome> {
+        let root = find_root(self.options.project_dir.as_deref(), &self.working_folder)
+            .map_err(|problem| self.report(&Diagnostics::from(*problem)).err().unwrap_or(Outcome::Usage))?;
+        let choice = TargetChoice {
+            profiles_dir: self.options.profiles_dir.as_deref(),
+            profile: self.options.profile.as_deref(),
+            target: self.options.target.as_deref(),
+        };
+        let invocation = self.parse_invocation();
+        let (opened, mut problems) = parse::open(&root, choice, &invocation);
+        let Some((loaded, target)) = opened else {
+            self.printer.diagnostics(&problems);
+            return Err(Outcome::Usage);
+        };
+        let (parsed, found) = parse::parse(&loaded, &target, &invocation);
+        problems.extend(found);
+        let (dag, found) = Dag::new(&parsed.manifest);
+        problems.extend(found);
+        self.report(&problems)?;
+        let manifest = Arc::new(parsed.manifest.clone());
+        Ok(Project { loaded, target, parsed, manifest, dag })
+    }
+
+    fn parse_invocation(&self) -> parse::Invocation {
+        let flag = |name: &str, value: Json| (name.to_owned(), value);
+        parse::Invocation {
+            env: self.env.clone(),
+            clock: self.clock.clone(),
+            id: self.id,
+            vars: self.options.vars.clone(),
+            flags: IndexMap::from([
+                flag("WHICH", json!(self.verb)),
+                flag("FULL_REFRESH", json!(self.flags.full_refresh)),
+                flag("STORE_FAILURES", json!(self.flags.store_failures)),
+                flag("EMPTY", json!(self.flags.empty)),
+                flag("FAIL_FAST", json!(self.options.fail_fast.unwrap_or(false))),
+                flag("WARN_ERROR", json!(self.options.warn_error.unwrap_or(false))),
+                flag("QUIET", json!(self.options.quiet)),
+                flag("DEBUG", json!(self.options.debug)),
+                flag("INTROSPECT", json!(true)),
+            ]),
+            arguments: IndexMap::from([
+                flag("which", json!(self.verb)),
+                flag("full_refresh", json!(self.flags.full_refresh)),
+                flag("empty", json!(self.flags.empty)),
+                flag("invocation_command", json!(self.command)),
+                flag("vars", json!(self.options.vars)),
+            ]),
+        }
+    }
+
+    /// The nodes that the command line chooses among the verb's kinds.
+    pub fn select(
+        &self,
+        project: &Project,
+        options: &SelectionOptions,
+        kinds: &[ResourceType],
+    ) -> Result<Selection, Outcome> {
+        let indirect = match options.indirect_selection {
+            None | Some(IndirectSelection::Eager) => select::IndirectSelection::Eager,
+            Some(IndirectSelection::Cautious) => select::IndirectSelection::Cautious,
+            Some(IndirectSelection::Buildable) => select::IndirectSelection::Buildable,
+            Some(IndirectSelection::Empty) => select::IndirectSelection::Empty,
+        };
+        let args = SelectArgs {
+            select: options.select.clone(),
+            exclude: options.exclude.clone(),
+            selector: options.selector.clone(),
+            indirect,
+            models: Vec::new(),
+            resource_types: options.resource_types.clone(),
+            exclude_resource_types: options.exclude_resource_types.clone(),
+        };
+        let (selection, problems) = select::select(&project.manifest, &project.dag, &args, kinds);
+        self.report(&problems)?;
+        Ok(selection)
+    }
+
+    /// Facts of the invocation for templates.
+    pub fn invocation(&self, project: &Project, selected: Vec<NodeId>) -> Arc<Invocation> {
+        let printer = Arc::clone(&self.printer);
+        let messages = move |level: MessageLevel, text: &str| match level {
+            MessageLevel::Print => printer.event(&RunEvent::Print(text)),
+            MessageLevel::Info => printer.event(&RunEvent::Message(text)),
+            MessageLevel::Debug => printer.debug(text),
+            MessageLevel::Warning => {
+                printer.event(&RunEvent::Diagnostic(&Diagnostic::warning("template-warning", text)));
+            }
+        };
+        Arc::new(Invocation {
+            manifest: Arc::clone(&project.manifest),
+            project: Arc::clone(&project.loaded.dir),
+            templates: Arc::clone(&project.parsed.templates),
+            vars: project.parsed.vars.clone(),
+            env: self.env.clone(),
+            target: project.target.clone(),
+            clock: self.clock.clone(),
+            full_refresh: self.flags.full_refresh,
+            empty: self.flags.empty,
+            store_failures: self.flags.store_failures,
+            selected,
+            globals: project.parsed.globals.clone(),
+            messages: Arc::new(messages),
+            graph: OnceLock::new(),
+        })
+    }
+
+    /// Nodes at once: the flag, the target, or as many as there are cores.
+    pub fn threads(&self, project: &Project) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(4, std::num::NonZero::get);
+        self.options.threads.or(project.target.threads).unwrap_or_else(cores).max(1)
+    }
+
+    /// The warehouse of the target.
+    pub fn warehouse(&self, project: &Project) -> Result<Arc<Warehouse>, Outcome> {
+        let failpoint = match self.env.get("KARAT_FAILPOINT").map(Failpoint::parse) {
+            None => None,
+            Some(Ok(failpoint)) => Some(failpoint),
+            Some(Err(problem)) => {
+                return Err(self
+                    .report(&Diagnostic::error("bad-value", problem).into())
+                    .err()
+                    .unwrap_or(Outcome::Usage));
+            }
+        };
+        let storage: BTreeMap<String, String> =
+            project.target.settings.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let options = WarehouseOptions { storage, failpoint, ..WarehouseOptions::default() };
+        Warehouse::open(&project.target.warehouse, options).map(Arc::new).map_err(|error| self.world(&error))
+    }
+
+    /// The environment that the target selects.
+    pub fn environment(&self, project: &Project) -> Result<Identifier, Outcome> {
+        Identifier::new(project.target.name.as_str()).map_err(|error| {
+            let problem = Diagnostic::error("bad-name", format!("the target's name cannot be an environment: {error}"));
+            self.report(&problem.into()).err().unwrap_or(Outcome::Usage)
+        })
+    }
+
+    /// Everything that queries need: engine, warehouse, what is published, and the files of sources.
+    pub fn surroundings(
+        &self,
+        project: &Project,
+        warehouse: Arc<Warehouse>,
+        catalog: Catalog,
+    ) -> Result<Surroundings, Outcome> {
+        let folder = self.target_path(project).join("spill");
+        crate::base::fs::create_dir_all(&folder).map_err(|error| self.world(&error))?;
+        let memory = self.options.memory.or(project.target.memory_limit.and_then(|bytes| usize::try_from(bytes).ok()));
+        let engine = Engine::new(EngineOptions {
+            memory_limit: memory.unwrap_or_else(default_memory),
+            partitions: std::thread::available_parallelism().map_or(4, std::num::NonZero::get),
+            now: self.clock.now(),
+            dialect: project.target.settings.get("dialect").cloned().unwrap_or_else(|| "generic".to_owned()),
+            temporary_folder: folder,
+            database: project.target.database.to_string(),
+            default_schema: project.target.schema.to_string(),
+        })
+        .map_err(|error| self.world(&error))?;
+        engine.register_store(&warehouse.object_store_url(), warehouse.object_store());
+        let sources = project
+            .manifest
+            .of_type(ResourceType::Source)
+            .filter_map(|node| {
+                let external = node.source()?.external.clone()?;
+                Some((node.relation.as_ref().map(Relation::key)?, external))
+            })
+            .collect();
+        let settings: Vec<(String, String)> =
+            project.target.settings.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let open = move |url: &Url| -> Result<Arc<dyn ObjectStore>, Box<dyn std::error::Error + Send + Sync>> {
+            let (store, _) = object_store::parse_url_opts(url, settings.iter().cloned())?;
+            Ok(Arc::from(store))
+        };
+        Ok(Surroundings {
+            engine,
+            warehouse,
+            catalog: Arc::new(catalog),
+            sources: Arc::new(sources),
+            project_root: project.loaded.root_path().to_path_buf(),
+            stores: Arc::new(open),
+        })
+    }
+
+    /// The folder for artifacts.
+    pub fn target_path(&self, project: &Project) -> PathBuf {
+        let root = project.loaded.root_path();
+        let configured = project.loaded.root().map(|package| package.config.target_path.as_str()).unwrap_or("target");
+        root.join(self.options.target_path.as_deref().unwrap_or(Path::new(configured)))
+    }
+
+    /// What artifacts say about the invocation.
+    pub fn record(&self) -> record::Invocation {
+        record::Invocation {
+            id: self.id.to_string(),
+            started_at: self.clock.now(),
+            generated_at: self.clock.timestamp(),
+        }
+    }
+
+    /// What the environment's log says about the run.
+    pub fn run_info(&self) -> RunInfo {
+        RunInfo {
+            invocation_id: self.id.to_string(),
+            now: self.clock.now(),
+            karat_version: env!("CARGO_PKG_VERSION").to_owned(),
+            command: self.command.clone(),
+        }
+    }
+
+    /// Writes an artifact unless artifacts are off.
+    pub fn write_artifact(&self, project: &Project, name: &str, artifact: &Json) -> Result<(), Outcome> {
+        if !self.options.write_artifacts {
+            return Ok(());
+        }
+        record::write(&self.target_path(project), name, artifact).map_err(|error| self.world(&error))
+    }
+
+    /// `args` of `run_results.json`.
+    pub fn arguments(&self, selection: &SelectionOptions) -> IndexMap<String, Json> {
+        IndexMap::from([
+            ("which".to_owned(), json!(self.verb)),
+            ("invocation_command".to_owned(), json!(self.command)),
+            ("select".to_owned(), json!(selection.select)),
+            ("exclude".to_owned(), json!(selection.exclude)),
+            ("vars".to_owned(), json!(self.options.vars)),
+            ("threads".to_owned(), json!(self.options.threads)),
+        ])
+    }
+}
+
+/// Flags that change what nodes do.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RunFlags {
+    /// Rebuild from nothing.
+    pub full_refresh: bool,
+    /// Read no rows.
+    pub empty: bool,
+    /// Store failing rows.
+    pub store_failures: bool,
+}
+
+/// 60 % of the machine's memory, so that the system and the parts that do not count themselves have room.
+fn default_memory() -> usize {
+    const SHARE: (usize, usize) = (6, 10);
+    const FALLBACK: usize = 4 << 30;
+    let text = crate::base::fs::read_text(Path::new("/proc/meminfo"), 1 << 16).unwrap_or_default();
+    let total = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))
+        .and_then(|rest| rest.trim().strip_suffix("kB"))
+        .and_then(|number| number.trim().parse::<usize>().ok())
+        .map(|kilobytes| kilobytes * 1024);
+    total.map_or(FALLBACK, |bytes| bytes / SHARE.1 * SHARE.0)
+}
+
+/// Whether a failure of the store is the user's to resolve by waiting: exit code 3 all the same.
+pub fn store_diagnostic(error: &StoreError) -> Diagnostic {
+    let diagnostic = Diagnostic::error("storage", error.to_string());
+    match error {
+        StoreError::Locked { .. } => Diagnostic { code: "locked", ..diagnostic }
+            .with_hint("wait longer with `--lock-timeout 10m`, or use another target"),
+        StoreError::EntryTaken { .. } | StoreError::TableRaced { .. } => {
+            Diagnostic { code: "conflict", ..diagnostic }.with_hint("run the command again")
+        }
+        _ => diagnostic,
+    }
+}

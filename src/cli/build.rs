@@ -1,0 +1,200 @@
+//! `karat run`, `test`, `seed`, `snapshot` and `build`: the whole pipeline, one line per stage.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::base::diagnostic::Diagnostic;
+use crate::cli::Outcome;
+use crate::cli::application::{Application, Project, store_diagnostic};
+use crate::cli::options::BuildOptions;
+use crate::cli::summary::Context;
+use crate::engine::view::WarehouseView;
+use crate::execute::publication::{publish, withheld};
+use crate::execute::result::{EventSink, RunEvent, RunResult};
+use crate::execute::run::Run;
+use crate::execute::scheduler::run_all;
+use crate::graph::schedule::Schedule;
+use crate::manifest::node::{Detail, NodeId, ResourceType};
+use crate::plan::check::check;
+use crate::plan::run_plan::{Intent, RunPlan};
+use crate::record;
+use crate::store::{EnvLock, HolderInfo};
+
+/// The kinds of node that a verb is about.
+pub fn kinds(verb: &str) -> &'static [ResourceType] {
+    use ResourceType::{Model, Seed, Snapshot, Test};
+    match verb {
+        "run" => &[Model],
+        "test" => &[Test],
+        "seed" => &[Seed],
+        "snapshot" => &[Snapshot],
+        _ => &[Seed, Model, Snapshot, Test],
+    }
+}
+
+/// Runs one of the verbs.
+pub async fn execute(
+    app: &Application,
+    options: &BuildOptions,
+    stop: watch::Receiver<bool>,
+) -> Result<Outcome, Outcome> {
+    let project = app.project()?;
+    let selection = app.select(&project, &options.selection, kinds(app.verb))?;
+    let selected: Vec<NodeId> = selection.iter().cloned().collect();
+    let invocation = app.invocation(&project, selected.clone());
+    let schedule = if app.verb == "build" {
+        project.dag.build_schedule(&project.manifest, &selected)
+    } else {
+        project.dag.schedule(&selected)
+    };
+    let schedule = if selected.is_empty() { schedule } else { with_hooks(&project, schedule) };
+
+    let warehouse = app.warehouse(&project)?;
+    let environment = app.environment(&project)?;
+    let _lock = lock(app, &project, &warehouse).await?;
+    let catalog = warehouse.catalog(&environment).await.map_err(|error| app.world(&error))?;
+    warehouse.recover(&catalog, &app.run_info()).await.map_err(|error| app.world(&error))?;
+    let surroundings = app.surroundings(&project, Arc::clone(&warehouse), catalog)?;
+
+    let (plan, problems) = check(&invocation, &schedule, &WarehouseView::new(surroundings.clone())).await;
+    app.report(&problems)?;
+
+    let view = WarehouseView::new(surroundings);
+    let sink: Arc<dyn EventSink> = Arc::clone(&app.printer) as _;
+    let fail_fast = app.options.fail_fast.unwrap_or(false);
+    let run = Arc::new(Run { invocation, view, sink, threads: app.threads(&project), fail_fast });
+    let finished = run_all(&run, &plan, stop).await;
+    let mut result = RunResult {
+        results: finished.results,
+        publication: None,
+        failure: None,
+        interrupted: finished.interrupted,
+        elapsed: app.clock.elapsed(),
+    };
+    if !result.interrupted {
+        make_visible(app, &run, &plan, &mut result).await;
+    }
+    result.elapsed = app.clock.elapsed();
+    write_artifacts(app, &project, options, &result)?;
+    app.printer.summary(&result, &Context::new(app.verb, &app.options), options.output);
+    Ok(outcome(&result))
+}
+
+fn outcome(result: &RunResult) -> Outcome {
+    if result.interrupted {
+        Outcome::Interrupted
+    } else if result.failure.is_some() {
+        Outcome::World
+    } else if result.has_failures() {
+        Outcome::Failed
+    } else {
+        Outcome::Success
+    }
+}
+
+/// Publishes what may be seen, and marks what is held back.
+async fn make_visible(app: &Application, run: &Arc<Run>, plan: &RunPlan, result: &mut RunResult) {
+    let held: BTreeSet<NodeId> = withheld(run, plan, &result.results);
+    for node in &mut result.results {
+        node.withheld = node.node.resource_type.is_built() && held.contains(&node.node.id);
+    }
+    match publish(run, plan, &result.results, &held, &app.run_info()).await {
+        Ok(publication) => {
+            if let Some(publication) = &publication {
+                app.printer.event(&RunEvent::Published(publication));
+            }
+            result.publication = publication;
+        }
+        Err(error) => result.failure = Some(store_diagnostic(&error)),
+    }
+}
+
+/// Puts the project's hooks before and after everything else.
+fn with_hooks(project: &Project, schedule: Schedule) -> Schedule {
+    let mut start: Vec<(usize, NodeId)> = Vec::new();
+    let mut end: Vec<(usize, NodeId)> = Vec::new();
+    for node in project.manifest.of_type(ResourceType::Operation) {
+        if let Detail::Operation { event, index } = &node.detail {
+            let hooks = if *event == "on-run-start" { &mut start } else { &mut end };
+            hooks.push((*index, node.id.clone()));
+        }
+    }
+    if start.is_empty() && end.is_empty() {
+        return schedule;
+    }
+    start.sort();
+    end.sort();
+    let mut with_hooks = Schedule::default();
+    let mut before: BTreeSet<NodeId> = BTreeSet::new();
+    for (_, id) in start {
+        with_hooks.prerequisites.insert(id.clone(), before.clone());
+        before.insert(id);
+    }
+    let mut all = before.clone();
+    for (id, mut prerequisites) in schedule.prerequisites {
+        prerequisites.extend(before.iter().cloned());
+        all.insert(id.clone());
+        with_hooks.prerequisites.insert(id, prerequisites);
+    }
+    for (_, id) in end {
+        with_hooks.prerequisites.insert(id.clone(), all.clone());
+        all.insert(id);
+    }
+    with_hooks
+}
+
+async fn lock(app: &Application, project: &Project, warehouse: &crate::store::Warehouse) -> Result<EnvLock, Outcome> {
+    let environment = app.environment(project)?;
+    let holder = HolderInfo {
+        pid: std::process::id(),
+        host: app.env.first(&["HOSTNAME", "COMPUTERNAME"]).unwrap_or("this machine").to_owned(),
+        command: app.command.clone(),
+        started: record::instant(app.clock.timestamp()),
+    };
+    let waiting = |who: &str| app.printer.event(&RunEvent::Waiting(who));
+    EnvLock::acquire(warehouse, &environment, app.options.lock_timeout, &holder, waiting).await.map_err(|error| {
+        app.printer.diagnostic(&store_diagnostic(&error));
+        Outcome::World
+    })
+}
+
+fn write_artifacts(
+    app: &Application,
+    project: &Project,
+    options: &BuildOptions,
+    result: &RunResult,
+) -> Result<(), Outcome> {
+    if !app.options.write_artifacts {
+        return Ok(());
+    }
+    let target = app.target_path(project);
+    let mut compiled = record::manifest::CompiledSql::new();
+    for node in &result.results {
+        let Some(sql) = &node.compiled_sql else { continue };
+        compiled.insert(node.node.id.clone(), sql.clone());
+        if node.node.resource_type != ResourceType::Operation {
+            record::compiled::write_compiled(&target, &node.node, sql)
+                .and_then(|_| record::compiled::write_run(&target, &node.node, sql))
+                .map_err(|error| app.world(&error))?;
+        }
+    }
+    let about = app.record();
+    let shown = project.loaded.root().map(|package| package.config.target_path.clone()).unwrap_or_default();
+    let manifest = record::manifest::artifact(&project.manifest, &compiled, std::path::Path::new(&shown), &about);
+    app.write_artifact(project, record::manifest::FILE_NAME, &manifest)?;
+    let results = record::run_results::artifact(result, &app.arguments(&options.selection), &about);
+    app.write_artifact(project, record::run_results::FILE_NAME, &results)
+}
+
+/// Whether a plan has something to do.
+pub fn is_empty(plan: &RunPlan) -> bool {
+    plan.steps.values().all(|step| matches!(step.intent, Intent::Nothing))
+}
+
+/// A refusal of the command line.
+pub fn refuse(app: &Application, message: impl Into<String>) -> Outcome {
+    app.printer.diagnostic(&Diagnostic::error("bad-usage", message));
+    Outcome::Usage
+}

@@ -1,0 +1,78 @@
+//! `karat compile`: the SQL of nodes after Jinja, printed for one node and written to `target/compiled` for all.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::json;
+
+use crate::base::diagnostic::Diagnostics;
+use crate::base::source::SourceFile;
+use crate::cli::Outcome;
+use crate::cli::application::Application;
+use crate::cli::options::{CompileOptions, OutputFormat};
+use crate::cli::show::{introspect, open, render_problem};
+use crate::compile::node::{compile, compile_code};
+use crate::manifest::node::{Code, NodeId, ResourceType};
+use crate::record;
+use crate::template::RenderError;
+
+/// Runs the verb.
+pub async fn execute(app: &Application, options: &CompileOptions) -> Result<Outcome, Outcome> {
+    let project = app.project()?;
+    let view = open(app, &project).await?;
+    if let Some(text) = &options.inline {
+        let invocation = app.invocation(&project, Vec::new());
+        let file = SourceFile::new("--inline", text.as_str());
+        let code = Code { text: Arc::from(text.as_str()), offset: Some(0), file };
+        let compiled = compile_code(&invocation, &introspect(&view), &code, None, IndexMap::new())
+            .map_err(|error| render_problem(app, error))?;
+        app.printer.result(&printed(None, &compiled.sql, options.output));
+        return Ok(Outcome::Success);
+    }
+    let kinds = [ResourceType::Model, ResourceType::Snapshot, ResourceType::Test, ResourceType::Analysis];
+    let selection = app.select(&project, &options.selection, &kinds)?;
+    let selected: Vec<NodeId> = selection.iter().cloned().collect();
+    let invocation = app.invocation(&project, selected.clone());
+    let target = app.target_path(&project);
+    let introspect = introspect(&view);
+    let mut sql = record::manifest::CompiledSql::new();
+    let mut problems = Diagnostics::default();
+    for id in &selected {
+        let Some(node) = project.manifest.get(id).filter(|node| node.code.is_some()) else { continue };
+        match compile(&invocation, &introspect, node, IndexMap::new()) {
+            Ok(compiled) => {
+                if app.options.write_artifacts {
+                    record::compiled::write_compiled(&target, node, &compiled.sql)
+                        .map_err(|error| app.world(&error))?;
+                }
+                sql.insert(id.clone(), compiled.sql);
+            }
+            Err(RenderError::Diagnostic(problem)) => problems.push(*problem),
+            Err(RenderError::NotReady(what)) => {
+                app.printer.message(&format!("`{}` is not compiled: {what}", node.name))
+            }
+        }
+    }
+    app.report(&problems)?;
+    let shown = project.loaded.root().map(|package| package.config.target_path.clone()).unwrap_or_default();
+    let manifest = record::manifest::artifact(&project.manifest, &sql, std::path::Path::new(&shown), &app.record());
+    app.write_artifact(&project, record::manifest::FILE_NAME, &manifest)?;
+    let is_test = |id: &&NodeId| project.manifest.get(id).is_some_and(|node| node.resource_type == ResourceType::Test);
+    // A model that is asked for brings its tests along; it is its own SQL that the user wants to see.
+    let own: Vec<&NodeId> = sql.keys().filter(|id| !is_test(id)).collect();
+    let asked = if own.is_empty() { sql.keys().collect() } else { own };
+    if let [id] = asked.as_slice()
+        && let (Some(node), Some(text)) = (project.manifest.get(id), sql.get(id))
+    {
+        app.printer.result(&printed(Some(&node.name), text, options.output));
+    }
+    Ok(Outcome::Success)
+}
+
+fn printed(node: Option<&str>, sql: &str, output: OutputFormat) -> String {
+    match (output, node) {
+        (OutputFormat::Json, Some(node)) => json!({ "node": node, "compiled": sql }).to_string(),
+        (OutputFormat::Json, None) => json!({ "compiled": sql }).to_string(),
+        _ => sql.to_owned(),
+    }
+}

@@ -1,0 +1,216 @@
+//! From arguments to a verb to an exit code.
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::base::clock::{Clock, unique_id};
+use crate::base::env::ProcessEnv;
+use crate::base::limits;
+use crate::base::secret::Scrubber;
+use crate::cli::application::{Application, RunFlags};
+use crate::cli::clean::CleanRequest;
+use crate::cli::log::Panics;
+use crate::cli::options::{ListOptions, Options, OutputFormat, Verb};
+use crate::cli::printer::{Appearance, Printer};
+use crate::cli::{Outcome, args, build, clean, compile, debug, freshness, list, operation, run_without_project, show};
+use crate::manifest::node::ResourceType;
+use crate::record;
+
+/// Runs karat: arguments in, outcome out. Everything that is printed goes through one printer.
+pub fn main(arguments: Vec<OsString>, env: ProcessEnv, working_folder: PathBuf) -> Outcome {
+    let scrubber = Scrubber::new(&env);
+    let id = unique_id();
+    let early = || Printer::new(Appearance::early(&env), Clock::new(None), id.to_string(), scrubber.clone());
+    let shown: Vec<String> = arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let command = scrubber.scrub(&command_line(&shown)).into_owned();
+    let parsed = match args::parse(arguments) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            early().clap(&error);
+            return if error.use_stderr() { Outcome::Usage } else { Outcome::Success };
+        }
+    };
+    let options = match Options::new(parsed, &env) {
+        Ok(options) => options,
+        Err(problems) => {
+            early().diagnostics(&problems);
+            return Outcome::Usage;
+        }
+    };
+    let clock = Clock::new(options.global.now);
+    let appearance = Appearance::new(&options.global);
+    let printer = Arc::new(Printer::new(appearance, clock.clone(), id.to_string(), scrubber));
+    if let Some(outcome) = run_without_project(&options.verb, &working_folder, &printer) {
+        return outcome;
+    }
+    let panics = Panics::catch();
+    let verb = options.verb.name();
+    let flags = flags(&options.verb);
+    let app = Application { options: options.global, env, clock, id, verb, flags, command, working_folder, printer };
+    // A panic that no node contained must still be told, not shown as a backtrace.
+    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&app, &options.verb)));
+    ran.unwrap_or_else(|_| {
+        app.printer.diagnostic(&panics.diagnostic());
+        Outcome::Internal
+    })
+}
+
+/// The flags of a verb that change what nodes do.
+fn flags(verb: &Verb) -> RunFlags {
+    match verb {
+        Verb::Build(options)
+        | Verb::Run(options)
+        | Verb::Test(options)
+        | Verb::Seed(options)
+        | Verb::Snapshot(options) => RunFlags {
+            full_refresh: options.full_refresh.unwrap_or(false),
+            empty: options.empty,
+            store_failures: options.store_failures.unwrap_or(false),
+        },
+        Verb::Show(options) => RunFlags { full_refresh: options.full_refresh.unwrap_or(false), ..RunFlags::default() },
+        Verb::Compile(options) => RunFlags {
+            full_refresh: options.full_refresh.unwrap_or(false),
+            empty: options.empty,
+            ..RunFlags::default()
+        },
+        _ => RunFlags::default(),
+    }
+}
+
+/// The command line as the environment's log shows it.
+fn command_line(arguments: &[String]) -> String {
+    let program = std::iter::once("karat".to_owned());
+    program.chain(arguments.iter().skip(1).cloned()).collect::<Vec<_>>().join(" ")
+}
+
+fn run(app: &Application, verb: &Verb) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        // The planner recurses once per operator of an expression.
+        .thread_stack_size(limits::PLANNER_STACK_BYTES)
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return app.world(&format!("cannot start threads: {error}")),
+    };
+    let (stop, stopped) = watch::channel(false);
+    runtime.spawn(listen(stop));
+    // The work runs on a thread of the runtime, which has the stack for it.
+    runtime.block_on(async { verb_outcome(app, verb, stopped).await })
+}
+
+/// The first Ctrl-C asks the run to stop; the second ends the process.
+async fn listen(stop: watch::Sender<bool>) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        let _ = stop.send(true);
+    }
+    // Keeps the channel open: a closed one would look like a question that is never answered.
+    if tokio::signal::ctrl_c().await.is_ok() {
+        exit_now();
+    }
+}
+
+#[expect(clippy::exit, reason = "the user asked twice; nothing published is at risk")]
+fn exit_now() {
+    std::process::exit(i32::from(Outcome::Interrupted.code()));
+}
+
+async fn verb_outcome(app: &Application, verb: &Verb, stop: watch::Receiver<bool>) -> Outcome {
+    let outcome = match verb {
+        Verb::Build(options)
+        | Verb::Run(options)
+        | Verb::Test(options)
+        | Verb::Seed(options)
+        | Verb::Snapshot(options) => build::execute(app, options, stop).await,
+        Verb::Show(options) => until(stop, show::execute(app, options)).await,
+        Verb::Compile(options) => until(stop, compile::execute(app, options)).await,
+        Verb::RunOperation(options) => until(stop, operation::execute(app, options)).await,
+        Verb::SourceFreshness(options) => until(stop, freshness::execute(app, options)).await,
+        Verb::Debug(options) => until(stop, debug::execute(app, options)).await,
+        Verb::Parse { output } => parse(app, *output),
+        Verb::List(options) => list_nodes(app, options),
+        Verb::Clean => clean_project(app),
+        Verb::Init { .. } | Verb::Completions(_) | Verb::Man => Ok(Outcome::Success),
+    };
+    outcome.unwrap_or_else(|outcome| outcome)
+}
+
+/// Runs a verb that changes nothing until it ends or the user stops it.
+async fn until(
+    mut stop: watch::Receiver<bool>,
+    work: impl Future<Output = Result<Outcome, Outcome>>,
+) -> Result<Outcome, Outcome> {
+    tokio::select! {
+        outcome = work => outcome,
+        Ok(_) = stop.wait_for(|stop| *stop) => Err(Outcome::Interrupted),
+    }
+}
+
+fn parse(app: &Application, output: OutputFormat) -> Result<Outcome, Outcome> {
+    let project = app.project()?;
+    let manifest = &project.manifest;
+    let shown = project.loaded.root().map(|package| package.config.target_path.clone()).unwrap_or_default();
+    let artifact = record::manifest::artifact(
+        manifest,
+        &record::manifest::CompiledSql::new(),
+        std::path::Path::new(&shown),
+        &app.record(),
+    );
+    app.write_artifact(&project, record::manifest::FILE_NAME, &artifact)?;
+    if output == OutputFormat::Json {
+        app.printer.result(&artifact.to_string());
+    } else {
+        let counts: Vec<String> = [
+            (ResourceType::Model, "models"),
+            (ResourceType::Seed, "seeds"),
+            (ResourceType::Snapshot, "snapshots"),
+            (ResourceType::Source, "sources"),
+            (ResourceType::Test, "tests"),
+            (ResourceType::Exposure, "exposures"),
+        ]
+        .into_iter()
+        .map(|(kind, name)| (manifest.of_type(kind).count(), name))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| format!("{count} {name}"))
+        .collect();
+        app.printer.status("Parsed", &counts.join(", "));
+    }
+    Ok(Outcome::Success)
+}
+
+fn list_nodes(app: &Application, options: &ListOptions) -> Result<Outcome, Outcome> {
+    use ResourceType::{Analysis, Exposure, Model, Seed, Snapshot, Source, Test};
+    let project = app.project()?;
+    let kinds = [Model, Seed, Snapshot, Source, Test, Exposure, Analysis];
+    let selection = app.select(&project, &options.selection, &kinds)?;
+    let mut lines: Vec<String> =
+        selection.iter().filter_map(|id| project.manifest.get(id)).map(|node| list::line(node, options)).collect();
+    lines.sort();
+    if !lines.is_empty() {
+        app.printer.result(&lines.join("\n"));
+    }
+    Ok(Outcome::Success)
+}
+
+fn clean_project(app: &Application) -> Result<Outcome, Outcome> {
+    let project = app.project()?;
+    let Some(package) = project.loaded.root() else { return Err(Outcome::Usage) };
+    let paths = &package.config.paths;
+    let folders = [&paths.models, &paths.seeds, &paths.snapshots, &paths.tests, &paths.macros, &paths.analyses];
+    let mut protected: Vec<PathBuf> = folders.into_iter().flatten().map(PathBuf::from).collect();
+    if !project.target.is_remote() {
+        protected.push(PathBuf::from(&project.target.warehouse));
+    }
+    let targets: Vec<String> = package.config.clean_targets.iter().map(|target| target.value.clone()).collect();
+    let request = CleanRequest {
+        project: project.loaded.root_path(),
+        clean_targets: &targets,
+        target_path: &app.target_path(&project),
+        protected: &protected,
+    };
+    Ok(clean::run(&request, &app.printer))
+}

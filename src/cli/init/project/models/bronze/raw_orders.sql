@@ -1,0 +1,2 @@
+-- Bronze keeps what arrived.
+select * from {{ source('landing', 'orders') }}

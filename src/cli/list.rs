@@ -1,0 +1,56 @@
+//! `karat ls`: how each node is written. Which nodes are listed is the selection's business.
+
+use serde_json::{Map, Value as Json};
+
+use crate::cli::options::{ListFormat, ListOptions};
+use crate::manifest::node::{Node, ResourceType};
+use crate::record::manifest::node_json;
+
+/// The keys that `--output json` prints unless told otherwise, as dbt.
+const DEFAULT_KEYS: [&str; 10] = [
+    "alias",
+    "name",
+    "package_name",
+    "depends_on",
+    "tags",
+    "config",
+    "resource_type",
+    "source_name",
+    "original_file_path",
+    "unique_id",
+];
+
+/// One line on a node.
+pub fn line(node: &Node, options: &ListOptions) -> String {
+    match options.output {
+        ListFormat::Selector => selector(node),
+        ListFormat::Name => node.name.clone(),
+        ListFormat::Path => node.path.clone(),
+        ListFormat::Json => {
+            let mut chosen = Map::new();
+            if let Json::Object(keys) = node_json(node) {
+                let wanted = |key: &str| {
+                    if options.output_keys.is_empty() {
+                        DEFAULT_KEYS.contains(&key)
+                    } else {
+                        options.output_keys.iter().any(|wanted| wanted == key)
+                    }
+                };
+                chosen.extend(keys.into_iter().filter(|(key, _)| wanted(key)));
+            }
+            Json::Object(chosen).to_string()
+        }
+    }
+}
+
+/// The text that selects exactly this node, as dbt writes it.
+pub fn selector(node: &Node) -> String {
+    match node.resource_type {
+        ResourceType::Source => {
+            let source = node.source().map_or("", |table| table.source_name.as_str());
+            format!("source:{}.{source}.{}", node.package, node.name)
+        }
+        ResourceType::Exposure => format!("exposure:{}.{}", node.package, node.name),
+        _ => node.fqn.join("."),
+    }
+}

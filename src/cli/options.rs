@@ -1,0 +1,772 @@
+//! What the command line means: checked values, made from the typed arguments and the environment.
+//!
+//! Nothing past this module looks at arguments or environment variables again. A flag wins over its variable, a
+//! variable over the project's `flags:`; what neither gives is `None` here, so that the project can still decide.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use clap_complete::Shell;
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+
+use crate::base::clock;
+use crate::base::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::base::env::ProcessEnv;
+use crate::base::limits;
+use crate::base::source::SourceFile;
+use crate::cli::args::{Arguments, FailureArguments, GlobalArguments, RebuildArguments, SelectionArguments};
+use crate::cli::args::{SourceArguments, VerbArguments};
+use crate::files::yaml;
+use crate::manifest::node::ResourceType;
+
+/// Environment variables that stand for flags: the name without its prefix `KARAT_` or `DBT_`, and its meaning.
+pub const VARIABLES: [(&str, &str); 22] = [
+    ("PROJECT_DIR", "--project-dir"),
+    ("PROFILES_DIR", "--profiles-dir"),
+    ("PROFILE", "--profile"),
+    ("TARGET", "--target"),
+    ("TARGET_PATH", "--target-path"),
+    ("LOG_PATH", "--log-path"),
+    ("THREADS", "--threads"),
+    ("MEMORY", "--memory"),
+    ("NOW", "--now"),
+    ("LOCK_TIMEOUT", "--lock-timeout"),
+    ("FAIL_FAST", "--fail-fast"),
+    ("WARN_ERROR", "--warn-error"),
+    ("QUIET", "--quiet"),
+    ("DEBUG", "--debug"),
+    ("PRINT", "--print"),
+    ("USE_COLORS", "--use-colors"),
+    ("LOG_FORMAT", "--log-format"),
+    ("LOG_LEVEL", "--log-level"),
+    ("WRITE_JSON", "--write-json"),
+    ("FULL_REFRESH", "--full-refresh"),
+    ("STORE_FAILURES", "--store-failures"),
+    ("INDIRECT_SELECTION", "--indirect-selection"),
+];
+
+/// The checked command line.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What every verb takes.
+    pub global: GlobalOptions,
+    /// What to do.
+    pub verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a decision of its own")]
+pub struct GlobalOptions {
+    /// Folder of the project; `None` means: search upward from the working folder.
+    pub project_dir: Option<PathBuf>,
+    /// Folder of `profiles.yml`.
+    pub profiles_dir: Option<PathBuf>,
+    /// Profile to use instead of the project's.
+    pub profile: Option<String>,
+    /// Target of the profile.
+    pub target: Option<String>,
+    /// Folder for artifacts.
+    pub target_path: Option<PathBuf>,
+    /// Folder for the log.
+    pub log_path: Option<PathBuf>,
+    /// Variables.
+    pub vars: IndexMap<String, Json>,
+    /// How many nodes run at once.
+    pub threads: Option<usize>,
+    /// Memory for queries in bytes.
+    pub memory: Option<usize>,
+    /// The run's pinned time.
+    pub now: Option<DateTime<Utc>>,
+    /// How long to wait for the environment's lock.
+    pub lock_timeout: Duration,
+    /// Whether to stop at the first failure.
+    pub fail_fast: Option<bool>,
+    /// Whether warnings are errors.
+    pub warn_error: Option<bool>,
+    /// Whether only errors and results are printed.
+    pub quiet: bool,
+    /// Whether more is printed.
+    pub debug: bool,
+    /// Whether `print()` in templates writes to standard output.
+    pub print: bool,
+    /// Whether color is used.
+    pub color: ColorChoice,
+    /// Form of messages.
+    pub log_format: LogFormat,
+    /// Least level that is printed.
+    pub log_level: LogLevel,
+    /// Least level that is written to the log file.
+    pub file_log_level: LogLevel,
+    /// Whether artifacts are written.
+    pub write_artifacts: bool,
+}
+
+/// When to use color.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColorChoice {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Form of messages on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, in dbt's shape.
+    Json,
+}
+
+/// Least level of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Everything.
+    Debug,
+    /// Progress, warnings and errors.
+    Info,
+    /// Warnings and errors.
+    Warn,
+    /// Errors.
+    Error,
+    /// Nothing.
+    None,
+}
+
+/// Form of results on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+    /// Comma-separated rows with a header (`show` only).
+    Csv,
+    /// One JSON object a row (`show` only).
+    Ndjson,
+}
+
+/// What `ls` prints of each node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListFormat {
+    /// The text that selects the node: its path of names.
+    Selector,
+    /// Its name.
+    Name,
+    /// Its file.
+    Path,
+    /// Some of its keys in the manifest.
+    Json,
+}
+
+/// Which tests come with selected nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndirectSelection {
+    /// All that touch a selected node.
+    Eager,
+    /// Those whose parents are all selected.
+    Cautious,
+    /// Those whose parents are selected or ancestors of selected nodes.
+    Buildable,
+    /// None.
+    Empty,
+}
+
+/// Which nodes a verb is about.
+#[derive(Debug, Clone, Default)]
+pub struct SelectionOptions {
+    /// Selectors to take, as written; several are a union.
+    pub select: Vec<String>,
+    /// Selectors to leave out.
+    pub exclude: Vec<String>,
+    /// Name of a selector in `selectors.yml`.
+    pub selector: Option<String>,
+    /// Kinds to take; empty means all that the verb is about.
+    pub resource_types: Vec<ResourceType>,
+    /// Kinds to leave out.
+    pub exclude_resource_types: Vec<ResourceType>,
+    /// Which tests come along; `None` means the project's choice or eager.
+    pub indirect_selection: Option<IndirectSelection>,
+}
+
+/// A verb with what it takes.
+#[derive(Debug, Clone)]
+pub enum Verb {
+    /// `init`
+    Init {
+        /// Name of the project.
+        name: String,
+    },
+    /// `build`
+    Build(BuildOptions),
+    /// `run`
+    Run(BuildOptions),
+    /// `test`
+    Test(BuildOptions),
+    /// `seed`
+    Seed(BuildOptions),
+    /// `snapshot`
+    Snapshot(BuildOptions),
+    /// `show`
+    Show(ShowOptions),
+    /// `compile`
+    Compile(CompileOptions),
+    /// `parse`
+    Parse {
+        /// Form of the result.
+        output: OutputFormat,
+    },
+    /// `ls`
+    List(ListOptions),
+    /// `run-operation`
+    RunOperation(OperationOptions),
+    /// `source freshness`
+    SourceFreshness(FreshnessOptions),
+    /// `clean`
+    Clean,
+    /// `debug`
+    Debug(DebugOptions),
+    /// `completions`
+    Completions(Shell),
+    /// `man`
+    Man,
+}
+
+impl Verb {
+    /// The verb as typed, also for `run_results.json` (`which`).
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Init { .. } => "init",
+            Self::Build(_) => "build",
+            Self::Run(_) => "run",
+            Self::Test(_) => "test",
+            Self::Seed(_) => "seed",
+            Self::Snapshot(_) => "snapshot",
+            Self::Show(_) => "show",
+            Self::Compile(_) => "compile",
+            Self::Parse { .. } => "parse",
+            Self::List(_) => "list",
+            Self::RunOperation(_) => "run-operation",
+            Self::SourceFreshness(_) => "freshness",
+            Self::Clean => "clean",
+            Self::Debug(_) => "debug",
+            Self::Completions(_) => "completions",
+            Self::Man => "man",
+        }
+    }
+}
+
+/// What the verbs that run nodes take; a verb without one of the flags leaves it at its default.
+#[derive(Debug, Clone)]
+pub struct BuildOptions {
+    /// Nodes.
+    pub selection: SelectionOptions,
+    /// Whether to rebuild from nothing; `None` if not said.
+    pub full_refresh: Option<bool>,
+    /// Whether to read no rows.
+    pub empty: bool,
+    /// Whether to store failing rows; `None` if not said.
+    pub store_failures: Option<bool>,
+    /// Whether to print the first rows of seeds.
+    pub show_seeds: bool,
+    /// Form of the results: text or JSON.
+    pub output: OutputFormat,
+}
+
+/// What `show` takes.
+#[derive(Debug, Clone)]
+pub struct ShowOptions {
+    /// Nodes.
+    pub selection: SelectionOptions,
+    /// A query instead.
+    pub inline: Option<String>,
+    /// Most rows; `None` means all.
+    pub limit: Option<usize>,
+    /// Form of the rows.
+    pub output: OutputFormat,
+    /// Whether `is_incremental()` is false.
+    pub full_refresh: Option<bool>,
+}
+
+/// What `compile` takes.
+#[derive(Debug, Clone)]
+pub struct CompileOptions {
+    /// Nodes.
+    pub selection: SelectionOptions,
+    /// A query instead.
+    pub inline: Option<String>,
+    /// Whether `is_incremental()` is false.
+    pub full_refresh: Option<bool>,
+    /// Whether to read no rows.
+    pub empty: bool,
+    /// Form of the SQL: text or JSON.
+    pub output: OutputFormat,
+}
+
+/// What `ls` takes.
+#[derive(Debug, Clone)]
+pub struct ListOptions {
+    /// Nodes.
+    pub selection: SelectionOptions,
+    /// What to print.
+    pub output: ListFormat,
+    /// Keys to print with JSON; empty means dbt's choice.
+    pub output_keys: Vec<String>,
+}
+
+/// What `run-operation` takes.
+#[derive(Debug, Clone)]
+pub struct OperationOptions {
+    /// The macro, with or without its package.
+    pub macro_name: String,
+    /// Its arguments.
+    pub arguments: IndexMap<String, Json>,
+}
+
+/// What `source freshness` takes.
+#[derive(Debug, Clone)]
+pub struct FreshnessOptions {
+    /// Nodes.
+    pub selection: SelectionOptions,
+    /// File for the results instead of `sources.json`.
+    pub output: Option<PathBuf>,
+}
+
+/// What `debug` takes.
+#[derive(Debug, Clone)]
+pub struct DebugOptions {
+    /// Whether only the connection is checked.
+    pub connection: bool,
+    /// Whether the folder of the profiles is printed.
+    pub config_dir: bool,
+}
+
+impl Options {
+    /// Checks a command line; reports every problem, not only the first.
+    pub fn new(arguments: Arguments, env: &ProcessEnv) -> Result<Self, Diagnostics> {
+        let mut reader = Reader { env, problems: Diagnostics::default() };
+        for flag in arguments.later.given() {
+            reader.problems.push(not_supported("flag", flag));
+        }
+        let global = reader.global(arguments.global);
+        let verb = reader.verb(arguments.verb);
+        match verb {
+            Some(verb) if reader.problems.is_empty() => Ok(Self { global, verb }),
+            _ => Err(reader.problems),
+        }
+    }
+}
+
+/// Parses a size such as `4GiB`, `512 MB` or `1073741824`, in bytes.
+///
+/// `K`, `M`, `G`, `T` and `KiB` … `TiB` count in 1024s; `KB`, `MB`, `GB`, `TB` in 1000s.
+pub fn parse_size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "t" | "tib" => 1 << 40,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        _ => return None,
+    };
+    if let Ok(whole) = number.parse::<u64>() {
+        return whole.checked_mul(factor);
+    }
+    // A fraction such as `1.5GiB`: thousandths are exact enough for a limit and need no floating point.
+    let (whole, fraction) = number.split_once('.')?;
+    let thousandths: u64 = format!("{:0<3}", fraction.get(..3).unwrap_or(fraction)).parse().ok()?;
+    let part = u64::try_from(u128::from(factor) * u128::from(thousandths) / 1000).ok()?;
+    whole.parse::<u64>().ok()?.checked_mul(factor)?.checked_add(part)
+}
+
+/// Parses a span of time: seconds, or a number with `s`, `m` or `h`.
+pub fn parse_span(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor = match unit.trim() {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => return None,
+    };
+    Some(Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(factor)?))
+}
+
+/// The refusal of something of dbt that is not there yet.
+fn not_supported(kind: &str, name: &str) -> Diagnostic {
+    Diagnostic::error("not-supported-yet", format!("the {kind} `{name}` of dbt is not supported yet"))
+}
+
+/// A value that a flag does not take.
+fn bad_value(flag: &str, value: &str, expected: &str) -> Diagnostic {
+    Diagnostic::error("invalid-argument", format!("`{value}` is not a value of `{flag}`: expected {expected}"))
+}
+
+/// Reads arguments and environment, and collects what is wrong.
+struct Reader<'a> {
+    env: &'a ProcessEnv,
+    problems: Diagnostics,
+}
+
+impl Reader<'_> {
+    /// The value of the environment variable that stands for a flag.
+    fn variable(&self, name: &str) -> Option<String> {
+        self.env.first(&[&format!("KARAT_{name}"), &format!("DBT_{name}")]).map(str::to_owned)
+    }
+
+    fn path(&self, given: Option<PathBuf>, name: &str) -> Option<PathBuf> {
+        given.or_else(|| self.variable(name).map(PathBuf::from))
+    }
+
+    /// A pair of flags, then the variable.
+    fn switch(&mut self, yes: bool, no: bool, flag: &str, variable: &str) -> Option<bool> {
+        match (yes, no) {
+            (true, true) => {
+                // Within one place the later flag wins; before and after the verb there is no later one.
+                let name = flag.trim_start_matches('-');
+                let message = format!("`{flag}` and `--no-{name}` contradict each other");
+                self.problems.push(Diagnostic::error("invalid-argument", message));
+                None
+            }
+            (true, false) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => self.switch_variable(variable),
+        }
+    }
+
+    fn switch_variable(&mut self, variable: &str) -> Option<bool> {
+        let value = self.variable(variable)?;
+        match value.to_ascii_lowercase().as_str() {
+            "1" | "true" | "t" | "yes" | "y" | "on" => Some(true),
+            "0" | "false" | "f" | "no" | "n" | "off" => Some(false),
+            _ => {
+                self.problems.push(bad_value(&format!("KARAT_{variable}"), &value, "true or false"));
+                None
+            }
+        }
+    }
+
+    /// One of several words, of a flag or its variable.
+    fn word<T: Copy>(&mut self, given: Option<String>, variable: &str, flag: &str, words: &[(&str, T)]) -> Option<T> {
+        let from_variable = if variable.is_empty() { None } else { self.variable(variable) };
+        let value = given.or(from_variable)?;
+        let lower = value.to_ascii_lowercase();
+        if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == lower) {
+            return Some(*meaning);
+        }
+        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let mut problem = bad_value(flag, &value, &format!("one of {}", names.join(", ")));
+        if let Some(near) = did_you_mean(&value, names) {
+            problem = problem.with_hint(format!("did you mean `{near}`?"));
+        }
+        self.problems.push(problem);
+        None
+    }
+
+    /// A value that a function reads.
+    fn parsed<T>(
+        &mut self,
+        given: Option<String>,
+        variable: &str,
+        flag: &str,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let value = given.or_else(|| self.variable(variable))?;
+        let parsed = parse(&value);
+        if parsed.is_none() {
+            self.problems.push(bad_value(flag, &value, expected));
+        }
+        parsed
+    }
+
+    /// A YAML mapping given as text.
+    fn mapping(&mut self, text: Option<&str>, flag: &str) -> IndexMap<String, Json> {
+        let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return IndexMap::new() };
+        let file = SourceFile::new(flag, text);
+        let Some(value) = yaml::parse(&file, &mut self.problems) else { return IndexMap::new() };
+        match value.to_json() {
+            Json::Object(entries) => entries.into_iter().collect(),
+            Json::Null => IndexMap::new(),
+            _ => {
+                let expected = "a YAML mapping such as `{name: value}`";
+                self.problems.push(bad_value(flag, text, expected));
+                IndexMap::new()
+            }
+        }
+    }
+
+    fn global(&mut self, given: GlobalArguments) -> GlobalOptions {
+        const LEVELS: [(&str, LogLevel); 5] = [
+            ("debug", LogLevel::Debug),
+            ("info", LogLevel::Info),
+            ("warn", LogLevel::Warn),
+            ("error", LogLevel::Error),
+            ("none", LogLevel::None),
+        ];
+        const COLORS: [(&str, ColorChoice); 3] =
+            [("auto", ColorChoice::Auto), ("always", ColorChoice::Always), ("never", ColorChoice::Never)];
+        const FORMATS: [(&str, LogFormat); 4] = [
+            ("text", LogFormat::Text),
+            ("json", LogFormat::Json),
+            ("default", LogFormat::Text),
+            ("debug", LogFormat::Text),
+        ];
+
+        let threads_expected = "a whole number from 1";
+        let threads =
+            self.parsed(given.threads.map(|n| n.to_string()), "THREADS", "--threads", threads_expected, |text| {
+                text.parse::<usize>().ok().filter(|n| *n > 0)
+            });
+        let memory = self.parsed(given.memory, "MEMORY", "--memory", "a size such as 4GiB", |text| {
+            parse_size(text).and_then(|bytes| usize::try_from(bytes).ok()).filter(|bytes| *bytes > 0)
+        });
+        let now = given.now.or_else(|| self.variable("NOW")).and_then(|text| match clock::parse_now(&text) {
+            Ok(instant) => Some(instant),
+            Err(message) => {
+                self.problems.push(Diagnostic::error("invalid-argument", format!("`--now`: {message}")));
+                None
+            }
+        });
+        let lock_expected = "a span of time such as 90s, 10m or 1h";
+        let lock_timeout = self.parsed(given.lock_timeout, "LOCK_TIMEOUT", "--lock-timeout", lock_expected, parse_span);
+        let flagged_color = match (given.use_colors, given.no_use_colors || given.no_color) {
+            (true, true) => {
+                let message = "`--use-colors` and `--no-color` contradict each other";
+                self.problems.push(Diagnostic::error("invalid-argument", message));
+                None
+            }
+            (true, false) => Some(ColorChoice::Always),
+            (false, true) => Some(ColorChoice::Never),
+            (false, false) => None,
+        };
+        let color = self.word(given.color, "", "--color", &COLORS).or(flagged_color).unwrap_or_else(|| {
+            match self.switch_variable("USE_COLORS") {
+                Some(true) => ColorChoice::Always,
+                Some(false) => ColorChoice::Never,
+                // https://no-color.org: set to anything but the empty text.
+                None if self.env.first(&["NO_COLOR"]).is_some() => ColorChoice::Never,
+                None if self.env.first(&["CLICOLOR_FORCE"]).is_some_and(|value| value != "0") => ColorChoice::Always,
+                None => ColorChoice::Auto,
+            }
+        });
+        let debug = self.switch(given.debug, given.no_debug, "--debug", "DEBUG").unwrap_or(false);
+        let default_level = if debug { LogLevel::Debug } else { LogLevel::Info };
+        GlobalOptions {
+            project_dir: self.path(given.project_dir, "PROJECT_DIR"),
+            profiles_dir: self.path(given.profiles_dir, "PROFILES_DIR"),
+            profile: given.profile.or_else(|| self.variable("PROFILE")),
+            target: given.target.or_else(|| self.variable("TARGET")),
+            target_path: self.path(given.target_path, "TARGET_PATH"),
+            log_path: self.path(given.log_path, "LOG_PATH"),
+            vars: self.mapping(given.vars.as_deref(), "--vars"),
+            threads,
+            memory,
+            now,
+            lock_timeout: lock_timeout.unwrap_or(Duration::from_secs(limits::LOCK_WAIT_SECONDS)),
+            fail_fast: self.switch(given.fail_fast, given.no_fail_fast, "--fail-fast", "FAIL_FAST"),
+            warn_error: self.switch(given.warn_error, given.no_warn_error, "--warn-error", "WARN_ERROR"),
+            quiet: self.switch(given.quiet, given.no_quiet, "--quiet", "QUIET").unwrap_or(false),
+            debug,
+            print: self.switch(given.print, given.no_print, "--print", "PRINT").unwrap_or(true),
+            color,
+            log_format: self.word(given.log_format, "LOG_FORMAT", "--log-format", &FORMATS).unwrap_or(LogFormat::Text),
+            log_level: self.word(given.log_level, "LOG_LEVEL", "--log-level", &LEVELS).unwrap_or(default_level),
+            file_log_level: self
+                .word(given.log_level_file, "LOG_LEVEL_FILE", "--log-level-file", &LEVELS)
+                .unwrap_or(LogLevel::Debug),
+            write_artifacts: self
+                .switch(given.write_json, given.no_write_json, "--write-json", "WRITE_JSON")
+                .unwrap_or(true),
+        }
+    }
+
+    fn kinds(&mut self, names: &[String], flag: &str) -> Vec<ResourceType> {
+        let known = ["model", "seed", "snapshot", "source", "test", "exposure", "analysis"];
+        let mut kinds = Vec::new();
+        for name in names.iter().flat_map(|names| names.split([',', ' '])).filter(|name| !name.is_empty()) {
+            match name {
+                "all" | "default" => return Vec::new(),
+                // Kinds of dbt that no project has here: nothing to select, nothing wrong.
+                "unit_test" | "metric" | "semantic_model" | "saved_query" | "function" => {
+                    self.problems.push(not_supported("resource type", name));
+                }
+                _ => {
+                    if let Some(kind) = ResourceType::parse(name) {
+                        kinds.push(kind);
+                        continue;
+                    }
+                    let mut problem = bad_value(flag, name, &format!("one of {}", known.join(", ")));
+                    if let Some(near) = did_you_mean(name, known) {
+                        problem = problem.with_hint(format!("did you mean `{near}`?"));
+                    }
+                    self.problems.push(problem);
+                }
+            }
+        }
+        kinds
+    }
+
+    fn selection(&mut self, given: SelectionArguments) -> SelectionOptions {
+        const MODES: [(&str, IndirectSelection); 4] = [
+            ("eager", IndirectSelection::Eager),
+            ("cautious", IndirectSelection::Cautious),
+            ("buildable", IndirectSelection::Buildable),
+            ("empty", IndirectSelection::Empty),
+        ];
+        if given.selector.is_some() && !(given.select.is_empty() && given.exclude.is_empty()) {
+            let message = "`--selector` cannot be combined with `--select` or `--exclude`";
+            self.problems.push(Diagnostic::error("invalid-argument", message));
+        }
+        let mode = self.word(given.indirect_selection, "INDIRECT_SELECTION", "--indirect-selection", &MODES);
+        SelectionOptions {
+            resource_types: self.kinds(&given.resource_type, "--resource-type"),
+            exclude_resource_types: self.kinds(&given.exclude_resource_type, "--exclude-resource-type"),
+            select: given.select,
+            exclude: given.exclude,
+            selector: given.selector,
+            indirect_selection: mode,
+        }
+    }
+
+    fn full_refresh(&mut self, given: bool) -> Option<bool> {
+        self.switch(given, false, "--full-refresh", "FULL_REFRESH")
+    }
+
+    fn output(&mut self, given: Option<String>) -> OutputFormat {
+        let words = [("text", OutputFormat::Text), ("json", OutputFormat::Json)];
+        self.word(given, "", "--output", &words).unwrap_or(OutputFormat::Text)
+    }
+
+    fn build(
+        &mut self,
+        selection: SelectionArguments,
+        rebuild: &RebuildArguments,
+        failures: &FailureArguments,
+        output: Option<String>,
+    ) -> BuildOptions {
+        BuildOptions {
+            selection: self.selection(selection),
+            full_refresh: self.full_refresh(rebuild.full_refresh),
+            empty: rebuild.empty,
+            store_failures: self.switch(failures.store_failures, false, "--store-failures", "STORE_FAILURES"),
+            show_seeds: false,
+            output: self.output(output),
+        }
+    }
+
+    fn verb(&mut self, given: VerbArguments) -> Option<Verb> {
+        let no_failures = FailureArguments::default();
+        Some(match given {
+            VerbArguments::Init(init) => Verb::Init { name: init.name },
+            VerbArguments::Build(given) => {
+                let options = self.build(given.selection, &given.rebuild, &given.failures, given.output.output);
+                Verb::Build(BuildOptions { show_seeds: given.show, ..options })
+            }
+            VerbArguments::Run(given) => {
+                Verb::Run(self.build(given.selection, &given.rebuild, &no_failures, given.output.output))
+            }
+            VerbArguments::Test(given) => {
+                let rebuild = RebuildArguments::default();
+                Verb::Test(self.build(given.selection, &rebuild, &given.failures, given.output.output))
+            }
+            VerbArguments::Seed(given) => {
+                let options = self.build(given.selection, &given.rebuild, &no_failures, given.output.output);
+                Verb::Seed(BuildOptions { show_seeds: given.show, ..options })
+            }
+            VerbArguments::Snapshot(given) => {
+                let options =
+                    self.build(given.selection, &RebuildArguments::default(), &no_failures, given.output.output);
+                Verb::Snapshot(BuildOptions { empty: given.empty, ..options })
+            }
+            VerbArguments::Show(given) => Verb::Show(ShowOptions {
+                selection: self.selection(given.selection),
+                inline: given.inline,
+                limit: usize::try_from(given.limit).ok(),
+                output: self
+                    .word(
+                        given.output,
+                        "",
+                        "--output",
+                        &[
+                            ("text", OutputFormat::Text),
+                            ("json", OutputFormat::Json),
+                            ("csv", OutputFormat::Csv),
+                            ("ndjson", OutputFormat::Ndjson),
+                        ],
+                    )
+                    .unwrap_or(OutputFormat::Text),
+                full_refresh: self.full_refresh(given.full_refresh),
+            }),
+            VerbArguments::Compile(given) => Verb::Compile(CompileOptions {
+                selection: self.selection(given.selection),
+                inline: given.inline,
+                full_refresh: self.full_refresh(given.full_refresh),
+                empty: given.empty,
+                output: self.output(given.output),
+            }),
+            VerbArguments::Parse(given) => Verb::Parse { output: self.output(given.output.output) },
+            VerbArguments::List(given) => {
+                let words = [
+                    ("selector", ListFormat::Selector),
+                    ("name", ListFormat::Name),
+                    ("path", ListFormat::Path),
+                    ("json", ListFormat::Json),
+                ];
+                let keys = given.output_keys.iter().flat_map(|keys| keys.split([',', ' ']));
+                Verb::List(ListOptions {
+                    selection: self.selection(given.selection),
+                    output: self.word(given.output, "", "--output", &words).unwrap_or(ListFormat::Selector),
+                    output_keys: keys.filter(|key| !key.is_empty()).map(str::to_owned).collect(),
+                })
+            }
+            VerbArguments::RunOperation(given) => Verb::RunOperation(OperationOptions {
+                macro_name: given.macro_name,
+                arguments: self.mapping(given.args.as_deref(), "--args"),
+            }),
+            VerbArguments::Source(SourceArguments::Freshness(given)) => Verb::SourceFreshness(FreshnessOptions {
+                selection: self.selection(given.selection),
+                output: given.output,
+            }),
+            VerbArguments::Clean(given) => {
+                if given.no_clean_project_files_only {
+                    let flag = "--no-clean-project-files-only";
+                    let hint = "karat never removes anything outside of the project";
+                    self.problems.push(not_supported("flag", flag).with_hint(hint));
+                }
+                Verb::Clean
+            }
+            VerbArguments::Debug(given) => {
+                Verb::Debug(DebugOptions { connection: given.connection, config_dir: given.config_dir })
+            }
+            VerbArguments::Completions(given) => Verb::Completions(given.shell),
+            VerbArguments::Man => Verb::Man,
+            VerbArguments::Retry(_) => return self.refuse_verb("retry"),
+            VerbArguments::Clone(_) => return self.refuse_verb("clone"),
+            VerbArguments::Deps(_) => return self.refuse_verb("deps"),
+            VerbArguments::Docs(_) => return self.refuse_verb("docs"),
+        })
+    }
+
+    fn refuse_verb(&mut self, verb: &str) -> Option<Verb> {
+        self.problems.push(not_supported("command", verb));
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

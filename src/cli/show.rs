@@ -1,0 +1,151 @@
+//! `karat show`: the first rows of a node's query, or of a query on the command line. Nothing is stored.
+
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use arrow::error::ArrowError;
+use arrow::record_batch::RecordBatch;
+use indexmap::IndexMap;
+
+use crate::base::diagnostic::Diagnostic;
+use crate::base::source::SourceFile;
+use crate::cli::Outcome;
+use crate::cli::application::{Application, Project};
+use crate::cli::options::{OutputFormat, ShowOptions};
+use crate::cli::table;
+use crate::compile::host::Invocation;
+use crate::compile::introspect::Introspect;
+use crate::compile::node::{CompiledNode, compile, compile_code};
+use crate::engine::error::SqlProblem;
+use crate::engine::session::Variant;
+use crate::engine::view::WarehouseView;
+use crate::manifest::node::{Code, Detail, Node, NodeId, ResourceType};
+use crate::plan::check::{Beforehand, sql_diagnostic};
+use crate::template::RenderError;
+
+/// Runs the verb.
+pub async fn execute(app: &Application, options: &ShowOptions) -> Result<Outcome, Outcome> {
+    let project = app.project()?;
+    let view = open(app, &project).await?;
+    if let Some(sql) = &options.inline {
+        let invocation = app.invocation(&project, Vec::new());
+        let file = SourceFile::new("--inline", sql.as_str());
+        let code = Code { text: Arc::from(sql.as_str()), offset: Some(0), file };
+        let compiled = compile_code(&invocation, &introspect(&view), &code, None, IndexMap::new());
+        let compiled = compiled.map_err(|error| render_problem(app, error))?;
+        let batches = rows(&view, &compiled, options.limit).await.map_err(|problem| {
+            let mut diagnostic = Diagnostic::error(problem.code, problem.message.clone());
+            diagnostic.hint.clone_from(&problem.hint);
+            failed(app, &compiled.point(diagnostic, problem.range.as_ref(), None))
+        })?;
+        print(app, None, &batches, options.output)?;
+        return Ok(Outcome::Success);
+    }
+    let kinds = [
+        ResourceType::Model,
+        ResourceType::Seed,
+        ResourceType::Snapshot,
+        ResourceType::Source,
+        ResourceType::Test,
+        ResourceType::Analysis,
+    ];
+    let mut selection_options = options.selection.clone();
+    // The tests of a shown model are not asked for, unless a test is named.
+    selection_options.indirect_selection.get_or_insert(crate::cli::options::IndirectSelection::Empty);
+    let selection = app.select(&project, &selection_options, &kinds)?;
+    let selected: Vec<NodeId> = selection.iter().cloned().collect();
+    let invocation = app.invocation(&project, selected.clone());
+    for id in &selected {
+        let Some(node) = project.manifest.get(id) else { continue };
+        let compiled = node_query(app, &invocation, &view, node)?;
+        let batches = rows(&view, &compiled, options.limit)
+            .await
+            .map_err(|problem| failed(app, &sql_diagnostic(node, &compiled, &problem)))?;
+        print(app, Some(&node.name), &batches, options.output)?;
+    }
+    Ok(Outcome::Success)
+}
+
+/// A view of what is published now.
+pub async fn open(app: &Application, project: &Project) -> Result<Arc<WarehouseView>, Outcome> {
+    let warehouse = app.warehouse(project)?;
+    let catalog = warehouse.catalog(&app.environment(project)?).await.map_err(|error| app.world(&error))?;
+    Ok(WarehouseView::new(app.surroundings(project, warehouse, catalog)?))
+}
+
+/// What templates may learn of a view.
+pub fn introspect(view: &Arc<WarehouseView>) -> Arc<dyn Introspect> {
+    Arc::new(Beforehand::new(Arc::clone(view), std::collections::BTreeSet::new()))
+}
+
+/// Prints why a template was not rendered.
+pub fn render_problem(app: &Application, error: RenderError) -> Outcome {
+    let diagnostic = match error {
+        RenderError::Diagnostic(diagnostic) => *diagnostic,
+        RenderError::NotReady(what) => Diagnostic::error("not-ready", what),
+    };
+    app.printer.diagnostic(&diagnostic);
+    Outcome::Usage
+}
+
+fn failed(app: &Application, diagnostic: &Diagnostic) -> Outcome {
+    app.printer.diagnostic(diagnostic);
+    Outcome::Failed
+}
+
+/// The query whose rows are the node's: its own, or a look at its relation.
+fn node_query(
+    app: &Application,
+    invocation: &Arc<Invocation>,
+    view: &Arc<WarehouseView>,
+    node: &Arc<Node>,
+) -> Result<CompiledNode, Outcome> {
+    let compiled = match (&node.detail, &node.relation) {
+        (Detail::Seed { .. } | Detail::Source(_) | Detail::Snapshot, Some(relation)) => {
+            let sql = format!("select * from {}", relation.to_sql());
+            let code =
+                Code { file: SourceFile::new(node.path.as_str(), sql.as_str()), text: Arc::from(sql), offset: None };
+            compile_code(invocation, &introspect(view), &code, None, IndexMap::new())
+        }
+        _ => compile(invocation, &introspect(view), node, IndexMap::new()),
+    };
+    compiled.map_err(|error| render_problem(app, error))
+}
+
+async fn rows(
+    view: &Arc<WarehouseView>,
+    compiled: &CompiledNode,
+    limit: Option<usize>,
+) -> Result<Vec<RecordBatch>, SqlProblem> {
+    let session = view.session(Variant::Normal);
+    // The user's own text is checked first, so that places in it are right.
+    let plan = session.plan(&compiled.sql).await?;
+    session.query_plan(&compiled.sql, plan, limit).await
+}
+
+/// Prints rows in the form asked for.
+pub fn print(
+    app: &Application,
+    node: Option<&str>,
+    batches: &[RecordBatch],
+    output: OutputFormat,
+) -> Result<(), Outcome> {
+    let empty = Arc::new(Schema::empty());
+    let schema = batches.first().map_or(empty, RecordBatch::schema);
+    let text: Result<String, ArrowError> = match output {
+        OutputFormat::Text => table::text_table(&schema, batches).map(|text| match node {
+            Some(node) => format!("Previewing node `{node}`:\n{text}"),
+            None => text,
+        }),
+        OutputFormat::Json => table::json_document(node, batches),
+        OutputFormat::Csv => table::csv(&schema, batches),
+        OutputFormat::Ndjson => table::json_rows(batches).map(|rows| rows.join("\n")),
+    };
+    match text {
+        Ok(text) => {
+            app.printer.result(&text);
+            Ok(())
+        }
+        Err(error) => Err(failed(app, &Diagnostic::error("unprintable", error.to_string()))),
+    }
+}

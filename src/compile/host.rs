@@ -1,0 +1,317 @@
+//! Answers a template's questions while it is compiled: names are resolved, the warehouse may be looked at.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use arrow::record_batch::RecordBatch;
+use indexmap::IndexMap;
+use serde_json::{Value as Json, json};
+
+use crate::base::clock::Clock;
+use crate::base::diagnostic::did_you_mean;
+use crate::base::env::ProcessEnv;
+use crate::base::fs::ProjectDir;
+use crate::base::secret::is_secret_name;
+use crate::compile::context::{graph_value, node_value};
+use crate::compile::ephemeral::cte_name;
+use crate::compile::introspect::Introspect;
+use crate::files::Target;
+use crate::manifest::config::Materialization;
+use crate::manifest::manifest::Manifest;
+use crate::manifest::node::{Node, NodeId, RefCall, ResourceType, SourceCall};
+use crate::manifest::relation::{Relation, RelationKey};
+use crate::parse::Vars;
+use crate::template::Templates;
+use crate::template::host::{ColumnValue, Host, HostError, MessageLevel, RelationKind, RelationValue};
+
+/// Receives messages of templates.
+pub type MessageSink = Arc<dyn Fn(MessageLevel, &str) + Send + Sync>;
+
+/// The facts of one invocation that templates may see: the same for all nodes.
+pub struct Invocation {
+    /// The project.
+    pub manifest: Arc<Manifest>,
+    /// Its folder.
+    pub project: Arc<ProjectDir>,
+    /// Its templates.
+    pub templates: Arc<Templates>,
+    /// Its variables.
+    pub vars: Vars,
+    /// The process environment.
+    pub env: ProcessEnv,
+    /// The target.
+    pub target: Target,
+    /// The run's clock.
+    pub clock: Clock,
+    /// `--full-refresh`.
+    pub full_refresh: bool,
+    /// `--empty`: parents are read without rows.
+    pub empty: bool,
+    /// `--store-failures`.
+    pub store_failures: bool,
+    /// Ids of the selected nodes.
+    pub selected: Vec<NodeId>,
+    /// Globals of templates that hold for the whole run: `target`, `flags`, `run_started_at` and so on.
+    pub globals: BTreeMap<String, Json>,
+    /// Where messages of templates go.
+    pub messages: MessageSink,
+    /// `graph`, made when a template first asks.
+    pub graph: OnceLock<Json>,
+}
+
+impl Invocation {
+    /// Whether an incremental model, a seed or a snapshot is built from nothing.
+    pub fn is_full_refresh(&self, node: &Node) -> bool {
+        node.config.full_refresh.unwrap_or(self.full_refresh)
+    }
+
+    /// The node of a `ref()`, as seen from a package.
+    pub fn resolve_ref(&self, package: &str, call: &RefCall) -> Result<&Arc<Node>, HostError> {
+        let found = self.manifest.find_refable(call.package.as_deref(), &call.name);
+        let own = |node: &&&Arc<Node>| node.package == package;
+        found.iter().find(own).or_else(|| found.first()).copied().ok_or_else(|| {
+            let names: Vec<&str> = self
+                .manifest
+                .nodes
+                .values()
+                .filter(|node| node.resource_type.is_built())
+                .map(|node| node.name.as_str())
+                .collect();
+            HostError::Refused {
+                code: "unknown-ref",
+                message: format!("there is no model, seed or snapshot `{}`", call.name),
+                hint: did_you_mean(&call.name, names).map(|near| format!("did you mean `{near}`?")),
+            }
+        })
+    }
+}
+
+/// A relation as templates see it.
+pub fn relation_value(relation: &Relation, kind: Option<RelationKind>) -> RelationValue {
+    RelationValue {
+        database: Some(relation.database.to_string()),
+        schema: Some(relation.schema.to_string()),
+        identifier: Some(relation.identifier.to_string()),
+        kind,
+        render_as: None,
+    }
+}
+
+/// The host of one node (or of a text of the command line, which has none).
+pub struct CompileHost {
+    invocation: Arc<Invocation>,
+    view: Arc<dyn Introspect>,
+    node: Option<Arc<Node>>,
+    package: String,
+    extra: IndexMap<String, Json>,
+    ephemeral: Mutex<BTreeMap<NodeId, String>>,
+}
+
+impl CompileHost {
+    /// A host for a node; `extra` are further globals, such as `results` of `on-run-end`.
+    pub fn new(
+        invocation: &Arc<Invocation>,
+        view: &Arc<dyn Introspect>,
+        node: Option<&Arc<Node>>,
+        extra: IndexMap<String, Json>,
+    ) -> Arc<Self> {
+        let package = node.map_or_else(|| invocation.manifest.project_name.clone(), |node| node.package.clone());
+        Arc::new(Self {
+            invocation: Arc::clone(invocation),
+            view: Arc::clone(view),
+            node: node.map(Arc::clone),
+            package,
+            extra,
+            ephemeral: Mutex::new(BTreeMap::new()),
+        })
+    }
+
+    /// The ephemeral models that the template referred to.
+    pub fn used_ephemeral(&self) -> Vec<NodeId> {
+        self.ephemeral.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    fn render_relation(&self, node: &Node, relation: &Relation) -> RelationValue {
+        let kind = match node.resource_type {
+            ResourceType::Source if node.source().is_some_and(|source| source.external.is_some()) => {
+                Some(RelationKind::External)
+            }
+            ResourceType::Model if node.config.materialized == Materialization::View => Some(RelationKind::View),
+            _ => Some(RelationKind::Table),
+        };
+        let mut value = relation_value(relation, kind);
+        if self.invocation.empty {
+            value.render_as = Some(format!("(select * from {} where false limit 0)", relation.to_sql()));
+        }
+        value
+    }
+}
+
+impl Host for CompileHost {
+    fn execute(&self) -> bool {
+        true
+    }
+
+    fn package(&self) -> &str {
+        &self.package
+    }
+
+    fn reference(&self, call: RefCall) -> Result<RelationValue, HostError> {
+        let node = self.invocation.resolve_ref(&self.package, &call)?;
+        if let Some(own) = &self.node
+            && own.resource_type.is_built()
+            && !own.depends_on.contains(&node.id)
+        {
+            return Err(HostError::Refused {
+                code: "late-ref",
+                message: format!(
+                    "`{}` refers to `{}`, which was not seen when the project was parsed",
+                    own.name, call.name
+                ),
+                hint: Some(format!(
+                    "add the line `-- depends_on: {{{{ ref('{}') }}}}` outside of any condition",
+                    call.name
+                )),
+            });
+        }
+        if node.is_ephemeral() {
+            let name = cte_name(&node.name);
+            let rendered = crate::base::ident::quote(&name);
+            self.ephemeral.lock().unwrap_or_else(PoisonError::into_inner).insert(node.id.clone(), name.clone());
+            return Ok(RelationValue {
+                database: None,
+                schema: None,
+                identifier: Some(name),
+                kind: Some(RelationKind::Cte),
+                render_as: Some(rendered),
+            });
+        }
+        match &node.relation {
+            Some(relation) => Ok(self.render_relation(node, relation)),
+            None => Err(HostError::refused("unknown-ref", format!("`{}` has no relation", call.name))),
+        }
+    }
+
+    fn source(&self, call: SourceCall) -> Result<RelationValue, HostError> {
+        let found = self.invocation.manifest.find_source(&call.source, &call.table);
+        match found.and_then(|node| node.relation.as_ref().map(|relation| self.render_relation(node, relation))) {
+            Some(value) => Ok(value),
+            None => Err(HostError::refused(
+                "unknown-source",
+                format!("there is no source table `{}.{}`", call.source, call.table),
+            )),
+        }
+    }
+
+    fn set_config(&self, _values: IndexMap<String, Json>) -> Result<(), HostError> {
+        // Parsing has taken them.
+        Ok(())
+    }
+
+    fn get_config(&self, name: &str) -> Option<Json> {
+        let node = self.node.as_ref()?;
+        match name {
+            "materialized" => Some(json!(crate::compile::context::materialized(node))),
+            "tags" => Some(json!(node.config.tags)),
+            "meta" => Some(json!(node.config.meta)),
+            "enabled" => Some(json!(node.config.enabled)),
+            _ => node.config.raw.get(name).cloned(),
+        }
+    }
+
+    fn var(&self, package: &str, name: &str) -> Option<Json> {
+        self.invocation.vars.get(package, name).cloned()
+    }
+
+    fn env_var(&self, name: &str) -> Result<Option<String>, HostError> {
+        if is_secret_name(name) {
+            return Err(HostError::Refused {
+                code: "secret-misuse",
+                message: format!("the secret `{name}` may be used in profiles.yml only"),
+                hint: Some("SQL and descriptions are stored and shown; a secret must not get there".into()),
+            });
+        }
+        Ok(self.invocation.env.get(name).map(str::to_owned))
+    }
+
+    fn this(&self) -> Option<RelationValue> {
+        let relation = self.node.as_ref()?.relation.as_ref()?;
+        Some(relation_value(relation, self.view.kind(&relation.key())))
+    }
+
+    fn is_incremental(&self) -> bool {
+        let Some(node) = &self.node else { return false };
+        let Some(relation) = &node.relation else { return false };
+        node.resource_type == ResourceType::Model
+            && node.config.materialized == Materialization::Incremental
+            && !self.invocation.is_full_refresh(node)
+            && self.view.published_kind(&relation.key()) == Some(RelationKind::Table)
+    }
+
+    fn global(&self, name: &str) -> Option<Json> {
+        if let Some(value) = self.extra.get(name) {
+            return Some(value.clone());
+        }
+        let invocation = &self.invocation;
+        let node_relation = || self.node.as_ref().and_then(|node| node.relation.as_ref());
+        match name {
+            "model" | "node" => self.node.as_ref().map(|node| node_value(node)),
+            "graph" => Some(invocation.graph.get_or_init(|| graph_value(&invocation.manifest)).clone()),
+            "karat_version" => Some(json!(env!("CARGO_PKG_VERSION"))),
+            "selected_resources" => {
+                Some(json!(invocation.selected.iter().map(ToString::to_string).collect::<Vec<_>>()))
+            }
+            "schema" => Some(json!(
+                node_relation()
+                    .map_or_else(|| invocation.target.schema.to_string(), |relation| relation.schema.to_string())
+            )),
+            "database" => Some(json!(
+                node_relation()
+                    .map_or_else(|| invocation.target.database.to_string(), |relation| relation.database.to_string())
+            )),
+            _ => invocation.globals.get(name).cloned(),
+        }
+    }
+
+    fn message(&self, level: MessageLevel, text: &str) {
+        (self.invocation.messages)(level, text);
+    }
+
+    fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, HostError> {
+        self.view.query(sql)
+    }
+
+    fn columns(&self, relation: &RelationValue) -> Result<Option<Vec<ColumnValue>>, HostError> {
+        match (&relation.schema, &relation.identifier) {
+            (Some(schema), Some(identifier)) => self.view.columns(&RelationKey::new(schema, identifier)),
+            _ => Ok(None),
+        }
+    }
+
+    fn find_relation(
+        &self,
+        database: &str,
+        schema: &str,
+        identifier: &str,
+    ) -> Result<Option<RelationValue>, HostError> {
+        let kind = self.view.kind(&RelationKey::new(schema, identifier));
+        Ok(kind.map(|kind| RelationValue {
+            database: Some(database.to_owned()),
+            schema: Some(schema.to_owned()),
+            identifier: Some(identifier.to_owned()),
+            kind: Some(kind),
+            render_as: None,
+        }))
+    }
+
+    fn list_relations(&self, database: &str, schema: &str) -> Result<Vec<RelationValue>, HostError> {
+        let relation = |(key, kind): (RelationKey, RelationKind)| RelationValue {
+            database: Some(database.to_owned()),
+            schema: Some(key.schema),
+            identifier: Some(key.identifier),
+            kind: Some(kind),
+            render_as: None,
+        };
+        Ok(self.view.list(Some(schema)).into_iter().map(relation).collect())
+    }
+}

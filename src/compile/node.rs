@@ -1,0 +1,125 @@
+//! Compiling one node.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+
+use crate::base::diagnostic::Diagnostic;
+use crate::base::source::{Location, SourceFile};
+use crate::compile::ephemeral::{Assembled, cte_name, inline, trim_statement};
+use crate::compile::host::{CompileHost, Invocation};
+use crate::compile::introspect::Introspect;
+use crate::manifest::node::{Code, Node, NodeId};
+use crate::template::host::SharedHost;
+use crate::template::{Place, RenderError, SourceMap};
+
+/// A node's SQL after Jinja.
+#[derive(Debug, Clone)]
+pub struct CompiledNode {
+    /// The SQL with ephemeral models inlined.
+    pub sql: String,
+    /// The ephemeral models that were inlined, in order.
+    pub ephemeral: Vec<NodeId>,
+    assembled: Assembled,
+    maps: Vec<SourceMap>,
+    compiled_file: Arc<SourceFile>,
+}
+
+impl CompiledNode {
+    /// Where in the user's files a range of the SQL comes from.
+    pub fn locate(&self, range: &Range<usize>) -> Option<Place> {
+        let (origin, inner) = self.assembled.locate(range)?;
+        self.maps.get(origin)?.locate(inner)
+    }
+
+    /// Adds the place of a problem with the SQL to a diagnostic: in the template if it is known, else in the compiled
+    /// SQL.
+    pub fn point(
+        &self,
+        diagnostic: Diagnostic,
+        range: Option<&Range<usize>>,
+        fallback: Option<Location>,
+    ) -> Diagnostic {
+        let Some(range) = range else { return diagnostic.at_maybe(fallback, "") };
+        match self.locate(range) {
+            Some(place) => place.label(diagnostic, ""),
+            None => diagnostic.at(Location::new(&self.compiled_file, range.clone()), "in the compiled SQL"),
+        }
+    }
+}
+
+/// Compiles a node: renders its template and inlines the ephemeral models that it uses.
+pub fn compile(
+    invocation: &Arc<Invocation>,
+    view: &Arc<dyn Introspect>,
+    node: &Arc<Node>,
+    extra: IndexMap<String, Json>,
+) -> Result<CompiledNode, RenderError> {
+    let Some(code) = &node.code else {
+        return Err(RenderError::Diagnostic(Box::new(Diagnostic::error(
+            "no-code",
+            format!("`{}` has no SQL", node.name),
+        ))));
+    };
+    compile_code(invocation, view, code, Some(node), extra)
+}
+
+/// Compiles a text that may belong to no node: `show --inline`, a hook, an operation.
+pub fn compile_code(
+    invocation: &Arc<Invocation>,
+    view: &Arc<dyn Introspect>,
+    code: &Code,
+    node: Option<&Arc<Node>>,
+    extra: IndexMap<String, Json>,
+) -> Result<CompiledNode, RenderError> {
+    let host = CompileHost::new(invocation, view, node, extra);
+    let shared: SharedHost = Arc::clone(&host) as _;
+    let rendered = invocation.templates.render(code, &shared, &IndexMap::new()).map_err(|error| *error)?;
+    let mut expressions =
+        Expressions { invocation, view, done: BTreeMap::new(), order: Vec::new(), maps: vec![rendered.map] };
+    for id in host.used_ephemeral() {
+        expressions.add(&id)?;
+    }
+    let assembled = inline(&rendered.sql, &expressions.order.iter().map(|(_, cte)| cte.clone()).collect::<Vec<_>>());
+    let sql = trim_statement(&assembled.sql).to_owned();
+    let name = node.map_or_else(|| code.file.path.clone(), |node| format!("compiled/{}", node.path));
+    Ok(CompiledNode {
+        compiled_file: SourceFile::new(name, sql.clone()),
+        sql,
+        ephemeral: expressions.order.into_iter().map(|(id, _)| id).collect(),
+        assembled,
+        maps: expressions.maps,
+    })
+}
+
+/// The ephemeral models of a query, each after those that it uses itself.
+struct Expressions<'a> {
+    invocation: &'a Arc<Invocation>,
+    view: &'a Arc<dyn Introspect>,
+    done: BTreeMap<NodeId, ()>,
+    order: Vec<(NodeId, (String, String))>,
+    maps: Vec<SourceMap>,
+}
+
+impl Expressions<'_> {
+    fn add(&mut self, id: &NodeId) -> Result<(), RenderError> {
+        // The graph has no cycles, so this ends.
+        if self.done.insert(id.clone(), ()).is_some() {
+            return Ok(());
+        }
+        let Some(node) = self.invocation.manifest.get(id) else { return Ok(()) };
+        let Some(code) = &node.code else { return Ok(()) };
+        let host = CompileHost::new(self.invocation, self.view, Some(node), IndexMap::new());
+        let shared: SharedHost = Arc::clone(&host) as _;
+        let rendered = self.invocation.templates.render(code, &shared, &IndexMap::new()).map_err(|error| *error)?;
+        for used in host.used_ephemeral() {
+            self.add(&used)?;
+        }
+        self.order.push((id.clone(), (cte_name(&node.name), rendered.sql)));
+        self.maps.push(rendered.map);
+        Ok(())
+    }
+}

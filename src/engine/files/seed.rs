@@ -1,0 +1,153 @@
+//! Seeds: small tables under version control, read whole, with types guessed from all rows.
+//!
+//! As dbt does: an empty field and the word `null` (in any case) are null; columns named in `column_types` have that
+//! type; others are boolean (`true`, `false`), whole number, number, date, timestamp, or else text. A number with a
+//! leading zero (`007`) is text, because it is a code; dbt would make it a number. A timestamp with a zone becomes an
+//! instant in UTC. Names keep their spelling with `quote_columns`, else they are folded to lower case.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray, StringBuilder};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use indexmap::IndexMap;
+
+use super::csv::{Records, TextOptions, header_names, utf8};
+use super::error::{ExternalError, shortened};
+use super::input::without_mark;
+use super::records::RecordReader;
+use super::text::{Guess, convert, convertible};
+use crate::base::diagnostic::did_you_mean;
+use crate::engine::types::{TypeError, data_type_of, sql_type_of};
+
+/// Rows per batch.
+const BATCH_ROWS: usize = 8192;
+
+/// Reads a seed: its schema and its rows. All types that are wrong are reported, not only the first.
+pub fn read_seed(
+    bytes: &[u8],
+    path: &str,
+    delimiter: char,
+    quote_columns: bool,
+    column_types: &IndexMap<String, String>,
+) -> Result<(SchemaRef, Vec<RecordBatch>), ExternalError> {
+    let delimiter = u8::try_from(delimiter).ok().filter(|byte| byte.is_ascii() && !b"\"\r\n".contains(byte));
+    let delimiter = delimiter.ok_or_else(|| ExternalError::Option {
+        name: "delimiter".to_owned(),
+        value: String::new(),
+        expected: "one ASCII character other than a quote or a line end".to_owned(),
+    })?;
+    let text =
+        without_mark(bytes).map_err(|detail| ExternalError::Encoding { path: path.to_owned(), line: 1, detail })?;
+    let options = TextOptions::with_delimiter(delimiter);
+    let mut records = Records::new(RecordReader::new(text, options.dialect), path, |source| ExternalError::Access {
+        action: "read",
+        path: path.to_owned(),
+        source: Box::new(source),
+    });
+    let Some(header) = records.next()? else {
+        return Err(ExternalError::EmptyFile { path: path.to_owned() });
+    };
+    let mut names = header_names(header, path)?;
+    if !quote_columns {
+        names = names.iter().map(|name| name.to_lowercase()).collect();
+    }
+    let declared = declared_types(&names, path, column_types)?;
+
+    let mut builders: Vec<StringBuilder> = names.iter().map(|_| StringBuilder::new()).collect();
+    let mut guesses = vec![Guess::default(); names.len()];
+    let mut lines: Vec<u64> = Vec::new();
+    while let Some(record) = records.next_of_width(names.len())? {
+        lines.push(record.line);
+        for (index, (builder, guess)) in builders.iter_mut().zip(&mut guesses).enumerate() {
+            let Some((bytes, _)) = record.field(index) else { continue };
+            let value = utf8(bytes, path, record.line, || names.get(index).cloned().unwrap_or_default())?;
+            let value =
+                Some(value).filter(|value| !value.is_empty() && !value.trim_ascii().eq_ignore_ascii_case("null"));
+            if let Some(value) = value {
+                guess.observe(value);
+            }
+            builder.append_option(value);
+        }
+    }
+
+    let mut fields = Vec::with_capacity(names.len());
+    let mut columns: Vec<ArrayRef> = Vec::with_capacity(names.len());
+    let mut problems = Vec::new();
+    for (((name, builder), guess), declared) in names.iter().zip(&mut builders).zip(guesses).zip(declared) {
+        let texts = builder.finish();
+        let data_type = declared.unwrap_or_else(|| guess.data_type());
+        match convert(&trimmed(&texts, &data_type), &data_type) {
+            Ok(column) => {
+                fields.push(Field::new(name, data_type, true));
+                columns.push(column);
+            }
+            Err(row) => problems.push(ExternalError::Value {
+                path: path.to_owned(),
+                line: lines.get(row).copied().unwrap_or(0),
+                column: name.clone(),
+                value: shortened(texts.value(row)),
+                expected: sql_type_of(&data_type),
+                hint: "",
+            }),
+        }
+    }
+    if let Some(problem) = ExternalError::of_all(problems) {
+        return Err(problem);
+    }
+    let schema = Arc::new(Schema::new(fields));
+    let whole = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(|error| ExternalError::Access {
+        action: "load",
+        path: path.to_owned(),
+        source: Box::new(error),
+    })?;
+    let batches = (0..whole.num_rows())
+        .step_by(BATCH_ROWS)
+        .map(|start| whole.slice(start, BATCH_ROWS.min(whole.num_rows() - start)))
+        .collect();
+    Ok((schema, batches))
+}
+
+/// The declared type of each column; a type for a column that does not exist is an error.
+fn declared_types(
+    names: &[String],
+    path: &str,
+    column_types: &IndexMap<String, String>,
+) -> Result<Vec<Option<DataType>>, ExternalError> {
+    let mut types: Vec<Option<DataType>> = vec![None; names.len()];
+    let mut problems = Vec::new();
+    for (column, sql_type) in column_types {
+        let Some(at) = names.iter().position(|name| name.to_lowercase() == column.to_lowercase()) else {
+            let near = did_you_mean(column, names.iter().map(String::as_str));
+            let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+            problems.push(ExternalError::Columns {
+                path: path.to_owned(),
+                reason: format!("`column_types` names the column `{column}`, which the file does not have{near}"),
+            });
+            continue;
+        };
+        match data_type_of(sql_type) {
+            Ok(data_type) if convertible(&data_type) => {
+                if let Some(slot) = types.get_mut(at) {
+                    *slot = Some(data_type);
+                }
+            }
+            Ok(_) => problems.push(ExternalError::Type {
+                column: column.clone(),
+                source: TypeError::Unknown {
+                    name: sql_type.clone(),
+                    reason: "text cannot be converted to it".to_owned(),
+                },
+            }),
+            Err(source) => problems.push(ExternalError::Type { column: column.clone(), source }),
+        }
+    }
+    ExternalError::of_all(problems).map_or(Ok(types), Err)
+}
+
+/// Texts for a conversion: without blanks around them, nothing but blanks as null, unless text is wanted.
+fn trimmed(texts: &StringArray, data_type: &DataType) -> StringArray {
+    if *data_type == DataType::Utf8 {
+        return texts.clone();
+    }
+    texts.iter().map(|text| text.map(str::trim_ascii).filter(|text| !text.is_empty())).collect()
+}

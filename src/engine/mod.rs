@@ -1,0 +1,14 @@
+//! Layer 3: the query engine. One DataFusion runtime per invocation, configured once; sessions that resolve relations
+//! through whatever the caller gives them; the guard in front; errors with their place in the SQL.
+//!
+//! Nothing here knows models or Delta: a [`RelationSource`] answers what a name means.
+
+pub mod functions;
+
+pub mod error;
+pub mod files;
+pub mod guard;
+pub mod session;
+pub mod table;
+pub mod types;
+pub mod view;

@@ -1,0 +1,307 @@
+//! The runtime and the sessions: how karat configures DataFusion.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use datafusion::catalog::{
+    CatalogProvider, CatalogProviderList, MemoryCatalogProviderList, SchemaProvider, TableProvider,
+};
+use datafusion::common::Result as EngineResult;
+use datafusion::common::config::Dialect;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties as _, collect, execute_stream};
+use datafusion::prelude::SessionConfig;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::dialect::dialect_from_str;
+use object_store::ObjectStore;
+use url::Url;
+
+use crate::engine::error::SqlProblem;
+use crate::engine::{functions, guard};
+use crate::manifest::relation::RelationKey;
+
+/// How the engine is set up for one invocation.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Memory of all queries together, in bytes.
+    pub memory_limit: usize,
+    /// Partitions of one query: how many cores it may use.
+    pub partitions: usize,
+    /// The instant of `now()`.
+    pub now: DateTime<Utc>,
+    /// Dialect of the SQL parser.
+    pub dialect: String,
+    /// Where spilled data goes.
+    pub temporary_folder: PathBuf,
+    /// The environment's database name.
+    pub database: String,
+    /// Schema of names without one.
+    pub default_schema: String,
+}
+
+/// What a session plans with when the first plan ran out of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variant {
+    /// The ordinary configuration.
+    Normal,
+    /// Joins that can spill and fewer partitions: slower, but needs less memory.
+    Frugal,
+}
+
+/// Answers what a name in SQL means.
+#[async_trait]
+pub trait RelationSource: Send + Sync + fmt::Debug + 'static {
+    /// The relation with a name, or `None`.
+    async fn table(&self, key: &RelationKey) -> EngineResult<Option<Arc<dyn TableProvider>>>;
+
+    /// Names of all relations, for `information_schema` and for near misses.
+    fn names(&self) -> Vec<RelationKey>;
+
+    /// Whether a relation exists, without opening it.
+    fn exists(&self, key: &RelationKey) -> bool;
+}
+
+/// The query engine of one invocation.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    base: SessionState,
+    options: EngineOptions,
+}
+
+impl Engine {
+    /// Sets up memory, spilling, functions and settings.
+    pub fn new(options: EngineOptions) -> EngineResult<Self> {
+        const TOP_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
+        let pool = TrackConsumersPool::new(FairSpillPool::new(options.memory_limit), TOP_CONSUMERS);
+        let spill = DiskManagerBuilder::default()
+            .with_mode(DiskManagerMode::Directories(vec![options.temporary_folder.clone()]));
+        let runtime =
+            RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(spill).build_arc()?;
+        let base = base_state(&options, runtime)?;
+        Ok(Self { base, options })
+    }
+
+    /// The runtime, for registering object stores.
+    pub fn runtime(&self) -> &Arc<RuntimeEnv> {
+        self.base.runtime_env()
+    }
+
+    /// Makes an object store reachable under a URL's scheme and host.
+    pub fn register_store(&self, url: &Url, store: Arc<dyn ObjectStore>) {
+        self.base.runtime_env().register_object_store(url, store);
+    }
+
+    /// The options that the engine was made with.
+    pub fn options(&self) -> &EngineOptions {
+        &self.options
+    }
+
+    /// A session in which names mean what `relations` says.
+    pub fn session(&self, relations: Arc<dyn RelationSource>, variant: Variant) -> Session {
+        let catalogs = MemoryCatalogProviderList::new();
+        let database: Arc<dyn CatalogProvider> = Arc::new(Database { relations: Arc::clone(&relations) });
+        catalogs.register_catalog(self.options.database.to_ascii_lowercase(), Arc::clone(&database));
+        if self.options.database.to_ascii_lowercase() != self.options.database {
+            catalogs.register_catalog(self.options.database.clone(), database);
+        }
+        let mut config = self.base.config().clone();
+        if variant == Variant::Frugal {
+            config.options_mut().optimizer.prefer_hash_join = false;
+            config.options_mut().execution.target_partitions = (self.options.partitions / 2).max(1);
+        }
+        let state = SessionStateBuilder::new_from_existing(self.base.clone())
+            .with_catalog_list(Arc::new(catalogs))
+            .with_config(config)
+            .build();
+        Session { state, now: self.options.now, relations }
+    }
+}
+
+fn base_state(options: &EngineOptions, runtime: Arc<RuntimeEnv>) -> EngineResult<SessionState> {
+    let mut config = SessionConfig::new()
+        .with_default_catalog_and_schema(&options.database, &options.default_schema)
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(true)
+        .with_target_partitions(options.partitions.max(1));
+    {
+        let settings = config.options_mut();
+        settings.execution.time_zone = Some("UTC".into());
+        // Literals such as 1.10 are exact: money must not pass through binary floating point.
+        settings.sql_parser.parse_float_as_decimal = true;
+        settings.sql_parser.collect_spans = true;
+        settings.sql_parser.map_string_types_to_utf8view = false;
+        settings.sql_parser.dialect = options.dialect.parse::<Dialect>()?;
+        settings.execution.parquet.pushdown_filters = false;
+        // Statistics come with the file lists of our own tables; other files are small or read once.
+        settings.execution.collect_statistics = true;
+    }
+    let mut state =
+        SessionStateBuilder::new().with_default_features().with_config(config).with_runtime_env(runtime).build();
+    functions::register_all(&mut state)?;
+    Ok(state)
+}
+
+/// A place to plan and run queries.
+#[derive(Debug, Clone)]
+pub struct Session {
+    state: SessionState,
+    now: DateTime<Utc>,
+    relations: Arc<dyn RelationSource>,
+}
+
+impl Session {
+    /// The state with the run's clock: DataFusion takes `now()` from the start of a query.
+    fn state(&self) -> SessionState {
+        let mut state = self.state.clone();
+        state.mark_start_execution();
+        state.execution_props_mut().query_execution_start_time = Some(self.now);
+        state
+    }
+
+    /// DataFusion's own state, for providers that need one.
+    pub fn raw_state(&self) -> &SessionState {
+        &self.state
+    }
+
+    /// Checks and plans one query. Nothing is read but schemas.
+    pub async fn plan(&self, sql: &str) -> Result<LogicalPlan, SqlProblem> {
+        let state = self.state();
+        let statement = self.statement(&state, sql)?;
+        let plan = state.statement_to_plan(statement).await.map_err(|error| self.problem(sql, &error))?;
+        guard::check_plan(&plan)?;
+        // The analyzer finds wrong types, which the planner lets pass.
+        let analyzed = state
+            .analyzer()
+            .execute_and_check(plan, state.config_options(), |_, _| {})
+            .map_err(|error| self.problem(sql, &error))?;
+        Ok(analyzed)
+    }
+
+    /// Guards and parses one statement.
+    fn statement(&self, state: &SessionState, sql: &str) -> Result<Statement, SqlProblem> {
+        let name = state.config_options().sql_parser.dialect;
+        let dialect = dialect_from_str(name)
+            .ok_or_else(|| SqlProblem::new("bad-config", format!("there is no SQL dialect `{name}`")))?;
+        guard::check_text(sql, dialect.as_ref())?;
+        let mut statement = state.sql_to_statement(sql, &name).map_err(|error| self.problem(sql, &error))?;
+        if let Statement::Statement(query) = &mut statement {
+            functions::adapt(query.as_mut());
+        }
+        Ok(statement)
+    }
+
+    /// Optimizes a plan and makes it runnable.
+    pub async fn physical(&self, sql: &str, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>, SqlProblem> {
+        self.state().create_physical_plan(plan).await.map_err(|error| self.problem(sql, &error))
+    }
+
+    /// Starts a plan: one stream per partition.
+    pub fn streams(
+        &self,
+        sql: &str,
+        plan: &Arc<dyn ExecutionPlan>,
+    ) -> Result<Vec<SendableRecordBatchStream>, SqlProblem> {
+        let context = self.state.task_ctx();
+        (0..plan.output_partitioning().partition_count())
+            .map(|partition| plan.execute(partition, Arc::clone(&context)))
+            .collect::<EngineResult<_>>()
+            .map_err(|error| self.problem(sql, &error))
+    }
+
+    /// Starts a plan as one stream.
+    pub fn stream(&self, sql: &str, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream, SqlProblem> {
+        execute_stream(plan, self.state.task_ctx()).map_err(|error| self.problem(sql, &error))
+    }
+
+    /// Runs a query and brings back all rows: for small results.
+    pub async fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, SqlProblem> {
+        let plan = self.plan(sql).await?;
+        self.query_plan(sql, plan, None).await
+    }
+
+    /// Runs a plan of [`plan`](Self::plan) and brings back the first rows, or all.
+    pub async fn query_plan(
+        &self,
+        sql: &str,
+        plan: LogicalPlan,
+        limit: Option<usize>,
+    ) -> Result<Vec<RecordBatch>, SqlProblem> {
+        let plan = match limit {
+            Some(limit) => LogicalPlanBuilder::from(plan)
+                .limit(0, Some(limit))
+                .and_then(LogicalPlanBuilder::build)
+                .map_err(|error| self.problem(sql, &error))?,
+            None => plan,
+        };
+        let physical = self.physical(sql, &plan).await?;
+        let schema = physical.schema();
+        let mut batches = collect(physical, self.state.task_ctx()).await.map_err(|error| self.problem(sql, &error))?;
+        if batches.is_empty() {
+            batches.push(RecordBatch::new_empty(schema));
+        }
+        Ok(batches)
+    }
+
+    fn problem(&self, sql: &str, error: &datafusion::error::DataFusionError) -> SqlProblem {
+        let mut problem = SqlProblem::from_engine(sql, error);
+        if problem.code == "unknown-relation" && problem.hint.is_none() {
+            let wanted = problem.range.clone().and_then(|range| sql.get(range)).unwrap_or_default().to_lowercase();
+            let names: Vec<String> = self.relations.names().into_iter().map(|key| key.to_string()).collect();
+            let short: Vec<&str> = names.iter().map(|name| name.split('.').next_back().unwrap_or(name)).collect();
+            problem.hint = crate::base::diagnostic::did_you_mean(&wanted, short).map(|near| {
+                format!("did you mean `{near}`? models are read through `ref()`, sources through `source()`")
+            });
+        }
+        problem
+    }
+}
+
+/// The environment's database: all schemas that have a relation.
+#[derive(Debug)]
+struct Database {
+    relations: Arc<dyn RelationSource>,
+}
+
+impl CatalogProvider for Database {
+    fn schema_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.relations.names().into_iter().map(|key| key.schema).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        Some(Arc::new(DatabaseSchema { name: name.to_owned(), relations: Arc::clone(&self.relations) }))
+    }
+}
+
+#[derive(Debug)]
+struct DatabaseSchema {
+    name: String,
+    relations: Arc<dyn RelationSource>,
+}
+
+#[async_trait]
+impl SchemaProvider for DatabaseSchema {
+    fn table_names(&self) -> Vec<String> {
+        let schema = self.name.to_ascii_lowercase();
+        self.relations.names().into_iter().filter(|key| key.schema == schema).map(|key| key.identifier).collect()
+    }
+
+    async fn table(&self, name: &str) -> EngineResult<Option<Arc<dyn TableProvider>>> {
+        self.relations.table(&RelationKey::new(&self.name, name)).await
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.relations.exists(&RelationKey::new(&self.name, name))
+    }
+}

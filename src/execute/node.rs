@@ -1,0 +1,131 @@
+//! One node from start to end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use crate::compile::node::{CompiledNode, compile};
+use crate::engine::session::Variant;
+use crate::engine::view::Fresh;
+use crate::execute::failure::Failure;
+use crate::execute::result::{NodeResult, RunEvent, Status, Timing};
+use crate::execute::run::Run;
+use crate::execute::{snapshot, table, test};
+use crate::manifest::node::Node;
+use crate::plan::run_plan::{Intent, Step};
+
+/// A result that says nothing yet.
+pub fn blank(node: &Arc<Node>, action: &'static str, worker: usize) -> NodeResult {
+    NodeResult {
+        node: Arc::clone(node),
+        status: Status::Success,
+        message: None,
+        action,
+        failures: None,
+        rows: None,
+        bytes_written: 0,
+        timing: Vec::new(),
+        worker,
+        execution_time: Duration::ZERO,
+        compiled_sql: None,
+        diagnostics: Vec::new(),
+        failing_rows: None,
+        failures_relation: None,
+        withheld: false,
+    }
+}
+
+/// The word for what a step does.
+pub fn action(step: &Step) -> &'static str {
+    match &step.intent {
+        Intent::View => "view",
+        Intent::Replace => "table",
+        Intent::Incremental(incremental) => incremental.strategy.action(),
+        Intent::Snapshot(_) => "snapshot",
+        Intent::Load => "seed",
+        Intent::Check(_) => "test",
+        Intent::Operation => "hook",
+        Intent::Nothing => "nothing",
+    }
+}
+
+/// Runs one step. A failure is a result, too.
+pub async fn run(run: &Arc<Run>, step: &Step, worker: usize) -> NodeResult {
+    let clock = &run.invocation.clock;
+    let started = clock.elapsed();
+    let started_at = clock.timestamp();
+    let mut result = blank(&step.node, action(step), worker);
+    let compiled = compile_step(run, step);
+    let compiled_at = clock.timestamp();
+    result.timing.push(Timing { name: "compile", started_at, completed_at: compiled_at });
+    let outcome = match compiled {
+        Ok(compiled) => {
+            result.compiled_sql = compiled.as_ref().map(|compiled| compiled.sql.clone());
+            execute(run, step, compiled.as_deref(), &mut result).await
+        }
+        Err(failure) => Err(failure),
+    };
+    if let Err(failure) = outcome {
+        result.status = Status::Error;
+        result.message = Some(failure.message());
+        result.diagnostics.extend(failure.diagnostics);
+    }
+    result.timing.push(Timing { name: "execute", started_at: compiled_at, completed_at: clock.timestamp() });
+    result.execution_time = clock.elapsed().saturating_sub(started);
+    for warning in run.view.take_warnings() {
+        run.sink.event(&RunEvent::Diagnostic(&warning));
+    }
+    result
+}
+
+fn compile_step(run: &Arc<Run>, step: &Step) -> Result<Option<Arc<CompiledNode>>, Failure> {
+    if step.node.code.is_none() {
+        return Ok(None);
+    }
+    match &step.compiled {
+        Some(compiled) => Ok(Some(Arc::clone(compiled))),
+        None => Ok(Some(Arc::new(compile(&run.invocation, &run.introspect(), &step.node, IndexMap::new())?))),
+    }
+}
+
+async fn execute(
+    run: &Arc<Run>,
+    step: &Step,
+    compiled: Option<&CompiledNode>,
+    result: &mut NodeResult,
+) -> Result<(), Failure> {
+    match (&step.intent, compiled) {
+        (Intent::Load, _) => table::load(run, &step.node, result).await,
+        (Intent::View, Some(compiled)) => view(run, &step.node, compiled).await,
+        (Intent::Replace, Some(compiled)) => table::replace(run, &step.node, compiled, result).await,
+        (Intent::Incremental(incremental), Some(compiled)) => {
+            table::incremental(run, &step.node, compiled, incremental, result).await
+        }
+        (Intent::Snapshot(plan), Some(compiled)) => snapshot::snapshot(run, &step.node, compiled, plan, result).await,
+        (Intent::Check(plan), Some(compiled)) => test::check(run, &step.node, compiled, plan, result).await,
+        (Intent::Operation, Some(compiled)) => operation(run, &step.node, compiled).await,
+        _ => Ok(()),
+    }
+}
+
+/// A view is checked and kept as its SQL.
+async fn view(run: &Arc<Run>, node: &Arc<Node>, compiled: &CompiledNode) -> Result<(), Failure> {
+    let session = run.view.session(Variant::Normal);
+    let plan = session.plan(&compiled.sql).await.map_err(|problem| Failure::of_sql(node, compiled, &problem))?;
+    if let Some(relation) = &node.relation {
+        let schema = Arc::new(plan.schema().as_arrow().clone());
+        run.view.put(relation.key(), Fresh::View { sql: compiled.sql.clone(), schema });
+    }
+    Ok(())
+}
+
+/// A hook: its template has run by now; what is left of it is nothing or a query.
+async fn operation(run: &Arc<Run>, node: &Arc<Node>, compiled: &CompiledNode) -> Result<(), Failure> {
+    if compiled.sql.trim().is_empty() {
+        return Ok(());
+    }
+    let session = run.view.session(Variant::Normal);
+    let answer = session.query(&compiled.sql).await;
+    answer.map(|_| ()).map_err(|problem| Failure::of_sql(node, compiled, &problem))
+}

@@ -1,0 +1,97 @@
+//! One data test: count the failures, judge them, fetch the first of them.
+
+use std::sync::Arc;
+
+use arrow::array::{Array as _, AsArray as _};
+use arrow::compute::concat_batches;
+use arrow::datatypes::Int64Type;
+use arrow::record_batch::RecordBatch;
+
+use crate::base::limits;
+use crate::compile::node::CompiledNode;
+use crate::engine::session::{Session, Variant};
+use crate::engine::view::Fresh;
+use crate::execute::failure::Failure;
+use crate::execute::result::{NodeResult, Status};
+use crate::execute::run::Run;
+use crate::execute::writer::Writer;
+use crate::manifest::config::TestSeverity;
+use crate::manifest::node::Node;
+use crate::plan::test::TestPlan;
+
+/// Runs a data test.
+pub async fn check(
+    run: &Arc<Run>,
+    node: &Arc<Node>,
+    compiled: &CompiledNode,
+    plan: &TestPlan,
+    result: &mut NodeResult,
+) -> Result<(), Failure> {
+    let session = run.view.session(Variant::Normal);
+    let verdict = verdict(&session, node, compiled, plan).await?;
+    result.failures = Some(verdict.failures);
+    let plural = if verdict.failures == 1 { "result" } else { "results" };
+    (result.status, result.message) = match plan.severity {
+        TestSeverity::Error if verdict.should_error => {
+            (Status::Fail, Some(format!("Got {} {plural}, configured to fail if {}", verdict.failures, plan.error_if)))
+        }
+        _ if verdict.should_warn => {
+            (Status::Warn, Some(format!("Got {} {plural}, configured to warn if {}", verdict.failures, plan.warn_if)))
+        }
+        _ => (Status::Pass, None),
+    };
+    if result.status != Status::Pass {
+        let sql = plan.sample(&compiled.sql, limits::SHOWN_FAILURES);
+        // The verdict stands whether or not the rows can be shown.
+        if let Ok(batches) = session.query(&sql).await
+            && let Some(first) = batches.first()
+        {
+            result.failing_rows = concat_batches(&first.schema(), &batches).ok();
+        }
+    }
+    if plan.store_failures
+        && let Some(relation) = &node.relation
+    {
+        let writer = Writer::new(run, node, relation.clone());
+        let sql = plan.failing_rows(&compiled.sql);
+        let schema = writer.result_schema(compiled, &sql).await?;
+        let files = writer.write_own(compiled, &sql, &schema).await?;
+        run.view.put(relation.key(), Fresh::Staged(Arc::new(writer.version(schema, files))));
+        result.failures_relation = Some(relation.short_name());
+    }
+    Ok(())
+}
+
+struct Verdict {
+    failures: u64,
+    should_warn: bool,
+    should_error: bool,
+}
+
+async fn verdict(session: &Session, node: &Node, compiled: &CompiledNode, plan: &TestPlan) -> Result<Verdict, Failure> {
+    let batches = match session.query(&plan.verdict(&compiled.sql)).await {
+        Ok(batches) => batches,
+        // Planning the test's own query tells whether it is to blame, and where.
+        Err(problem) => {
+            return Err(match session.plan(&compiled.sql).await {
+                Ok(_) => Failure::of_config(node, &problem),
+                Err(own) => Failure::of_sql(node, compiled, &own),
+            });
+        }
+    };
+    let row = batches.iter().find(|batch| batch.num_rows() > 0);
+    let truth = |name: &str| {
+        let column = row?.column_by_name(name)?.as_boolean_opt()?;
+        (!column.is_null(0)).then(|| column.value(0))
+    };
+    Ok(Verdict {
+        failures: row.and_then(failures).unwrap_or(0),
+        should_warn: truth("should_warn").unwrap_or(false),
+        should_error: truth("should_error").unwrap_or(false),
+    })
+}
+
+fn failures(batch: &RecordBatch) -> Option<u64> {
+    let column = batch.column_by_name("failures")?.as_primitive_opt::<Int64Type>()?;
+    (!column.is_null(0)).then(|| u64::try_from(column.value(0)).unwrap_or(0))
+}

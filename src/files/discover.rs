@@ -1,0 +1,190 @@
+//! Walks the configured folders and reads what is there, of the project and of its installed packages.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::base::fs::{FsError, ProjectDir};
+use crate::base::limits;
+use crate::base::source::SourceFile;
+use crate::files::project::{DBT_FILE, KARAT_FILE, ProjectConfig};
+use crate::files::{LoadedProject, Package, Renderer, SeedFile, TextFile};
+
+/// Reads all files of a project and of the packages in its packages folder.
+pub fn discover(
+    dir: Arc<ProjectDir>,
+    root: ProjectConfig,
+    renderer: &Renderer<'_>,
+    diagnostics: &mut Diagnostics,
+) -> LoadedProject {
+    let packages_path = root.packages_path.clone();
+    let mut packages = vec![read_package(&dir, root, diagnostics)];
+    for folder in package_folders(&dir, &packages_path, diagnostics) {
+        // Unknown keys and the like in a package are not the user's to mend.
+        let mut remarks = Diagnostics::default();
+        let config = ProjectConfig::load(&dir, &folder, renderer, &mut remarks);
+        diagnostics.0.extend(remarks.0.into_iter().filter(|remark| remark.severity == Severity::Error));
+        let Some(config) = config else { continue };
+        if let Some(other) = packages.iter().find(|package| package.name() == config.name.value) {
+            let message = format!("two packages are called `{}`", config.name.value);
+            diagnostics.push(
+                Diagnostic::error("duplicate-package", message)
+                    .at(config.name.location.clone(), "")
+                    .at(other.config.name.location.clone(), "the other one"),
+            );
+            continue;
+        }
+        packages.push(read_package(&dir, config, diagnostics));
+    }
+    let selectors = ["selectors.yml", "selectors.yaml"]
+        .into_iter()
+        .find(|path| dir.is_file(path))
+        .and_then(|path| read_text(&dir, path, diagnostics));
+    LoadedProject { dir, packages, selectors }
+}
+
+fn package_folders(dir: &ProjectDir, packages_path: &str, diagnostics: &mut Diagnostics) -> Vec<String> {
+    if packages_path.is_empty() {
+        return Vec::new();
+    }
+    let mut folders = BTreeSet::new();
+    for path in walk(dir, packages_path, diagnostics) {
+        let below = path.strip_prefix(packages_path).map(|rest| rest.trim_start_matches('/')).unwrap_or_default();
+        if let Some((folder, name)) = below.split_once('/')
+            && matches!(name, KARAT_FILE | DBT_FILE)
+        {
+            folders.insert(format!("{packages_path}/{folder}"));
+        }
+    }
+    folders.into_iter().collect()
+}
+
+fn read_package(dir: &ProjectDir, config: ProjectConfig, diagnostics: &mut Diagnostics) -> Package {
+    let mut walker = Walker { dir, config: &config, diagnostics };
+    let paths = &config.paths;
+    let macro_folders: Vec<String> = paths.macros.iter().map(|path| config.folder(path)).collect();
+    let in_macros = |file: &Found| macro_folders.iter().any(|folder| is_below(&file.path, folder));
+    let generic = |file: &Found| file.relative.starts_with("generic/");
+
+    let models = walker.find(&paths.models, &["sql"], |file| !in_macros(file));
+    let seeds = walker.find(&paths.seeds, &["csv"], |_| true);
+    let snapshots = walker.find(&paths.snapshots, &["sql"], |file| !in_macros(file));
+    let tests = walker.find(&paths.tests, &["sql"], |file| !generic(file) && !in_macros(file));
+    let mut macros = walker.find(&paths.macros, &["sql"], |_| true);
+    macros.extend(walker.find(&paths.tests, &["sql"], |file| generic(file) && !in_macros(file)));
+    let analyses = walker.find(&paths.analyses, &["sql"], |file| !in_macros(file));
+    let docs = walker.find(&paths.docs, &["md"], |_| true);
+    let everywhere: Vec<String> =
+        [&paths.models, &paths.seeds, &paths.snapshots, &paths.tests, &paths.macros, &paths.analyses]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
+    let properties = walker.find(&everywhere, &["yml", "yaml"], |_| true);
+
+    let read = |found: Vec<Found>, diagnostics: &mut Diagnostics| -> Vec<TextFile> {
+        found
+            .into_iter()
+            .filter_map(|file| {
+                Some(TextFile { source: read_text(dir, &file.path, diagnostics)?, relative: file.relative })
+            })
+            .collect()
+    };
+    Package {
+        models: read(models, diagnostics),
+        seeds: seeds.into_iter().filter_map(|file| read_seed(dir, file, diagnostics)).collect(),
+        snapshots: read(snapshots, diagnostics),
+        tests: read(tests, diagnostics),
+        macros: read(macros, diagnostics),
+        analyses: read(analyses, diagnostics),
+        docs: read(docs, diagnostics),
+        properties: read(properties, diagnostics),
+        config,
+    }
+}
+
+/// A file that was found, not yet read.
+struct Found {
+    path: String,
+    relative: String,
+}
+
+struct Walker<'a> {
+    dir: &'a ProjectDir,
+    config: &'a ProjectConfig,
+    diagnostics: &'a mut Diagnostics,
+}
+
+impl Walker<'_> {
+    /// The files with one of the extensions below the folders, each once, in the order of the folders and names.
+    fn find(&mut self, folders: &[String], extensions: &[&str], keep: impl Fn(&Found) -> bool) -> Vec<Found> {
+        let mut seen = BTreeSet::new();
+        let mut found = Vec::new();
+        // Where karat itself writes, no file belongs to the project, even if a folder as wide as `.` is configured.
+        let outputs: Vec<String> = [&self.config.target_path, &self.config.log_path, &self.config.packages_path]
+            .into_iter()
+            .filter(|path| !path.is_empty())
+            .map(|path| self.config.folder(path))
+            .collect();
+        for folder in folders {
+            let folder = self.config.folder(folder);
+            for path in walk(self.dir, &folder, self.diagnostics) {
+                let extension = path.rsplit_once('.').map(|(_, extension)| extension).unwrap_or_default();
+                if !extensions.contains(&extension) || outputs.iter().any(|output| is_below(&path, output)) {
+                    continue;
+                }
+                let relative = path.strip_prefix(&folder).map_or(path.as_str(), |rest| rest.trim_start_matches('/'));
+                let file = Found { relative: relative.to_owned(), path };
+                if keep(&file) && seen.insert(file.path.clone()) {
+                    found.push(file);
+                }
+            }
+        }
+        found
+    }
+}
+
+fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn walk(dir: &ProjectDir, folder: &str, diagnostics: &mut Diagnostics) -> Vec<String> {
+    let folder = if folder.is_empty() { "." } else { folder };
+    dir.walk(folder).unwrap_or_else(|error| {
+        report(&error, diagnostics);
+        Vec::new()
+    })
+}
+
+fn read_text(dir: &ProjectDir, path: &str, diagnostics: &mut Diagnostics) -> Option<Arc<SourceFile>> {
+    match dir.read_text(path, limits::TEXT_FILE_BYTES) {
+        Ok(text) => Some(SourceFile::new(path, text)),
+        Err(error) => {
+            report(&error, diagnostics);
+            None
+        }
+    }
+}
+
+fn read_seed(dir: &ProjectDir, file: Found, diagnostics: &mut Diagnostics) -> Option<SeedFile> {
+    match dir.read_bytes(&file.path, limits::SEED_FILE_BYTES) {
+        Ok(bytes) => {
+            let mut checksum = String::with_capacity(64);
+            for byte in Sha256::digest(&bytes) {
+                let _ = write!(checksum, "{byte:02x}");
+            }
+            Some(SeedFile { source: SourceFile::new(file.path, ""), relative: file.relative, checksum })
+        }
+        Err(error) => {
+            report(&error, diagnostics);
+            None
+        }
+    }
+}
+
+fn report(error: &FsError, diagnostics: &mut Diagnostics) {
+    diagnostics.push(Diagnostic::error("unreadable-file", error.to_string()));
+}

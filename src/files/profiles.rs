@@ -1,0 +1,409 @@
+//! Targets: where the warehouse is, from `profiles.yml` or, without one, the embedded default.
+//!
+//! The file is looked for in `--profiles-dir`, `KARAT_PROFILES_DIR`, `DBT_PROFILES_DIR`, the project's folder, `~/.karat`
+//! and `~/.dbt`. A target of another type than `karat` keeps its name, schema and threads; its connection is replaced
+//! by the embedded warehouse. Without a `path`, the target `dev` has its warehouse in `warehouse`, any other target in
+//! `warehouse-<target>`, so that two targets do not meet by accident.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+
+use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity, did_you_mean};
+use crate::base::env::ProcessEnv;
+use crate::base::fs;
+use crate::base::ident::Identifier;
+use crate::base::limits;
+use crate::base::source::{Location, SourceFile};
+use crate::files::fields::Fields;
+use crate::files::project::ProjectConfig;
+use crate::files::yaml::{self, Spanned, Yaml};
+use crate::files::{Renderer, render_strings};
+
+/// Name of the target that exists without any `profiles.yml`.
+pub const DEFAULT_TARGET: &str = "dev";
+/// Folder of the default target's warehouse.
+pub const DEFAULT_WAREHOUSE: &str = "warehouse";
+/// Default schema of a target.
+pub const DEFAULT_SCHEMA: &str = "main";
+
+/// One resolved target: which warehouse to use, and how.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Name of the profile; the project's name if there is none.
+    pub profile: String,
+    /// Name of the target, which is also the name of the environment.
+    pub name: String,
+    /// Type as written, such as `karat` or `duckdb`.
+    pub kind: String,
+    /// Absolute folder, or URL of an object store.
+    pub warehouse: String,
+    /// Name of the catalog in SQL.
+    pub database: Identifier,
+    /// Schema of what has no other one.
+    pub schema: Identifier,
+    /// Nodes to run at once; `None` leaves it to the machine.
+    pub threads: Option<usize>,
+    /// Memory for the engine in bytes; `None` leaves it to the machine.
+    pub memory_limit: Option<u64>,
+    /// Options of the object store and further settings, as text.
+    pub settings: IndexMap<String, String>,
+    /// Where the target is defined.
+    pub location: Option<Location>,
+}
+
+impl Target {
+    /// Whether the warehouse is an object store and not a local folder.
+    pub fn is_remote(&self) -> bool {
+        is_url(&self.warehouse)
+    }
+
+    /// The value of `target` in templates.
+    pub fn to_json(&self) -> Json {
+        serde_json::json!({
+            "name": self.name,
+            "target_name": self.name,
+            "profile_name": self.profile,
+            "type": self.kind,
+            "database": self.database.as_str(),
+            "schema": self.schema.as_str(),
+            "threads": self.threads.unwrap_or(1),
+            "path": self.warehouse,
+        })
+    }
+}
+
+/// What the command line says about targets.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TargetChoice<'a> {
+    /// `--profiles-dir`.
+    pub profiles_dir: Option<&'a Path>,
+    /// `--profile`.
+    pub profile: Option<&'a str>,
+    /// `--target`.
+    pub target: Option<&'a str>,
+}
+
+/// A folder to look in, and whether a file there is meant for this project.
+struct Place {
+    folder: PathBuf,
+    own: bool,
+}
+
+/// Resolves the target of an invocation.
+pub fn load_target(
+    project: &ProjectConfig,
+    root: &Path,
+    choice: TargetChoice<'_>,
+    env: &ProcessEnv,
+    renderer: &Renderer<'_>,
+) -> (Option<Target>, Diagnostics) {
+    let mut diagnostics = Diagnostics::default();
+    let target = resolve(project, root, choice, env, renderer, &mut diagnostics);
+    (target, diagnostics)
+}
+
+fn resolve(
+    project: &ProjectConfig,
+    root: &Path,
+    choice: TargetChoice<'_>,
+    env: &ProcessEnv,
+    renderer: &Renderer<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Target> {
+    let named = choice.profile.or(project.profile.as_ref().map(|profile| profile.value.as_str()));
+    let wanted = named.unwrap_or(&project.name.value);
+    for place in places(root, choice, env) {
+        let path = place.folder.join("profiles.yml");
+        if !fs::is_file(&path) {
+            if choice.profiles_dir.is_some() && named.is_some() {
+                let message = format!("there is no `profiles.yml` in `{}`", place.folder.display());
+                diagnostics.push(Diagnostic::error("no-profiles", message));
+                return None;
+            }
+            continue;
+        }
+        let text = match fs::read_text(&path, limits::TEXT_FILE_BYTES) {
+            Ok(text) => text,
+            Err(error) => {
+                diagnostics.push(Diagnostic::error("unreadable-file", error.to_string()));
+                return None;
+            }
+        };
+        let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+        let file = SourceFile::new(shown, text);
+        let written = yaml::parse(&file, diagnostics)?;
+        let entries = written.entries().unwrap_or_default();
+        if let Some((_, profile)) = entries.iter().find(|(name, _)| name.value == wanted) {
+            return from_profile(project, root, choice, wanted, profile, renderer, diagnostics);
+        }
+        let names: Vec<&str> =
+            entries.iter().map(|(name, _)| name.value.as_str()).filter(|name| *name != "config").collect();
+        // A file in the home folder may well be about other projects only.
+        if choice.profile.is_some() || (place.own && named.is_some()) {
+            diagnostics.push(unknown_profile(project, choice, wanted, &names, &file));
+            return None;
+        }
+    }
+    if let Some(profile) = choice.profile {
+        let message = format!("there is no profile `{profile}`: no `profiles.yml` was found");
+        diagnostics.push(Diagnostic::error("unknown-profile", message));
+        return None;
+    }
+    let name = choice.target.unwrap_or(DEFAULT_TARGET);
+    if name != DEFAULT_TARGET {
+        diagnostics.push(
+            Diagnostic::error("unknown-target", format!("there is no target `{name}`"))
+                .with_note(format!("without a `profiles.yml` the only target is `{DEFAULT_TARGET}`"))
+                .with_hint("describe further targets in a `profiles.yml` beside the project file"),
+        );
+        return None;
+    }
+    Some(Target {
+        profile: wanted.to_owned(),
+        name: name.to_owned(),
+        kind: "karat".to_owned(),
+        warehouse: root.join(DEFAULT_WAREHOUSE).display().to_string(),
+        database: database_of(project, None, diagnostics)?,
+        schema: identifier(&Spanned::new(DEFAULT_SCHEMA.to_owned(), Location::of_file(&project.file)), diagnostics)?,
+        threads: None,
+        memory_limit: None,
+        settings: IndexMap::new(),
+        location: None,
+    })
+}
+
+fn places(root: &Path, choice: TargetChoice<'_>, env: &ProcessEnv) -> Vec<Place> {
+    if let Some(folder) = choice.profiles_dir {
+        return vec![Place { folder: folder.to_path_buf(), own: true }];
+    }
+    let mut places = Vec::new();
+    if let Some(folder) = env.first(&["KARAT_PROFILES_DIR", "DBT_PROFILES_DIR"]) {
+        places.push(Place { folder: PathBuf::from(folder), own: true });
+    }
+    places.push(Place { folder: root.to_path_buf(), own: true });
+    if let Some(home) = env.first(&["HOME", "USERPROFILE"]) {
+        let home = Path::new(home);
+        places.extend([".karat", ".dbt"].map(|folder| Place { folder: home.join(folder), own: false }));
+    }
+    places
+}
+
+fn unknown_profile(
+    project: &ProjectConfig,
+    choice: TargetChoice<'_>,
+    wanted: &str,
+    names: &[&str],
+    file: &Arc<SourceFile>,
+) -> Diagnostic {
+    let place = project.profile.as_ref().filter(|_| choice.profile.is_none()).map(|profile| profile.location.clone());
+    let known = if names.is_empty() { "no profiles at all".to_owned() } else { quoted_list(names) };
+    let diagnostic = Diagnostic::error("unknown-profile", format!("there is no profile `{wanted}`"))
+        .at_maybe(place, "named here")
+        .with_note(format!("`{}` has {known}", file.path));
+    match did_you_mean(wanted, names.iter().copied()) {
+        Some(near) => diagnostic.with_hint(format!("did you mean `{near}`?")),
+        None => diagnostic,
+    }
+}
+
+fn from_profile(
+    project: &ProjectConfig,
+    root: &Path,
+    choice: TargetChoice<'_>,
+    profile: &str,
+    written: &Yaml,
+    renderer: &Renderer<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Target> {
+    let mut fields = Fields::new(format!("the profile `{profile}`"), written, diagnostics)?;
+    let default = fields.take("target").map(|value| render_strings(value, renderer, diagnostics));
+    let Some(outputs) = fields.take("outputs") else {
+        diagnostics.push(fields.missing("outputs", &written.location));
+        return None;
+    };
+    fields.take("config");
+    fields.finish(Severity::Warning, diagnostics);
+    let entries = outputs.entries().unwrap_or_default();
+    let name = match (choice.target, &default) {
+        (Some(name), _) => name.to_owned(),
+        (None, Some(default)) => default.scalar_text().unwrap_or_default(),
+        (None, None) => entries
+            .iter()
+            .map(|(name, _)| name.value.as_str())
+            .find(|name| *name == "default")
+            .or_else(|| entries.first().filter(|_| entries.len() == 1).map(|(name, _)| name.value.as_str()))
+            .unwrap_or("default")
+            .to_owned(),
+    };
+    let Some((key, output)) = entries.iter().find(|(key, _)| key.value == name) else {
+        let names: Vec<&str> = entries.iter().map(|(name, _)| name.value.as_str()).collect();
+        let diagnostic = Diagnostic::error("unknown-target", format!("there is no target `{name}`"))
+            .at(outputs.location.clone(), "")
+            .with_note(format!("the profile `{profile}` has {}", quoted_list(&names)));
+        diagnostics.push(match did_you_mean(&name, names.iter().copied()) {
+            Some(near) => diagnostic.with_hint(format!("did you mean `{near}`?")),
+            None => diagnostic,
+        });
+        return None;
+    };
+    let rendered = render_strings(output, renderer, diagnostics);
+    let target = read_output(project, root, profile, key, &rendered, diagnostics)?;
+    for (other, value) in entries.iter().filter(|(other, _)| other.value != name) {
+        let path = value.get("path").and_then(Yaml::as_str);
+        if target.kind == "karat" && path.is_some_and(|path| absolute(root, path) == target.warehouse) {
+            let message = format!("the targets `{name}` and `{}` share one warehouse", other.value);
+            diagnostics.push(
+                Diagnostic::warning("shared-warehouse", message).at(key.location.clone(), "").with_hint(
+                    "give each target a `path` of its own; tables of the same name would replace each other",
+                ),
+            );
+        }
+    }
+    Some(target)
+}
+
+fn read_output(
+    project: &ProjectConfig,
+    root: &Path,
+    profile: &str,
+    name: &Spanned<String>,
+    written: &Yaml,
+    diagnostics: &mut Diagnostics,
+) -> Option<Target> {
+    let mut fields = Fields::new(format!("the target `{}`", name.value), written, diagnostics)?;
+    let kind = fields.text("type", diagnostics).map_or_else(|| "karat".to_owned(), |kind| kind.value);
+    let own = kind == "karat";
+    let schema = fields.text("schema", diagnostics).unwrap_or_else(|| {
+        let old = (!own).then(|| fields.text("dataset", diagnostics)).flatten();
+        old.unwrap_or_else(|| Spanned::new(DEFAULT_SCHEMA.to_owned(), name.location.clone()))
+    });
+    let threads = whole_number(&mut fields, "threads", diagnostics);
+    let database = if own { fields.text("database", diagnostics) } else { None };
+    let path = if own { fields.text("path", diagnostics) } else { None };
+    let memory_limit = if own {
+        fields.text("memory_limit", diagnostics).and_then(|text| {
+            let size = parse_size(&text.value);
+            if size.is_none() {
+                let message = format!("`{}` is not an amount of memory", text.value);
+                diagnostics.push(
+                    Diagnostic::error("bad-value", message)
+                        .at(text.location.clone(), "")
+                        .with_hint("write a number of bytes, or such as `512MB` or `4GB`"),
+                );
+            }
+            size
+        })
+    } else {
+        None
+    };
+    let mut settings = IndexMap::new();
+    if own {
+        for key in ["settings", "storage_options"] {
+            for (key, value) in fields.take(key).and_then(Yaml::entries).unwrap_or_default() {
+                settings.insert(key.value.clone(), value.scalar_text().unwrap_or_default());
+            }
+        }
+        fields.finish(Severity::Error, diagnostics);
+    } else {
+        let message = format!("the target `{}` has type `{kind}`; its connection is not used", name.value);
+        diagnostics.push(
+            Diagnostic::note("connection-replaced", message)
+                .at(name.location.clone(), "")
+                .with_note("its name, schema and threads are; the data goes to karat's own warehouse"),
+        );
+    }
+    let default = if name.value == DEFAULT_TARGET {
+        DEFAULT_WAREHOUSE.to_owned()
+    } else {
+        format!("{DEFAULT_WAREHOUSE}-{}", name.value)
+    };
+    Identifier::new(name.value.clone())
+        .map_err(|error| {
+            diagnostics.push(Diagnostic::error("bad-name", error.to_string()).at(name.location.clone(), ""));
+        })
+        .ok()?;
+    Some(Target {
+        profile: profile.to_owned(),
+        name: name.value.clone(),
+        kind,
+        warehouse: absolute(root, path.as_ref().map_or(default.as_str(), |path| path.value.as_str())),
+        database: database_of(project, database.as_ref(), diagnostics)?,
+        schema: identifier(&schema, diagnostics)?,
+        threads: threads.and_then(|threads| usize::try_from(threads).ok()),
+        memory_limit,
+        settings,
+        location: Some(name.location.clone()),
+    })
+}
+
+fn whole_number(fields: &mut Fields<'_>, key: &'static str, diagnostics: &mut Diagnostics) -> Option<u64> {
+    let text = fields.text(key, diagnostics)?;
+    let number = text.value.trim().parse::<u64>().ok().filter(|number| *number > 0);
+    if number.is_none() {
+        diagnostics.push(
+            Diagnostic::error("bad-value", format!("`{key}` must be a number of at least 1, but is `{}`", text.value))
+                .at(text.location, ""),
+        );
+    }
+    number
+}
+
+fn database_of(
+    project: &ProjectConfig,
+    given: Option<&Spanned<String>>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Identifier> {
+    identifier(given.unwrap_or(&project.name), diagnostics)
+}
+
+fn identifier(text: &Spanned<String>, diagnostics: &mut Diagnostics) -> Option<Identifier> {
+    Identifier::new(text.value.clone())
+        .map_err(|error| {
+            diagnostics.push(Diagnostic::error("bad-name", error.to_string()).at(text.location.clone(), ""));
+        })
+        .ok()
+}
+
+/// Whether a path is a URL of a store.
+pub fn is_url(path: &str) -> bool {
+    path.split_once("://").is_some_and(|(scheme, _)| {
+        scheme.len() > 1 && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+    })
+}
+
+fn absolute(root: &Path, path: &str) -> String {
+    if is_url(path) {
+        return path.trim_end_matches('/').to_owned();
+    }
+    // `join` takes an absolute path as it is; `components` drops `./`.
+    root.join(path).components().collect::<PathBuf>().display().to_string()
+}
+
+/// An amount of memory such as `512MB`, `4GiB` or `1000000`; units are powers of 1024.
+pub fn parse_size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(split)?;
+    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        "t" | "tb" | "tib" => 1 << 40,
+        _ => return None,
+    };
+    if let Ok(whole) = number.parse::<u64>() {
+        return whole.checked_mul(factor);
+    }
+    let number = number.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0)?;
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size")]
+    Some((number * factor as f64) as u64)
+}
+
+fn quoted_list(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}

@@ -1,0 +1,424 @@
+//! Properties files: what `.yml` files say about models, seeds, snapshots, macros, exposures and analyses.
+//!
+//! Texts are kept as written; [`crate::parse`] renders their Jinja. Sources are in
+//! [`properties_source`](super::properties_source).
+
+use std::sync::Arc;
+
+use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity, did_you_mean};
+use crate::base::source::{Location, SourceFile};
+use crate::files::fields::{Fields, Single, wrong_type};
+use crate::files::properties_source::{SourceProperties, read_source};
+use crate::files::yaml::{self, Spanned, Yaml, YamlNode};
+
+/// Key and value of a configuration, as written.
+pub type ConfigEntry = (Spanned<String>, Yaml);
+
+/// All that one properties file says.
+#[derive(Debug, Clone, Default)]
+pub struct Properties {
+    /// `models:`.
+    pub models: Vec<NodeProperties>,
+    /// `seeds:`.
+    pub seeds: Vec<NodeProperties>,
+    /// `snapshots:`; those with a `relation` define a snapshot.
+    pub snapshots: Vec<NodeProperties>,
+    /// `analyses:`.
+    pub analyses: Vec<NodeProperties>,
+    /// `data_tests:` at the top: descriptions and configuration of singular tests.
+    pub tests: Vec<NodeProperties>,
+    /// `sources:`.
+    pub sources: Vec<SourceProperties>,
+    /// `macros:`.
+    pub macros: Vec<MacroProperties>,
+    /// `exposures:`.
+    pub exposures: Vec<ExposureProperties>,
+}
+
+/// What a file says about one model, seed, snapshot, analysis or singular test.
+#[derive(Debug, Clone)]
+pub struct NodeProperties {
+    /// Name of the node.
+    pub name: Spanned<String>,
+    /// Description as written.
+    pub description: Option<Spanned<String>>,
+    /// `config:`, and the keys beside it that mean the same (`meta`, `tags`).
+    pub config: Vec<ConfigEntry>,
+    /// Columns in order.
+    pub columns: Vec<ColumnProperties>,
+    /// Tests on the whole node.
+    pub tests: Vec<TestProperties>,
+    /// `relation:` of a snapshot: `ref('x')` or `source('a', 'b')`.
+    pub relation: Option<Spanned<String>>,
+}
+
+/// What a file says about one column.
+#[derive(Debug, Clone)]
+pub struct ColumnProperties {
+    /// Name.
+    pub name: Spanned<String>,
+    /// Description as written.
+    pub description: Option<Spanned<String>>,
+    /// SQL type.
+    pub data_type: Option<String>,
+    /// Free metadata.
+    pub meta: Vec<ConfigEntry>,
+    /// Tags, which the column's tests get, too.
+    pub tags: Vec<String>,
+    /// Whether the name is quoted.
+    pub quote: Option<bool>,
+    /// Constraints as written.
+    pub constraints: Vec<Yaml>,
+    /// Tests on the column.
+    pub tests: Vec<TestProperties>,
+}
+
+/// A use of a generic test.
+#[derive(Debug, Clone)]
+pub struct TestProperties {
+    /// Name of the test, perhaps with a package before a dot.
+    pub test: Spanned<String>,
+    /// Arguments as written, without `model` and `column_name`.
+    pub arguments: Vec<ConfigEntry>,
+    /// Configuration as written.
+    pub config: Vec<ConfigEntry>,
+    /// `name:` given by the user.
+    pub custom_name: Option<Spanned<String>>,
+    /// Description as written.
+    pub description: Option<Spanned<String>>,
+}
+
+/// What a file says about a macro.
+#[derive(Debug, Clone)]
+pub struct MacroProperties {
+    /// Name.
+    pub name: Spanned<String>,
+    /// Description as written.
+    pub description: Option<Spanned<String>>,
+}
+
+/// An exposure.
+#[derive(Debug, Clone)]
+pub struct ExposureProperties {
+    /// Name.
+    pub name: Spanned<String>,
+    /// Description as written.
+    pub description: Option<Spanned<String>>,
+    /// Kind.
+    pub kind: Option<Spanned<String>>,
+    /// Title for people.
+    pub label: Option<String>,
+    /// Maturity.
+    pub maturity: Option<Spanned<String>>,
+    /// Where it is.
+    pub url: Option<Spanned<String>>,
+    /// Owner: name and e-mail.
+    pub owner: Vec<ConfigEntry>,
+    /// `ref(…)` and `source(…)` as texts.
+    pub depends_on: Vec<Spanned<String>>,
+    /// `config:`, `meta` and `tags`.
+    pub config: Vec<ConfigEntry>,
+}
+
+/// Keys of a test that configure it instead of being arguments.
+pub const TEST_CONFIG_KEYS: [&str; 13] = [
+    "severity",
+    "tags",
+    "enabled",
+    "where",
+    "limit",
+    "warn_if",
+    "error_if",
+    "fail_calc",
+    "store_failures",
+    "store_failures_as",
+    "meta",
+    "database",
+    "schema",
+];
+
+/// Reads one properties file. Unknown keys are reported with the given severity.
+pub fn read_properties(file: &Arc<SourceFile>, unknown: Severity, diagnostics: &mut Diagnostics) -> Properties {
+    let mut properties = Properties::default();
+    let Some(written) = yaml::parse(file, diagnostics) else { return properties };
+    let owner = format!("the properties file `{}`", file.path);
+    let Some(mut fields) = Fields::new(owner, &written, diagnostics) else { return properties };
+    fields.take("version");
+    let mut reader = Reader { unknown, diagnostics };
+    for (key, kind, into) in [
+        ("models", "model", &mut properties.models),
+        ("seeds", "seed", &mut properties.seeds),
+        ("snapshots", "snapshot", &mut properties.snapshots),
+        ("analyses", "analysis", &mut properties.analyses),
+    ] {
+        for item in fields.list(key, Single::Refused, reader.diagnostics) {
+            into.extend(reader.node(kind, item));
+        }
+    }
+    for key in ["data_tests", "tests"] {
+        for item in fields.list(key, Single::Refused, reader.diagnostics) {
+            properties.tests.extend(reader.node("test", item));
+        }
+    }
+    for item in fields.list("sources", Single::Refused, reader.diagnostics) {
+        properties.sources.extend(read_source(&mut reader, item));
+    }
+    for item in fields.list("macros", Single::Refused, reader.diagnostics) {
+        properties.macros.extend(reader.macro_entry(item));
+    }
+    for item in fields.list("exposures", Single::Refused, reader.diagnostics) {
+        properties.exposures.extend(reader.exposure(item));
+    }
+    let later = ["unit_tests", "groups", "semantic_models", "metrics", "saved_queries", "functions"];
+    fields.refuse_for_now(&later, reader.diagnostics);
+    // Anchors for reuse are kept under a key of their own.
+    fields.take("anchors");
+    fields.finish(unknown, reader.diagnostics);
+    properties
+}
+
+/// Reads the parts of a properties file.
+pub(super) struct Reader<'d> {
+    /// How bad an unknown key is.
+    pub unknown: Severity,
+    /// Where problems go.
+    pub diagnostics: &'d mut Diagnostics,
+}
+
+impl Reader<'_> {
+    /// The fields of an item that must have a name.
+    pub fn named<'y>(&mut self, kind: &str, item: &'y Yaml) -> Option<(Spanned<String>, Fields<'y>)> {
+        let mut fields = Fields::new(format!("this {kind}"), item, self.diagnostics)?;
+        let Some(name) = fields.text("name", self.diagnostics) else {
+            if item.get("name").is_none_or(Yaml::is_null) {
+                self.diagnostics.push(fields.missing("name", &item.location));
+            }
+            return None;
+        };
+        fields.set_owner(format!("{kind} `{}`", name.value));
+        Some((name, fields))
+    }
+
+    fn node(&mut self, kind: &str, item: &Yaml) -> Option<NodeProperties> {
+        let (name, mut fields) = self.named(kind, item)?;
+        let description = fields.text("description", self.diagnostics);
+        let config = self.config(&mut fields);
+        let columns = self.columns(&mut fields);
+        let tests = self.tests(&mut fields);
+        let relation = if kind == "snapshot" { fields.text("relation", self.diagnostics) } else { None };
+        // Known to dbt, of no consequence here.
+        for key in ["docs", "access", "group", "deprecation_date", "latest_version", "time_spine", "quote_columns"] {
+            fields.take(key);
+        }
+        fields.refuse_for_now(&["versions", "constraints", "freshness"], self.diagnostics);
+        fields.finish(self.unknown, self.diagnostics);
+        Some(NodeProperties { name, description, config, columns, tests, relation })
+    }
+
+    /// `config:` with the keys beside it that mean the same.
+    pub fn config(&mut self, fields: &mut Fields<'_>) -> Vec<ConfigEntry> {
+        let mut config = Vec::new();
+        for key in ["meta", "tags"] {
+            if let Some((name, value)) = fields.take_entry(key) {
+                config.push((name.clone(), value.clone()));
+            }
+        }
+        if let Some(value) = fields.take("config") {
+            match value.entries() {
+                Some(entries) => config.extend(entries.iter().cloned()),
+                None => self.diagnostics.push(fields.wrong("config", value, "a mapping")),
+            }
+        }
+        config
+    }
+
+    /// `columns:`.
+    pub fn columns(&mut self, fields: &mut Fields<'_>) -> Vec<ColumnProperties> {
+        let mut columns: Vec<ColumnProperties> = Vec::new();
+        for item in fields.list("columns", Single::Refused, self.diagnostics) {
+            let Some(column) = self.column(item) else { continue };
+            if let Some(first) = columns.iter().find(|other| other.name.value == column.name.value) {
+                let message = format!("the column `{}` is described twice", column.name.value);
+                self.diagnostics.push(
+                    Diagnostic::error("duplicate-column", message)
+                        .at(column.name.location.clone(), "again here")
+                        .at(first.name.location.clone(), "first here"),
+                );
+                continue;
+            }
+            columns.push(column);
+        }
+        columns
+    }
+
+    fn column(&mut self, item: &Yaml) -> Option<ColumnProperties> {
+        let (name, mut fields) = self.named("column", item)?;
+        let description = fields.text("description", self.diagnostics);
+        let data_type = fields.text("data_type", self.diagnostics).map(|text| text.value);
+        let quote = fields.boolean("quote", self.diagnostics);
+        let constraints = fields.list("constraints", Single::Refused, self.diagnostics).into_iter().cloned().collect();
+        let tests = self.tests(&mut fields);
+        let mut meta = Vec::new();
+        let mut tags = Vec::new();
+        for (key, value) in self.config(&mut fields) {
+            match (key.value.as_str(), &value.node) {
+                ("meta", YamlNode::Mapping(entries)) => meta.extend(entries.iter().cloned()),
+                ("tags", YamlNode::Sequence(items)) => tags.extend(items.iter().filter_map(Yaml::scalar_text)),
+                ("tags", _) => tags.extend(value.scalar_text()),
+                _ => {}
+            }
+        }
+        for key in ["docs", "policy_tags", "granularity", "dimension", "entity"] {
+            fields.take(key);
+        }
+        fields.finish(self.unknown, self.diagnostics);
+        Some(ColumnProperties { name, description, data_type, meta, tags, quote, constraints, tests })
+    }
+
+    /// `data_tests:`, and its old name `tests:`.
+    pub fn tests(&mut self, fields: &mut Fields<'_>) -> Vec<TestProperties> {
+        let mut tests = Vec::new();
+        for key in ["data_tests", "tests"] {
+            for item in fields.list(key, Single::Refused, self.diagnostics) {
+                tests.extend(self.test(item));
+            }
+        }
+        tests
+    }
+
+    fn test(&mut self, item: &Yaml) -> Option<TestProperties> {
+        let entries = match &item.node {
+            YamlNode::String(name) => {
+                let test = Spanned::new(name.clone(), item.location.clone());
+                let (arguments, config) = (Vec::new(), Vec::new());
+                return Some(TestProperties { test, arguments, config, custom_name: None, description: None });
+            }
+            YamlNode::Mapping(entries) => entries,
+            _ => {
+                self.diagnostics.push(wrong_type(
+                    "a test",
+                    item,
+                    "the test's name, or a mapping of it to its arguments",
+                ));
+                return None;
+            }
+        };
+        // Either `{name: {arguments}}`, or `{test_name: name, …arguments}`.
+        let explicit = entries.iter().find(|(key, _)| key.value == "test_name");
+        let (test, inner): (Spanned<String>, Vec<ConfigEntry>) = match (explicit, entries.as_slice()) {
+            (Some((_, value)), _) => {
+                let name = value.scalar_text().unwrap_or_default();
+                let rest = entries.iter().filter(|(key, _)| key.value != "test_name").cloned().collect();
+                (Spanned::new(name, value.location.clone()), rest)
+            }
+            (None, [(name, value)]) => match &value.node {
+                YamlNode::Mapping(inner) => (name.clone(), inner.clone()),
+                YamlNode::Null => (name.clone(), Vec::new()),
+                _ => {
+                    self.diagnostics.push(wrong_type(
+                        &format!("the arguments of `{}`", name.value),
+                        value,
+                        "a mapping",
+                    ));
+                    return None;
+                }
+            },
+            (None, _) => {
+                self.diagnostics.push(too_many_keys(item, entries));
+                return None;
+            }
+        };
+        Some(self.test_body(test, inner))
+    }
+
+    fn test_body(&mut self, test: Spanned<String>, inner: Vec<ConfigEntry>) -> TestProperties {
+        let owner = format!("test `{}`", test.value);
+        let (mut custom_name, mut description) = (None, None);
+        let (mut arguments, mut config) = (Vec::new(), Vec::new());
+        for (key, value) in inner {
+            let text = value.scalar_text().map(|text| Spanned::new(text, value.location.clone()));
+            match (key.value.as_str(), &value.node) {
+                ("name", _) => custom_name = text,
+                ("description", _) => description = text,
+                ("arguments", YamlNode::Mapping(entries)) => arguments.extend(entries.iter().cloned()),
+                ("config", YamlNode::Mapping(entries)) => config.extend(entries.iter().cloned()),
+                ("arguments" | "config", YamlNode::Null) => {}
+                ("arguments" | "config", _) => {
+                    self.diagnostics.push(wrong_type(&format!("`{}` of {owner}", key.value), &value, "a mapping"));
+                }
+                (name, _) if TEST_CONFIG_KEYS.contains(&name) || name == "alias" => config.push((key, value)),
+                _ => arguments.push((key, value)),
+            }
+        }
+        for reserved in ["model", "column_name"] {
+            if let Some((key, _)) = arguments.iter().find(|(key, _)| key.value == reserved && reserved == "model") {
+                let message = format!("{owner} sets the argument `{reserved}`, which karat sets itself");
+                self.diagnostics.push(Diagnostic::error("reserved-argument", message).at(key.location.clone(), ""));
+            }
+        }
+        TestProperties { test, arguments, config, custom_name, description }
+    }
+
+    fn macro_entry(&mut self, item: &Yaml) -> Option<MacroProperties> {
+        let (name, mut fields) = self.named("macro", item)?;
+        let description = fields.text("description", self.diagnostics);
+        for key in ["arguments", "meta", "docs", "config"] {
+            fields.take(key);
+        }
+        fields.finish(self.unknown, self.diagnostics);
+        Some(MacroProperties { name, description })
+    }
+
+    fn exposure(&mut self, item: &Yaml) -> Option<ExposureProperties> {
+        let (name, mut fields) = self.named("exposure", item)?;
+        let description = fields.text("description", self.diagnostics);
+        let kind = fields.text("type", self.diagnostics);
+        self.one_of(kind.as_ref(), "type", &["dashboard", "notebook", "analysis", "ml", "application"]);
+        let label = fields.text("label", self.diagnostics).map(|text| text.value);
+        let maturity = fields.text("maturity", self.diagnostics);
+        self.one_of(maturity.as_ref(), "maturity", &["high", "medium", "low"]);
+        let url = fields.text("url", self.diagnostics);
+        let owner = match fields.take("owner") {
+            Some(value) => {
+                if value.entries().is_none() {
+                    self.diagnostics.push(fields.wrong("owner", value, "a mapping with `name` or `email`"));
+                }
+                value.entries().unwrap_or_default().to_vec()
+            }
+            None => Vec::new(),
+        };
+        let depends_on = fields.texts("depends_on", self.diagnostics).unwrap_or_default();
+        let config = self.config(&mut fields);
+        fields.finish(self.unknown, self.diagnostics);
+        Some(ExposureProperties { name, description, kind, label, maturity, url, owner, depends_on, config })
+    }
+
+    /// Reports a value that is not one of a few words.
+    pub fn one_of(&mut self, value: Option<&Spanned<String>>, key: &str, allowed: &[&str]) {
+        let Some(value) = value else { return };
+        if !allowed.contains(&value.value.as_str()) {
+            self.diagnostics.push(not_one_of(key, &value.value, &value.location, allowed));
+        }
+    }
+}
+
+/// The complaint that a word is not one of the allowed ones.
+pub fn not_one_of(key: &str, value: &str, location: &Location, allowed: &[&str]) -> Diagnostic {
+    let list: Vec<String> = allowed.iter().map(|word| format!("`{word}`")).collect();
+    let diagnostic = Diagnostic::error("bad-value", format!("`{key}` can't be `{value}`"))
+        .at(location.clone(), "")
+        .with_note(format!("it can be {}", list.join(", ")));
+    match did_you_mean(value, allowed.iter().copied()) {
+        Some(near) => diagnostic.with_hint(format!("did you mean `{near}`?")),
+        None => diagnostic,
+    }
+}
+
+/// `- not_null:` with the arguments not indented below it.
+fn too_many_keys(item: &Yaml, entries: &[ConfigEntry]) -> Diagnostic {
+    let keys: Vec<String> = entries.iter().map(|(key, _)| format!("`{}`", key.value)).collect();
+    let message = format!("a test must have one key, its name, but has {}", keys.join(", "));
+    Diagnostic::error("bad-test", message)
+        .at(entries.get(1).map_or(item.location.clone(), |(key, _)| key.location.clone()), "")
+        .with_hint("indent the test's arguments two levels deeper than the test's name")
+}

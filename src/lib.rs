@@ -1,0 +1,22 @@
+#![doc = include_str!("../ARCHITECTURE.md")]
+
+pub mod base;
+
+pub mod files;
+pub mod manifest;
+pub mod template;
+
+pub mod graph;
+pub mod parse;
+pub mod store;
+
+pub mod engine;
+pub mod select;
+
+pub mod compile;
+pub mod plan;
+
+pub mod execute;
+pub mod record;
+
+pub mod cli;

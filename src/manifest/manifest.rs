@@ -1,0 +1,94 @@
+//! All nodes of a project, by id and by name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::base::source::{Location, SourceFile};
+use crate::manifest::node::{Node, NodeId, ResourceType};
+
+/// A macro of the project, of a package, or built in.
+#[derive(Debug, Clone)]
+pub struct Macro {
+    /// `macro.shop.cents`.
+    pub id: String,
+    /// Name as called; a generic test `x` is the macro `test_x`.
+    pub name: String,
+    /// Package; built-in ones have the package `karat`.
+    pub package: String,
+    /// Path of the defining file.
+    pub path: String,
+    /// The macro's own text, from its opening to its closing tag.
+    pub sql: String,
+    /// Description.
+    pub description: String,
+    /// Where it is defined.
+    pub location: Option<Location>,
+}
+
+/// A docs block.
+#[derive(Debug, Clone)]
+pub struct DocBlock {
+    /// Name.
+    pub name: String,
+    /// Package.
+    pub package: String,
+    /// Path of the defining file.
+    pub path: String,
+    /// Text as written.
+    pub contents: String,
+}
+
+/// Everything that a project defines.
+#[derive(Debug, Clone, Default)]
+pub struct Manifest {
+    /// Name of the root package.
+    pub project_name: String,
+    /// Enabled nodes by id.
+    pub nodes: BTreeMap<NodeId, Arc<Node>>,
+    /// Disabled nodes.
+    pub disabled: Vec<Arc<Node>>,
+    /// Macros by id.
+    pub macros: BTreeMap<String, Arc<Macro>>,
+    /// Docs blocks by id (`doc.shop.orders`).
+    pub docs: BTreeMap<String, Arc<DocBlock>>,
+    /// Definitions of `selectors.yml` as written, by name.
+    pub selectors: IndexMap<String, Value>,
+    /// The file of the selectors, for messages.
+    pub selectors_file: Option<Arc<SourceFile>>,
+}
+
+impl Manifest {
+    /// The node with an id.
+    pub fn get(&self, id: &NodeId) -> Option<&Arc<Node>> {
+        self.nodes.get(id)
+    }
+
+    /// All nodes of a kind, by id.
+    pub fn of_type(&self, kind: ResourceType) -> impl Iterator<Item = &Arc<Node>> {
+        self.nodes.values().filter(move |node| node.resource_type == kind)
+    }
+
+    /// The models, seeds and snapshots called `name`, in all packages or in one: what `ref()` looks among.
+    pub fn find_refable(&self, package: Option<&str>, name: &str) -> Vec<&Arc<Node>> {
+        self.nodes
+            .values()
+            .filter(|node| node.resource_type.is_built() && node.name == name)
+            .filter(|node| package.is_none_or(|package| node.package == package))
+            .collect()
+    }
+
+    /// The source table of a `source()` call.
+    pub fn find_source(&self, source: &str, table: &str) -> Option<&Arc<Node>> {
+        self.of_type(ResourceType::Source)
+            .find(|node| node.name == table && node.source().is_some_and(|detail| detail.source_name == source))
+    }
+
+    /// The tests that were declared on a node.
+    pub fn tests_of<'a>(&'a self, id: &'a NodeId) -> impl Iterator<Item = &'a Arc<Node>> {
+        self.of_type(ResourceType::Test)
+            .filter(move |node| node.test().is_some_and(|test| test.attached_node.as_ref() == Some(id)))
+    }
+}

@@ -1,0 +1,10 @@
+//! The nouns: what a project consists of after parsing. Data only; nothing here reads, renders or runs.
+//!
+//! `parse` makes a [`Manifest`]; everything later only looks at it.
+
+pub mod config;
+#[expect(clippy::module_inception, reason = "the manifest is the main noun of the module")]
+pub mod manifest;
+pub mod node;
+pub mod relation;
+pub mod source;

@@ -1,0 +1,337 @@
+//! A node: anything in the graph.
+
+use std::fmt;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::base::source::{Location, SourceFile};
+use crate::manifest::config::NodeConfig;
+use crate::manifest::relation::{Layer, Relation};
+use crate::manifest::source::ExternalSource;
+
+/// dbt's `unique_id`, such as `model.shop.fct_orders` or `test.shop.not_null_fct_orders_order_id.0123456789`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub Arc<str>);
+
+impl NodeId {
+    /// An id from its text.
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// The kinds of node; names as in dbt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ResourceType {
+    /// A SQL model.
+    Model,
+    /// A small table under version control.
+    Seed,
+    /// A history of changes.
+    Snapshot,
+    /// A relation that karat does not build.
+    Source,
+    /// A data test.
+    Test,
+    /// A use of the data, outside.
+    Exposure,
+    /// A query that is compiled but not run.
+    Analysis,
+    /// A hook of the project (`on-run-start`, `on-run-end`).
+    Operation,
+}
+
+impl ResourceType {
+    /// dbt's name, which is also the first part of an id.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Seed => "seed",
+            Self::Snapshot => "snapshot",
+            Self::Source => "source",
+            Self::Test => "test",
+            Self::Exposure => "exposure",
+            Self::Analysis => "analysis",
+            Self::Operation => "operation",
+        }
+    }
+
+    /// The kind of a name; dbt's `data_test` is a synonym of `test`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let all = [
+            Self::Model,
+            Self::Seed,
+            Self::Snapshot,
+            Self::Source,
+            Self::Test,
+            Self::Exposure,
+            Self::Analysis,
+            Self::Operation,
+        ];
+        if matches!(text, "data_test" | "data-test") {
+            return Some(Self::Test);
+        }
+        all.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// Whether a run stores something for this kind of node.
+    pub fn is_built(self) -> bool {
+        matches!(self, Self::Model | Self::Seed | Self::Snapshot)
+    }
+}
+
+/// One `ref()` of a node, as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefCall {
+    /// Package, if two arguments were given.
+    pub package: Option<String>,
+    /// Name of the model, seed or snapshot.
+    pub name: String,
+    /// Version, if given.
+    pub version: Option<String>,
+    /// Where it was written, if known.
+    pub location: Option<Location>,
+}
+
+/// One `source()` of a node, as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceCall {
+    /// Name of the source.
+    pub source: String,
+    /// Name of the table.
+    pub table: String,
+    /// Where it was written, if known.
+    pub location: Option<Location>,
+}
+
+/// A documented column.
+#[derive(Debug, Clone, Default)]
+pub struct Column {
+    /// Name as written.
+    pub name: String,
+    /// Description with `doc()` resolved.
+    pub description: String,
+    /// Declared SQL type.
+    pub data_type: Option<String>,
+    /// Free metadata.
+    pub meta: IndexMap<String, Value>,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Whether the name is quoted.
+    pub quote: Option<bool>,
+    /// Constraints as written (dbt's shape).
+    pub constraints: Vec<Value>,
+}
+
+/// What only one kind of node has.
+#[derive(Debug, Clone)]
+pub enum Detail {
+    /// A model, a singular piece of SQL.
+    Model,
+    /// A query that is compiled but not run.
+    Analysis,
+    /// A seed.
+    Seed {
+        /// Path of the CSV file, relative to the project.
+        path: String,
+        /// SHA-256 of its bytes, in hex.
+        checksum: String,
+    },
+    /// A snapshot: its query is the node's code.
+    Snapshot,
+    /// A source table.
+    Source(Box<SourceTable>),
+    /// A data test.
+    Test(TestDetail),
+    /// An exposure.
+    Exposure(Exposure),
+    /// A hook of the project.
+    Operation {
+        /// `on-run-start` or `on-run-end`.
+        event: &'static str,
+        /// Its place in the list.
+        index: usize,
+    },
+}
+
+/// A source table.
+#[derive(Debug, Clone)]
+pub struct SourceTable {
+    /// Name of the source.
+    pub source_name: String,
+    /// Description of the source.
+    pub source_description: String,
+    /// Name of the loader, free text.
+    pub loader: String,
+    /// Files, if the source lives in files; otherwise it is a relation of the warehouse.
+    pub external: Option<ExternalSource>,
+    /// Column (or expression) with the time of loading.
+    pub loaded_at_field: Option<String>,
+    /// Query that gives the time of loading.
+    pub loaded_at_query: Option<String>,
+    /// Freshness, if it is checked.
+    pub freshness: Option<Freshness>,
+}
+
+/// How old a source may be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Freshness {
+    /// Age that warns.
+    pub warn_after: Option<Age>,
+    /// Age that fails.
+    pub error_after: Option<Age>,
+    /// Filter on the rows looked at.
+    pub filter: Option<String>,
+}
+
+/// An age: dbt's `{count, period}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Age {
+    /// How many.
+    pub count: u64,
+    /// `minute`, `hour` or `day`.
+    pub period: String,
+}
+
+/// What makes a data test.
+#[derive(Debug, Clone)]
+pub struct TestDetail {
+    /// The generic test and its arguments; `None` for a singular test.
+    pub generic: Option<GenericTestCall>,
+    /// The node that the test was declared on.
+    pub attached_node: Option<NodeId>,
+    /// The column that the test was declared on.
+    pub column_name: Option<String>,
+}
+
+/// A use of a generic test.
+#[derive(Debug, Clone)]
+pub struct GenericTestCall {
+    /// Name of the test, such as `not_null`.
+    pub name: String,
+    /// Package, if written as `package.test`.
+    pub namespace: Option<String>,
+    /// Arguments as written, without `model` and `column_name`.
+    pub arguments: IndexMap<String, Value>,
+}
+
+/// A use of the data, outside.
+#[derive(Debug, Clone, Default)]
+pub struct Exposure {
+    /// `dashboard`, `notebook`, `analysis`, `ml` or `application`.
+    pub kind: String,
+    /// Title for people.
+    pub label: Option<String>,
+    /// `high`, `medium` or `low`.
+    pub maturity: Option<String>,
+    /// Where it is.
+    pub url: Option<String>,
+    /// Owner: name and e-mail.
+    pub owner: IndexMap<String, Value>,
+}
+
+/// Anything in the graph.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Unique id.
+    pub id: NodeId,
+    /// Kind.
+    pub resource_type: ResourceType,
+    /// Name as used in `ref()`; of a test its full name.
+    pub name: String,
+    /// Package that defines it.
+    pub package: String,
+    /// Path of the defining file, relative to the project.
+    pub path: String,
+    /// Path below the configured folder (dbt's `path`), used for `target/compiled`.
+    pub relative_path: String,
+    /// Path of the properties file that documents it.
+    pub patch_path: Option<String>,
+    /// Package, folders and name.
+    pub fqn: Vec<String>,
+    /// Medallion layer by folder.
+    pub layer: Option<Layer>,
+    /// The template; `None` where there is none (seeds, sources, exposures).
+    pub code: Option<Code>,
+    /// Where to point at in messages about the node: its name in a properties file, or the start of its file.
+    pub location: Option<Location>,
+    /// Merged configuration.
+    pub config: NodeConfig,
+    /// The relation that it is or would be; `None` for exposures and hooks.
+    pub relation: Option<Relation>,
+    /// Description with `doc()` resolved.
+    pub description: String,
+    /// Documented columns in order.
+    pub columns: IndexMap<String, Column>,
+    /// `ref()` calls found in the code or declared.
+    pub refs: Vec<RefCall>,
+    /// `source()` calls found in the code or declared.
+    pub sources: Vec<SourceCall>,
+    /// Resolved parents, without repetition, in order of mention.
+    pub depends_on: Vec<NodeId>,
+    /// Macros used, as ids (`macro.shop.cents`).
+    pub macros: Vec<String>,
+    /// Whether the code queried the warehouse while it was parsed, so that it is rendered when its parents are ready.
+    pub introspective: bool,
+    /// What only this kind has.
+    pub detail: Detail,
+}
+
+/// A template and where it stands.
+#[derive(Debug, Clone)]
+pub struct Code {
+    /// The file that holds it.
+    pub file: Arc<SourceFile>,
+    /// The template's text: the file's text from `offset`, or generated text.
+    pub text: Arc<str>,
+    /// Offset of the text in the file in bytes; `None` if the text was generated (a generic test).
+    pub offset: Option<usize>,
+}
+
+impl Node {
+    /// `schema.identifier` for nodes with a relation, the plain name for others.
+    pub fn display_name(&self) -> String {
+        match (&self.relation, self.resource_type) {
+            (
+                Some(relation),
+                ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot | ResourceType::Source,
+            ) => relation.short_name(),
+            _ => self.name.clone(),
+        }
+    }
+
+    /// The test's details, if it is a test.
+    pub fn test(&self) -> Option<&TestDetail> {
+        match &self.detail {
+            Detail::Test(test) => Some(test),
+            _ => None,
+        }
+    }
+
+    /// The source table, if it is one.
+    pub fn source(&self) -> Option<&SourceTable> {
+        match &self.detail {
+            Detail::Source(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a model that has no relation of its own.
+    pub fn is_ephemeral(&self) -> bool {
+        self.resource_type == ResourceType::Model
+            && self.config.materialized == crate::manifest::config::Materialization::Ephemeral
+    }
+}

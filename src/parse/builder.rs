@@ -1,0 +1,393 @@
+//! Makes one node after the other: merges its configuration, renders its template once, names its relation.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use indexmap::IndexMap;
+use serde_json::{Value as Json, json};
+
+use crate::base::diagnostic::{Diagnostic, Diagnostics};
+use crate::base::source::Location;
+use crate::files::properties::{ColumnProperties, ConfigEntry, NodeProperties};
+use crate::files::yaml::{Spanned, Yaml};
+use crate::files::{LoadedProject, Package, ProjectKind, render_strings};
+use crate::manifest::manifest::Macro;
+use crate::manifest::node::{Code, Column, Detail, Node, NodeId, RefCall, ResourceType, SourceCall};
+use crate::manifest::relation::Layer;
+use crate::parse::config::trees::{Trees, is_hook};
+use crate::parse::config::{RawConfig, resolve};
+use crate::parse::docs::Docs;
+use crate::parse::hosts::{ParseHost, Recorded, Shared};
+use crate::parse::jinja::{self, YamlRenderer};
+use crate::parse::names::Names;
+use crate::template::Templates;
+use crate::template::host::RelationValue;
+
+/// What a properties file says about a node, and whether a node of this name turned up.
+pub(super) struct Patch {
+    /// Path of the properties file.
+    pub path: String,
+    /// Its path below the configured folder.
+    pub relative: String,
+    /// What it says.
+    pub properties: NodeProperties,
+    /// Whether there is such a node.
+    pub used: bool,
+}
+
+/// Package, kind and name of what a properties file describes.
+pub(super) type PatchKey = (String, ResourceType, String);
+
+/// A node before its template was rendered.
+pub(super) struct Draft<'a> {
+    pub kind: ResourceType,
+    pub id: NodeId,
+    pub name: String,
+    pub package: &'a Package,
+    pub path: String,
+    pub relative_path: String,
+    pub fqn: Vec<String>,
+    pub layer: Option<Layer>,
+    pub code: Option<Code>,
+    pub location: Option<Location>,
+    pub detail: Detail,
+    /// Configuration that is more specific than the template's own, such as that of a generic test's use.
+    pub own_config: Vec<ConfigEntry>,
+    /// Tags from elsewhere: those of a test's column.
+    pub tags: Vec<String>,
+    pub description: Option<Spanned<String>>,
+    pub declared: Vec<Declared>,
+}
+
+/// A parent that is declared and not found in a template.
+pub(super) enum Declared {
+    Ref(RefCall),
+    Source(SourceCall),
+}
+
+/// The state of parsing a project.
+pub(super) struct Builder<'a> {
+    pub project: &'a LoadedProject,
+    pub templates: Arc<Templates>,
+    pub shared: Arc<Shared>,
+    /// The trees of each package's project file, in the order of the packages.
+    pub trees: BTreeMap<String, Trees>,
+    pub patches: BTreeMap<PatchKey, Patch>,
+    pub docs: Docs,
+    pub names: Names,
+    pub macros: BTreeMap<String, Arc<Macro>>,
+    pub nodes: Vec<Node>,
+    pub diagnostics: Diagnostics,
+}
+
+impl<'a> Builder<'a> {
+    /// The name of the root package.
+    pub fn root_name(&self) -> &'a str {
+        self.project.root().map(Package::name).unwrap_or_default()
+    }
+
+    /// Whose rules the whole project follows.
+    pub fn kind(&self) -> ProjectKind {
+        self.project.root().map_or(ProjectKind::Dbt, |package| package.config.kind)
+    }
+
+    /// A renderer for the YAML values of a package.
+    pub fn renderer(&self, package: &str) -> YamlRenderer {
+        YamlRenderer::new(Arc::clone(&self.templates), Arc::clone(&self.shared), package)
+    }
+
+    /// Renders the Jinja of a YAML text, such as a source's schema.
+    pub fn rendered(&mut self, package: &str, text: &Spanned<String>) -> Spanned<String> {
+        if !crate::files::has_jinja(&text.value) {
+            return text.clone();
+        }
+        match self.renderer(package).text(&text.value, &text.location) {
+            Ok(value) => Spanned::new(value, text.location.clone()),
+            Err(diagnostic) => {
+                self.diagnostics.push(*diagnostic);
+                text.clone()
+            }
+        }
+    }
+
+    /// Finishes a draft: the node is added, enabled or not.
+    pub fn add(&mut self, draft: Draft<'a>) {
+        let owner = format!("{} `{}`", draft.kind.as_str(), draft.name);
+        let package = draft.package.name().to_owned();
+        let patch = self.take_patch(&draft);
+        let place = patch
+            .as_ref()
+            .map(|(_, properties)| properties.name.location.clone())
+            .filter(|_| draft.code.is_none() && !matches!(draft.kind, ResourceType::Test))
+            .or_else(|| draft.location.clone());
+
+        let mut config = default_config(&draft);
+        if let Some(trees) = self.trees.get_mut(&package) {
+            trees.apply(draft.kind, &draft.fqn, &mut config);
+        }
+        if let Some((_, properties)) = &patch {
+            self.apply_entries(&mut config, &properties.config, &package);
+        }
+        let before = config.to_json();
+        let (recorded, macros, introspective) = self.render(&draft, before);
+        for values in recorded.configs {
+            for (key, value) in values {
+                let location = draft.code.as_ref().and_then(|code| config_place(code, &key));
+                config.apply(&key, value, location.or_else(|| place.clone()));
+            }
+        }
+        self.apply_entries(&mut config, &draft.own_config, &package);
+        if !draft.tags.is_empty() {
+            config.apply("tags", json!(draft.tags), place.clone());
+        }
+        if package != self.root_name() {
+            // The root project has the last word about its packages.
+            let root = self.root_name();
+            if let Some(trees) = self.trees.get_mut(root) {
+                trees.apply(draft.kind, &draft.fqn, &mut config);
+            }
+        }
+
+        let mut typed = resolve::resolve(&config, draft.kind, &owner, place.as_ref(), &mut self.diagnostics);
+        complete_raw(&mut typed, draft.kind);
+        let description = draft.description.clone().or_else(|| patch.as_ref().and_then(|(_, p)| p.description.clone()));
+        let description = self.describe(&package, description.as_ref());
+        let columns = match &patch {
+            Some((_, properties)) => self.columns(&package, &properties.columns),
+            None => IndexMap::new(),
+        };
+        let (mut refs, mut sources) = (Vec::new(), Vec::new());
+        for declared in draft.declared {
+            match declared {
+                Declared::Ref(call) => refs.push(call),
+                Declared::Source(call) => sources.push(call),
+            }
+        }
+        for call in recorded.refs {
+            if !refs.iter().any(|known| known.name == call.name && known.package == call.package) {
+                refs.push(call);
+            }
+        }
+        for call in recorded.sources {
+            if !sources.iter().any(|known| known.source == call.source && known.table == call.table) {
+                sources.push(call);
+            }
+        }
+        let mut node = Node {
+            id: draft.id,
+            resource_type: draft.kind,
+            name: draft.name,
+            package,
+            path: draft.path,
+            relative_path: draft.relative_path,
+            patch_path: patch.map(|(path, _)| path),
+            fqn: draft.fqn,
+            layer: draft.layer,
+            code: draft.code,
+            location: place,
+            config: typed,
+            relation: None,
+            description,
+            columns,
+            refs,
+            sources,
+            depends_on: Vec::new(),
+            macros,
+            introspective,
+            detail: draft.detail,
+        };
+        if matches!(
+            node.resource_type,
+            ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot | ResourceType::Test
+        ) {
+            node.relation = self.name_relation(&node, &config);
+        }
+        self.nodes.push(node);
+    }
+
+    /// Adds a node that was made elsewhere (a source).
+    pub fn push(&mut self, node: Node) {
+        self.nodes.push(node);
+    }
+
+    fn take_patch(&mut self, draft: &Draft<'_>) -> Option<(String, NodeProperties)> {
+        let generic = matches!(&draft.detail, Detail::Test(test) if test.generic.is_some());
+        if generic || matches!(draft.kind, ResourceType::Exposure | ResourceType::Operation) {
+            return None;
+        }
+        let key = (draft.package.name().to_owned(), draft.kind, draft.name.clone());
+        let patch = self.patches.get_mut(&key)?;
+        patch.used = true;
+        Some((patch.path.clone(), patch.properties.clone()))
+    }
+
+    /// Renders and applies configuration as written in a properties file.
+    pub fn apply_entries(&mut self, config: &mut RawConfig, entries: &[ConfigEntry], package: &str) {
+        for (key, value) in entries {
+            if is_hook(&key.value) {
+                config.apply_yaml(&key.value, value);
+                continue;
+            }
+            let rendered = self.render_yaml(value, package);
+            config.apply_yaml(key.value.trim_start_matches('+'), &rendered);
+        }
+    }
+
+    /// Renders the Jinja of a YAML value.
+    pub fn render_yaml(&mut self, value: &Yaml, package: &str) -> Yaml {
+        let renderer = self.renderer(package);
+        render_strings(value, &|text, place| renderer.value(text, place), &mut self.diagnostics)
+    }
+
+    /// The first rendering: nothing is executed, everything that is asked for is recorded.
+    fn render(&mut self, draft: &Draft<'_>, config: IndexMap<String, Json>) -> (Recorded, Vec<String>, bool) {
+        let Some(code) = &draft.code else { return (Recorded::default(), Vec::new(), false) };
+        let model = json!({
+            "unique_id": draft.id.as_str(),
+            "name": draft.name,
+            "resource_type": draft.kind.as_str(),
+            "package_name": draft.package.name(),
+            "path": draft.relative_path,
+            "original_file_path": draft.path,
+            "fqn": draft.fqn,
+            "config": config,
+        });
+        let this = RelationValue {
+            database: Some(self.names.target.database.to_string()),
+            schema: Some(self.names.target.schema.to_string()),
+            identifier: Some(draft.name.clone()),
+            kind: None,
+            render_as: None,
+        };
+        let host = Arc::new(ParseHost {
+            shared: Arc::clone(&self.shared),
+            package: draft.package.name().to_owned(),
+            this: Some(this),
+            model,
+            config,
+            recorded: Mutex::default(),
+        });
+        let take = |host: &ParseHost| {
+            let mut recorded = host.take();
+            if code.offset.is_none() {
+                // Generated code has no places; what it asks for stands where the node is declared.
+                recorded.refs.iter_mut().for_each(|call| call.location.clone_from(&draft.location));
+                recorded.sources.iter_mut().for_each(|call| call.location.clone_from(&draft.location));
+            }
+            recorded
+        };
+        match jinja::render(&self.templates, code, &host) {
+            Ok(rendered) => (take(&host), rendered.macros.into_iter().collect(), rendered.introspective),
+            Err(jinja::Failure::NotReady) => (take(&host), Vec::new(), true),
+            Err(jinja::Failure::Diagnostic(mut diagnostic)) => {
+                if code.offset.is_none() {
+                    jinja::point_at(&mut diagnostic, code, draft.location.as_ref());
+                }
+                self.diagnostics.push(*diagnostic);
+                (take(&host), Vec::new(), false)
+            }
+        }
+    }
+
+    /// A description with its `doc()` calls resolved.
+    pub fn describe(&mut self, package: &str, description: Option<&Spanned<String>>) -> String {
+        let Some(description) = description else { return String::new() };
+        let renderer = self.renderer(package);
+        self.docs.resolve(package, self.root_name(), description, &renderer, &mut self.diagnostics)
+    }
+
+    /// Documented columns.
+    pub fn columns(&mut self, package: &str, written: &[ColumnProperties]) -> IndexMap<String, Column> {
+        let mut columns = IndexMap::new();
+        for column in written {
+            let described = Column {
+                name: column.name.value.clone(),
+                description: self.describe(package, column.description.as_ref()),
+                data_type: column.data_type.clone(),
+                meta: column.meta.iter().map(|(key, value)| (key.value.clone(), value.to_json())).collect(),
+                tags: column.tags.clone(),
+                quote: column.quote,
+                constraints: column.constraints.iter().map(Yaml::to_json).collect(),
+            };
+            columns.insert(column.name.value.clone(), described);
+        }
+        columns
+    }
+
+    /// Warns of properties that describe nothing.
+    pub fn report_unmatched(&mut self) {
+        for ((package, kind, name), patch) in &self.patches {
+            if patch.used {
+                continue;
+            }
+            let names = self.nodes.iter().filter(|node| node.package == *package && node.resource_type == *kind);
+            let near = crate::base::diagnostic::did_you_mean(name, names.map(|node| node.name.as_str()));
+            let diagnostic =
+                Diagnostic::warning("unmatched-properties", format!("there is no {} `{name}`", kind.as_str()))
+                    .at(patch.properties.name.location.clone(), "described here");
+            self.diagnostics.push(match near {
+                Some(near) => diagnostic.with_hint(format!("did you mean `{near}`?")),
+                None => diagnostic,
+            });
+        }
+    }
+}
+
+/// What holds before any configuration: the layers' materializations.
+fn default_config(draft: &Draft<'_>) -> RawConfig {
+    let mut config = RawConfig::default();
+    if draft.kind == ResourceType::Model {
+        let layer = draft.layer.filter(|_| draft.package.config.kind == ProjectKind::Karat);
+        let materialized = match layer {
+            Some(Layer::Silver | Layer::Gold) => "table",
+            Some(Layer::Bronze) | None => "view",
+        };
+        config.apply("materialized", json!(materialized), None);
+    }
+    config
+}
+
+/// Puts the values that hold without being configured into `raw`, for selectors and artifacts.
+fn complete_raw(config: &mut crate::manifest::config::NodeConfig, kind: ResourceType) {
+    let materialized = match kind {
+        ResourceType::Seed => Some("seed"),
+        ResourceType::Snapshot => Some("snapshot"),
+        ResourceType::Test => Some("test"),
+        ResourceType::Analysis => Some("view"),
+        ResourceType::Model => Some(config.materialized.as_str()),
+        ResourceType::Source | ResourceType::Exposure | ResourceType::Operation => None,
+    };
+    config.raw.insert("enabled".to_owned(), json!(config.enabled));
+    if let Some(materialized) = materialized {
+        config.raw.insert("materialized".to_owned(), json!(materialized));
+    }
+    config.raw.insert("tags".to_owned(), json!(config.tags));
+    config.raw.insert("meta".to_owned(), json!(config.meta));
+}
+
+/// The place of a key in a template's `config()` call, as far as a look at the text can tell.
+fn config_place(code: &Code, key: &str) -> Option<Location> {
+    let base = code.offset?;
+    let mut from = 0;
+    while let Some(at) = code.text.get(from..)?.find("config") {
+        let start = from + at + "config".len();
+        from = start;
+        let rest = code.text.get(start..)?;
+        if !rest.trim_start().starts_with('(') {
+            continue;
+        }
+        let mut search = 0;
+        while let Some(at) = rest.get(search..)?.find(key) {
+            let begin = search + at;
+            search = begin + key.len();
+            let before = rest.get(..begin).and_then(|text| text.chars().next_back());
+            let word_start = !before.is_some_and(|c| c.is_alphanumeric() || c == '_');
+            let after = rest.get(search..).map(|text| text.trim_start_matches(['"', '\'']).trim_start());
+            if word_start && after.is_some_and(|text| text.starts_with('=') || text.starts_with(':')) {
+                let begin = base + start + begin;
+                return Some(Location::new(&code.file, begin..begin + key.len()));
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,432 @@
+//! From merged values to [`NodeConfig`]: types are checked, and every complaint points at where the value was written.
+
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+
+use crate::base::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::base::source::Location;
+use crate::files::properties::not_one_of;
+use crate::manifest::config::{
+    HardDeletes, Hook, IncrementalStrategy, Materialization, NodeConfig, OnSchemaChange, SnapshotColumns,
+    SnapshotStrategy, TestSeverity,
+};
+use crate::manifest::node::ResourceType;
+use crate::parse::config::{Placed, RawConfig, keys, object};
+
+/// Reads the merged configuration of a node. `place` is where to point if a value's own place is not known.
+pub fn resolve(
+    raw: &RawConfig,
+    kind: ResourceType,
+    owner: &str,
+    place: Option<&Location>,
+    diagnostics: &mut Diagnostics,
+) -> NodeConfig {
+    let mut reader = Reader { raw, owner, place, diagnostics };
+    reader.report_misspelled();
+    let defaults = NodeConfig::default();
+    let mut config = NodeConfig {
+        enabled: reader.boolean("enabled").unwrap_or(true),
+        schema: reader.text("schema"),
+        database: reader.text("database"),
+        alias: reader.text("alias"),
+        tags: reader.texts("tags").unwrap_or_default(),
+        meta: reader.mapping("meta"),
+        full_refresh: reader.boolean("full_refresh"),
+        pre_hook: reader.hooks("pre-hook"),
+        post_hook: reader.hooks("post-hook"),
+        contract_enforced: reader.contract(),
+        timestamps_utc: reader.boolean("timestamps_utc").unwrap_or(false),
+        ..defaults
+    };
+    match kind {
+        ResourceType::Model => reader.model(&mut config),
+        ResourceType::Snapshot => reader.snapshot(&mut config),
+        ResourceType::Seed => reader.seed(&mut config),
+        ResourceType::Test => reader.test(&mut config),
+        ResourceType::Source | ResourceType::Exposure | ResourceType::Analysis | ResourceType::Operation => {}
+    }
+    config.raw = raw.to_json();
+    config
+}
+
+struct Reader<'a> {
+    raw: &'a RawConfig,
+    owner: &'a str,
+    place: Option<&'a Location>,
+    diagnostics: &'a mut Diagnostics,
+}
+
+impl Reader<'_> {
+    /// Any key is allowed, as under dbt; one that is nearly a known one is probably meant to be it.
+    fn report_misspelled(&mut self) {
+        for (key, placed) in &self.raw.values {
+            if keys::TYPED.contains(&key.as_str()) || keys::KEPT.contains(&key.as_str()) {
+                continue;
+            }
+            if let Some(near) = did_you_mean(key, keys::TYPED.iter().chain(&keys::KEPT).copied()) {
+                let message = format!("`{key}` of {} is not a configuration that karat knows", self.owner);
+                let place = placed.location.as_ref().or(self.place).cloned();
+                let diagnostic = Diagnostic::warning("unknown-config", message).at_maybe(place, "");
+                self.diagnostics.push(diagnostic.with_hint(format!("did you mean `{near}`?")));
+            }
+        }
+    }
+
+    fn model(&mut self, config: &mut NodeConfig) {
+        if let Some(word) = self.text("materialized") {
+            match Materialization::ALL.into_iter().find(|one| one.as_str() == word) {
+                Some(materialized) => config.materialized = materialized,
+                None => self.not_one_of("materialized", &word, &Materialization::ALL.map(Materialization::as_str)),
+            }
+        }
+        config.unique_key = self.texts("unique_key").unwrap_or_default();
+        if let Some(word) = self.text("incremental_strategy").filter(|word| word != "default") {
+            if let Some(strategy) = IncrementalStrategy::ALL.into_iter().find(|one| one.as_str() == word) {
+                config.incremental_strategy = Some(strategy);
+            } else {
+                let all = IncrementalStrategy::ALL.map(IncrementalStrategy::as_str);
+                self.not_one_of("incremental_strategy", &word, &all);
+            }
+        }
+        config.incremental_predicates = self.texts("incremental_predicates").unwrap_or_default();
+        config.merge_update_columns = self.texts("merge_update_columns");
+        config.merge_exclude_columns = self.texts("merge_exclude_columns").unwrap_or_default();
+        if config.merge_update_columns.is_some() && !config.merge_exclude_columns.is_empty() {
+            let message = format!(
+                "{} sets both `merge_update_columns` and `merge_exclude_columns`; one of them says it all",
+                self.owner
+            );
+            self.complain("bad-config", "merge_exclude_columns", message);
+        }
+        config.delete_when = self.text("delete_when");
+        if let Some(word) = self.text("on_schema_change") {
+            match OnSchemaChange::ALL.into_iter().find(|one| one.as_str() == word) {
+                Some(change) => config.on_schema_change = change,
+                None => self.not_one_of("on_schema_change", &word, &OnSchemaChange::ALL.map(OnSchemaChange::as_str)),
+            }
+        }
+        self.storage(config);
+        let needs_key =
+            matches!(config.incremental_strategy, Some(IncrementalStrategy::Merge | IncrementalStrategy::DeleteInsert));
+        if config.materialized == Materialization::Incremental {
+            if needs_key && config.unique_key.is_empty() {
+                let message = format!("{} has no `unique_key`, which its `incremental_strategy` needs", self.owner);
+                self.complain("missing-config", "incremental_strategy", message);
+            }
+            if config.incremental_strategy == Some(IncrementalStrategy::InsertOverwrite)
+                && config.partition_by.is_empty()
+            {
+                let message = format!("{} has no `partition_by`, which `insert_overwrite` needs", self.owner);
+                self.complain("missing-config", "incremental_strategy", message);
+            }
+        }
+    }
+
+    /// What models, snapshots and seeds say about their files.
+    fn storage(&mut self, config: &mut NodeConfig) {
+        config.partition_by = match self.raw.get("partition_by") {
+            // BigQuery's form; the column is what it has in common with ours.
+            Some(Placed { value: Json::Object(entries), .. }) => {
+                entries.get("field").and_then(Json::as_str).map(|field| vec![field.to_owned()]).unwrap_or_default()
+            }
+            _ => self.texts("partition_by").unwrap_or_default(),
+        };
+        config.sort_by = self.texts("sort_by").unwrap_or_default();
+        config.compression = self.text("compression");
+        if let Some(word) = &config.compression {
+            let level = word.strip_prefix("zstd(").and_then(|rest| rest.strip_suffix(')'));
+            let fits = matches!(word.as_str(), "none" | "uncompressed" | "snappy" | "lz4" | "zstd")
+                || level.is_some_and(|level| level.parse::<u8>().is_ok_and(|level| (1..=22).contains(&level)));
+            if !fits {
+                let word = word.clone();
+                self.not_one_of("compression", &word, &["none", "snappy", "lz4", "zstd", "zstd(3)"]);
+                config.compression = None;
+            }
+        }
+    }
+
+    fn snapshot(&mut self, config: &mut NodeConfig) {
+        config.materialized = Materialization::Table;
+        config.unique_key = self.texts("unique_key").unwrap_or_default();
+        if config.unique_key.is_empty() {
+            self.missing("unique_key");
+        }
+        // The old names go around `generate_schema_name`; see `names`.
+        let updated_at = self.text("updated_at");
+        match self.text("strategy").as_deref() {
+            Some("timestamp") => match updated_at {
+                Some(updated_at) => config.snapshot_strategy = Some(SnapshotStrategy::Timestamp { updated_at }),
+                None => self.missing("updated_at"),
+            },
+            Some("check") => {
+                let all = self.raw.get("check_cols").is_some_and(|placed| placed.value == "all");
+                let columns = if all { None } else { self.texts("check_cols") };
+                if columns.as_ref().is_some_and(Vec::is_empty) || (!all && columns.is_none()) {
+                    self.missing("check_cols");
+                }
+                config.snapshot_strategy = Some(SnapshotStrategy::Check { columns, updated_at });
+            }
+            Some(word) => {
+                let word = word.to_owned();
+                self.not_one_of("strategy", &word, &["timestamp", "check"]);
+            }
+            None => self.missing("strategy"),
+        }
+        match self.text("hard_deletes").as_deref() {
+            None | Some("ignore") => {}
+            Some("invalidate") => config.hard_deletes = HardDeletes::Invalidate,
+            Some("new_record") => config.hard_deletes = HardDeletes::NewRecord,
+            Some(word) => {
+                let word = word.to_owned();
+                self.not_one_of("hard_deletes", &word, &["ignore", "invalidate", "new_record"]);
+            }
+        }
+        if let Some(invalidate) = self.boolean("invalidate_hard_deletes") {
+            if self.raw.get("hard_deletes").is_some() {
+                let message =
+                    format!("{} sets both `hard_deletes` and its old form `invalidate_hard_deletes`", self.owner);
+                self.complain("bad-config", "invalidate_hard_deletes", message);
+            } else if invalidate {
+                config.hard_deletes = HardDeletes::Invalidate;
+            }
+        }
+        config.dbt_valid_to_current = self.text("dbt_valid_to_current");
+        config.snapshot_columns = self.snapshot_columns();
+        config.max_delete_fraction = self.fraction("max_delete_fraction");
+        self.storage(config);
+    }
+
+    fn snapshot_columns(&mut self) -> SnapshotColumns {
+        let mut columns = SnapshotColumns::default();
+        for (key, value) in self.mapping("snapshot_meta_column_names") {
+            let slot = match key.as_str() {
+                "dbt_valid_from" => &mut columns.valid_from,
+                "dbt_valid_to" => &mut columns.valid_to,
+                "dbt_scd_id" => &mut columns.scd_id,
+                "dbt_updated_at" => &mut columns.updated_at,
+                "dbt_is_deleted" => &mut columns.is_deleted,
+                _ => {
+                    let all = ["dbt_valid_from", "dbt_valid_to", "dbt_scd_id", "dbt_updated_at", "dbt_is_deleted"];
+                    self.not_one_of("snapshot_meta_column_names", &key, &all);
+                    continue;
+                }
+            };
+            match value.as_str() {
+                Some(name) => name.clone_into(slot),
+                None => self.wrong("snapshot_meta_column_names", "a mapping of names to names"),
+            }
+        }
+        columns
+    }
+
+    fn seed(&mut self, config: &mut NodeConfig) {
+        config.materialized = Materialization::Table;
+        for (column, value) in self.mapping("column_types") {
+            match value.as_str() {
+                Some(data_type) => {
+                    config.column_types.insert(column, data_type.to_owned());
+                }
+                None => self.wrong("column_types", "a mapping of columns to types"),
+            }
+        }
+        if let Some(delimiter) = self.text("delimiter") {
+            let unescaped = if delimiter == "\\t" { "\t" } else { delimiter.as_str() };
+            match unescaped.as_bytes() {
+                [byte] if byte.is_ascii() => config.delimiter = char::from(*byte),
+                _ => self.wrong("delimiter", "one ASCII character"),
+            }
+        }
+        config.quote_columns = self.boolean("quote_columns").unwrap_or(false);
+        self.storage(config);
+    }
+
+    fn test(&mut self, config: &mut NodeConfig) {
+        match self.text("severity").map(|word| word.to_lowercase()).as_deref() {
+            None | Some("error") => {}
+            Some("warn") => config.severity = TestSeverity::Warn,
+            Some(word) => {
+                let word = word.to_owned();
+                self.not_one_of("severity", &word, &["error", "warn"]);
+            }
+        }
+        for key in ["warn_if", "error_if"] {
+            let Some(condition) = self.text(key) else { continue };
+            if !is_condition(&condition) {
+                self.wrong(key, "a comparison with a number, such as `>10`");
+            } else if key == "warn_if" {
+                config.warn_if = condition;
+            } else {
+                config.error_if = condition;
+            }
+        }
+        if let Some(fail_calc) = self.text("fail_calc") {
+            config.fail_calc = fail_calc;
+        }
+        config.where_clause = self.text("where");
+        config.limit = self.number("limit");
+        config.store_failures = self.boolean("store_failures");
+        match self.text("store_failures_as").as_deref() {
+            None => {}
+            Some("table" | "view") => config.store_failures = Some(true),
+            Some("ephemeral") => config.store_failures = Some(false),
+            Some(word) => {
+                let word = word.to_owned();
+                self.not_one_of("store_failures_as", &word, &["table", "ephemeral"]);
+            }
+        }
+    }
+
+    fn contract(&mut self) -> bool {
+        let Some(placed) = self.raw.get("contract") else { return false };
+        match object(&placed.value).map(|entries| entries.get("enforced")) {
+            Some(None) => false,
+            Some(Some(Json::Bool(enforced))) => *enforced,
+            _ => {
+                self.wrong("contract", "a mapping such as `{enforced: true}`");
+                false
+            }
+        }
+    }
+
+    fn text(&mut self, key: &str) -> Option<String> {
+        let text = scalar(&self.raw.get(key)?.value);
+        if text.is_none() {
+            self.wrong(key, "a text");
+        }
+        text
+    }
+
+    fn texts(&mut self, key: &str) -> Option<Vec<String>> {
+        let placed = self.raw.get(key)?;
+        let items = match &placed.value {
+            Json::Array(items) => items.iter().map(scalar).collect::<Option<Vec<_>>>(),
+            value => scalar(value).map(|text| vec![text]),
+        };
+        if items.is_none() {
+            self.wrong(key, "a text or a list of texts");
+        }
+        items
+    }
+
+    fn boolean(&mut self, key: &str) -> Option<bool> {
+        match &self.raw.get(key)?.value {
+            Json::Bool(flag) => Some(*flag),
+            // What Jinja rendered is a text.
+            Json::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+            Json::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+            _ => {
+                self.wrong(key, "true or false");
+                None
+            }
+        }
+    }
+
+    fn number(&mut self, key: &str) -> Option<u64> {
+        let value = &self.raw.get(key)?.value;
+        let number = value.as_u64().or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()));
+        if number.is_none() {
+            self.wrong(key, "a number of at least 0");
+        }
+        number
+    }
+
+    fn fraction(&mut self, key: &str) -> Option<f64> {
+        let number = self.raw.get(key)?.value.as_f64().filter(|number| (0.0..=1.0).contains(number));
+        if number.is_none() {
+            self.wrong(key, "a number from 0 to 1");
+        }
+        number
+    }
+
+    fn mapping(&mut self, key: &str) -> IndexMap<String, Json> {
+        let Some(placed) = self.raw.get(key) else { return IndexMap::new() };
+        if let Some(entries) = object(&placed.value) {
+            return entries.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        }
+        self.wrong(key, "a mapping");
+        IndexMap::new()
+    }
+
+    /// Hooks: texts, or dbt's `{sql, transaction}`; there are no transactions to choose here.
+    fn hooks(&mut self, key: &str) -> Vec<Hook> {
+        let Some(placed) = self.raw.get(key) else { return Vec::new() };
+        let items = match &placed.value {
+            Json::Array(items) => items.iter().collect(),
+            one => vec![one],
+        };
+        let mut hooks = Vec::new();
+        for item in items {
+            let sql = item.as_str().or_else(|| item.get("sql").and_then(Json::as_str));
+            match sql {
+                Some(sql) if sql.trim().is_empty() => {}
+                Some(sql) => hooks.push(Hook { sql: sql.to_owned() }),
+                None => self.wrong(key, "a statement or a list of statements"),
+            }
+        }
+        hooks
+    }
+
+    fn place_of(&self, key: &str) -> Option<Location> {
+        let own = self.raw.values.get(keys::canonical(key)).and_then(|placed| placed.location.as_ref());
+        own.or(self.place).cloned()
+    }
+
+    fn complain(&mut self, code: &'static str, key: &str, message: String) {
+        self.diagnostics.push(Diagnostic::error(code, message).at_maybe(self.place_of(key), ""));
+    }
+
+    fn missing(&mut self, key: &str) {
+        let message = format!("{} has no `{key}`, which a snapshot needs", self.owner);
+        self.diagnostics.push(Diagnostic::error("missing-config", message).at_maybe(self.place.cloned(), ""));
+    }
+
+    fn wrong(&mut self, key: &str, expected: &str) {
+        let found = self.raw.get(key).map(|placed| kind_of(&placed.value)).unwrap_or_default();
+        let message = format!("`{key}` of {} must be {expected}, but is {found}", self.owner);
+        self.complain("wrong-type", key, message);
+    }
+
+    fn not_one_of(&mut self, key: &str, word: &str, allowed: &[&str]) {
+        let diagnostic = match self.place_of(key) {
+            Some(place) => not_one_of(key, word, &place, allowed),
+            None => Diagnostic::error("bad-value", format!("`{key}` of {} can't be `{word}`", self.owner)),
+        };
+        self.diagnostics.push(diagnostic);
+    }
+}
+
+fn scalar(value: &Json) -> Option<String> {
+    match value {
+        Json::String(text) => Some(text.clone()),
+        Json::Number(number) => Some(number.to_string()),
+        Json::Bool(flag) => Some(flag.to_string()),
+        Json::Null | Json::Array(_) | Json::Object(_) => None,
+    }
+}
+
+fn kind_of(value: &Json) -> String {
+    match value {
+        Json::Null => "nothing".to_owned(),
+        Json::Bool(flag) => format!("`{flag}`"),
+        Json::Number(number) => format!("`{number}`"),
+        Json::String(text) => format!("`{text}`"),
+        Json::Array(_) => "a list".to_owned(),
+        Json::Object(_) => "a mapping".to_owned(),
+    }
+}
+
+/// Whether a text is a comparison of the number of failures with a number, or a range.
+fn is_condition(text: &str) -> bool {
+    let text = text.trim();
+    if let Some(range) = text.to_lowercase().strip_prefix("between ") {
+        return range.split_once(" and ").is_some_and(|(low, high)| is_number(low) && is_number(high));
+    }
+    ["!=", "<>", ">=", "<=", "==", "=", ">", "<"]
+        .into_iter()
+        .find_map(|operator| text.strip_prefix(operator))
+        .is_some_and(is_number)
+}
+
+fn is_number(text: &str) -> bool {
+    text.trim().parse::<f64>().is_ok_and(f64::is_finite)
+}

@@ -1,0 +1,302 @@
+//! From nodes to the manifest: `ref()` and `source()` find their targets, and what must be unique is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::base::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::base::source::Location;
+use crate::manifest::manifest::Manifest;
+use crate::manifest::node::{Node, NodeId, RefCall, ResourceType, SourceCall};
+use crate::manifest::relation::RelationKey;
+
+/// Puts all nodes into the manifest, resolved and checked.
+pub(super) fn link(nodes: Vec<Node>, manifest: &mut Manifest, diagnostics: &mut Diagnostics) {
+    let nodes = unique(nodes, diagnostics);
+    let index = Index::new(&nodes, &manifest.project_name);
+    let mut resolved = Vec::with_capacity(nodes.len());
+    for node in &nodes {
+        resolved.push(if node.config.enabled { index.parents(node, diagnostics) } else { Some(Vec::new()) });
+    }
+    for (mut node, parents) in nodes.into_iter().zip(resolved) {
+        let enabled = node.config.enabled && parents.is_some();
+        node.depends_on = parents.unwrap_or_default();
+        let node = Arc::new(node);
+        if enabled {
+            manifest.nodes.insert(node.id.clone(), node);
+        } else {
+            manifest.disabled.push(node);
+        }
+    }
+    check_relations(manifest, diagnostics);
+}
+
+fn what(node: &Node) -> String {
+    match node.source() {
+        Some(table) => format!("source table `{}.{}`", table.source_name, node.name),
+        None => format!("{} `{}`", node.resource_type.as_str(), node.name),
+    }
+}
+
+fn path_hint(node: &Node) -> String {
+    format!("`{}`", node.path)
+}
+
+/// Drops nodes whose name is taken, with a report that names both places.
+fn unique(nodes: Vec<Node>, diagnostics: &mut Diagnostics) -> Vec<Node> {
+    let mut by_id: BTreeMap<NodeId, usize> = BTreeMap::new();
+    let mut by_name: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut kept: Vec<Node> = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let name_key = (node.package.clone(), node.name.clone());
+        let same_name = node
+            .resource_type
+            .is_built()
+            .then(|| by_name.get(&name_key).copied())
+            .flatten()
+            .filter(|_| node.config.enabled);
+        let other = by_id.get(&node.id).copied().or(same_name).and_then(|at| kept.get(at));
+        // A disabled node may share its name with the one that replaces it.
+        let other = other.filter(|other| other.config.enabled == node.config.enabled);
+        if let Some(other) = other {
+            diagnostics.push(duplicate(&node, other));
+            continue;
+        }
+        if node.config.enabled {
+            by_id.insert(node.id.clone(), kept.len());
+            if node.resource_type.is_built() {
+                by_name.insert(name_key, kept.len());
+            }
+        }
+        kept.push(node);
+    }
+    kept
+}
+
+fn duplicate(node: &Node, other: &Node) -> Diagnostic {
+    if node.resource_type == ResourceType::Test && node.test().is_some_and(|test| test.generic.is_some()) {
+        return Diagnostic::error("duplicate-test", format!("the test `{}` is declared twice", node.name))
+            .at_maybe(node.location.clone(), "again here")
+            .at_maybe(other.location.clone(), "first here")
+            .with_hint("give one of them a `name` of its own, or remove it");
+    }
+    let message = if node.resource_type == other.resource_type {
+        format!("there are two {}s `{}`", node.resource_type.as_str(), node.name)
+    } else {
+        format!("{} and {} have the same name", what(other), what(node))
+    };
+    let code = if node.resource_type.is_built() { "duplicate-node" } else { "duplicate-name" };
+    let diagnostic = Diagnostic::error(code, message)
+        .at_maybe(node.location.clone(), "again here")
+        .at_maybe(other.location.clone(), "first here");
+    if node.path == other.path {
+        diagnostic
+    } else {
+        diagnostic.with_note(format!("they are in {} and {}", path_hint(other), path_hint(node)))
+    }
+}
+
+/// Two nodes may not be stored in one place.
+fn check_relations(manifest: &Manifest, diagnostics: &mut Diagnostics) {
+    let mut taken: BTreeMap<RelationKey, &Node> = BTreeMap::new();
+    for node in manifest.nodes.values() {
+        if !node.resource_type.is_built() || node.is_ephemeral() {
+            continue;
+        }
+        let Some(relation) = &node.relation else { continue };
+        if let Some(other) = taken.get(&relation.key()) {
+            let message = format!("{} and {} are both stored as `{}`", what(other), what(node), relation.short_name());
+            diagnostics.push(
+                Diagnostic::error("duplicate-relation", message)
+                    .at_maybe(node.location.clone(), "this one")
+                    .at_maybe(other.location.clone(), "and this one")
+                    .with_note("names that differ only in case are the same")
+                    .with_hint("give one of them another `schema` or `alias`"),
+            );
+            continue;
+        }
+        taken.insert(relation.key(), node);
+    }
+}
+
+/// What references look among.
+struct Index<'a> {
+    root: &'a str,
+    refable: BTreeMap<&'a str, Vec<&'a Node>>,
+    tables: BTreeMap<(&'a str, &'a str), Vec<&'a Node>>,
+}
+
+impl<'a> Index<'a> {
+    fn new(nodes: &'a [Node], root: &'a str) -> Self {
+        let mut index = Self { root, refable: BTreeMap::new(), tables: BTreeMap::new() };
+        for node in nodes {
+            if node.resource_type.is_built() {
+                index.refable.entry(&node.name).or_default().push(node);
+            } else if let Some(table) = node.source() {
+                index.tables.entry((&table.source_name, &node.name)).or_default().push(node);
+            }
+        }
+        index
+    }
+
+    /// The parents of a node; `None` if the node can't be because a parent is disabled (only tests are forgiven so).
+    fn parents(&self, node: &Node, diagnostics: &mut Diagnostics) -> Option<Vec<NodeId>> {
+        let mut parents: Vec<NodeId> = Vec::new();
+        let attached = node.test().and_then(|test| test.attached_node.clone());
+        parents.extend(attached);
+        for call in &node.refs {
+            match self.find(node, call) {
+                Found::One(id) => parents.push(id),
+                Found::Disabled(_) if node.resource_type == ResourceType::Test => return None,
+                Found::Disabled(other) => diagnostics.push(disabled(node, call, other)),
+                Found::Many(others) => diagnostics.push(ambiguous(node, call, &others)),
+                Found::None => diagnostics.push(self.unknown_ref(node, call)),
+            }
+        }
+        for call in &node.sources {
+            match self.find_table(node, call) {
+                Ok(Some(id)) => parents.push(id),
+                Ok(None) => diagnostics.push(self.unknown_source(node, call)),
+                Err(_) if node.resource_type == ResourceType::Test => return None,
+                Err(other) => {
+                    let message = format!("the source table `{}.{}` is disabled", call.source, call.table);
+                    let place = call.location.clone().or_else(|| node.location.clone());
+                    diagnostics.push(
+                        Diagnostic::error("disabled-source", message)
+                            .at_maybe(place, format!("used by {}", what(node)))
+                            .at_maybe(other.location.clone(), "described here"),
+                    );
+                }
+            }
+        }
+        let mut seen: Vec<NodeId> = Vec::with_capacity(parents.len());
+        for parent in parents {
+            if !seen.contains(&parent) {
+                seen.push(parent);
+            }
+        }
+        Some(seen)
+    }
+
+    /// The node's own package first, then the root project, then any.
+    fn find(&self, node: &Node, call: &RefCall) -> Found<'a> {
+        let all = self.refable.get(call.name.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let of = |package: &str| all.iter().copied().filter(|node| node.package == package).collect::<Vec<_>>();
+        let levels = match call.package.as_deref() {
+            Some(package) => vec![of(package)],
+            None => vec![of(&node.package), of(self.root), all.to_vec()],
+        };
+        for level in &levels {
+            let enabled: Vec<&Node> = level.iter().copied().filter(|node| node.config.enabled).collect();
+            match enabled.as_slice() {
+                [] => {}
+                [one] => return Found::One(one.id.clone()),
+                _ => return Found::Many(enabled),
+            }
+        }
+        levels.into_iter().flatten().next().map_or(Found::None, Found::Disabled)
+    }
+
+    fn find_table(&self, node: &Node, call: &SourceCall) -> Result<Option<NodeId>, &'a Node> {
+        let key = (call.source.as_str(), call.table.as_str());
+        let all = self.tables.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let ranked = [node.package.as_str(), self.root];
+        let enabled = |package: Option<&str>| {
+            all.iter().find(|table| table.config.enabled && package.is_none_or(|package| table.package == package))
+        };
+        let found = ranked.into_iter().find_map(|package| enabled(Some(package))).or_else(|| enabled(None));
+        match (found, all.first()) {
+            (Some(table), _) => Ok(Some(table.id.clone())),
+            (None, Some(disabled)) => Err(disabled),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn unknown_ref(&self, node: &Node, call: &RefCall) -> Diagnostic {
+        let place = call.location.clone().or_else(|| node.location.clone());
+        let shown = shown_call(call);
+        if let Some(package) = &call.package
+            && !self.refable.values().flatten().any(|other| other.package == *package)
+        {
+            return Diagnostic::error("unknown-ref", format!("there is no package `{package}`"))
+                .at_maybe(place, format!("`{shown}` of {}", what(node)));
+        }
+        let message = match &call.package {
+            Some(package) => {
+                format!("there is no model, seed or snapshot `{}` in the package `{package}`", call.name)
+            }
+            None => format!("there is no model, seed or snapshot `{}`", call.name),
+        };
+        let diagnostic =
+            Diagnostic::error("unknown-ref", message).at_maybe(place, used_by(node, call.location.as_ref()));
+        let names = self.refable.iter().filter(|(_, nodes)| {
+            nodes.iter().any(|other| call.package.as_ref().is_none_or(|package| other.package == *package))
+        });
+        match did_you_mean(&call.name, names.map(|(name, _)| *name)) {
+            Some(near) => diagnostic.with_hint(format!("did you mean `{near}`?")),
+            None if self.tables.keys().any(|(_, table)| *table == call.name) => {
+                diagnostic.with_hint(format!("there is a source table of this name: use `source(…, '{}')`", call.name))
+            }
+            None => diagnostic,
+        }
+    }
+
+    fn unknown_source(&self, node: &Node, call: &SourceCall) -> Diagnostic {
+        let place = call.location.clone().or_else(|| node.location.clone());
+        let used = used_by(node, call.location.as_ref());
+        let mut tables =
+            self.tables.keys().filter(|(source, _)| *source == call.source).map(|(_, table)| *table).peekable();
+        if tables.peek().is_none() {
+            let diagnostic = Diagnostic::error("unknown-source", format!("there is no source `{}`", call.source))
+                .at_maybe(place, used);
+            return match did_you_mean(&call.source, self.tables.keys().map(|(source, _)| *source)) {
+                Some(near) => diagnostic.with_hint(format!("did you mean `{near}`?")),
+                None => diagnostic.with_hint("sources are described under `sources:` in a `.yml` file"),
+            };
+        }
+        let message = format!("the source `{}` has no table `{}`", call.source, call.table);
+        let diagnostic = Diagnostic::error("unknown-source", message).at_maybe(place, used);
+        match did_you_mean(&call.table, tables) {
+            Some(near) => diagnostic.with_hint(format!("did you mean `{near}`?")),
+            None => diagnostic,
+        }
+    }
+}
+
+enum Found<'a> {
+    One(NodeId),
+    Many(Vec<&'a Node>),
+    Disabled(&'a Node),
+    None,
+}
+
+fn shown_call(call: &RefCall) -> String {
+    match &call.package {
+        Some(package) => format!("ref('{package}', '{}')", call.name),
+        None => format!("ref('{}')", call.name),
+    }
+}
+
+/// The remark at a call: who calls, unless the place says it.
+fn used_by(node: &Node, place: Option<&Location>) -> String {
+    let own = place.is_some_and(|place| place.file.path == node.path)
+        && node.test().is_none_or(|test| test.generic.is_none());
+    if own { String::new() } else { format!("used by {}", what(node)) }
+}
+
+fn disabled(node: &Node, call: &RefCall, other: &Node) -> Diagnostic {
+    let place = call.location.clone().or_else(|| node.location.clone());
+    Diagnostic::error("disabled-ref", format!("{} is disabled", what(other)))
+        .at_maybe(place, format!("used by {}", what(node)))
+        .with_note(format!("it is in {}", path_hint(other)))
+        .with_hint("enable it, or disable what uses it")
+}
+
+fn ambiguous(node: &Node, call: &RefCall, others: &[&Node]) -> Diagnostic {
+    let place = call.location.clone().or_else(|| node.location.clone());
+    let packages: Vec<String> = others.iter().map(|other| format!("`{}`", other.package)).collect();
+    let first = others.first().map(|other| other.package.as_str()).unwrap_or_default();
+    Diagnostic::error("ambiguous-ref", format!("several packages have a node `{}`", call.name))
+        .at_maybe(place, used_by(node, call.location.as_ref()))
+        .with_note(format!("the packages {}", packages.join(", ")))
+        .with_hint(format!("say which: `ref('{first}', '{}')`", call.name))
+}

@@ -1,0 +1,186 @@
+//! Names of relations: layers' schemas, `generate_schema_name` and its siblings, and the checks of what they give.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+
+use crate::base::diagnostic::Diagnostic;
+use crate::base::ident::{Identifier, IdentifierError};
+use crate::files::{ProjectKind, Target};
+use crate::manifest::manifest::Macro;
+use crate::manifest::node::{Node, ResourceType};
+use crate::manifest::relation::{Layer, Relation};
+use crate::parse::builder::Builder;
+use crate::parse::config::RawConfig;
+use crate::parse::hosts::ParseHost;
+use crate::parse::jinja;
+
+/// Schema of tests that store their failing rows, before `generate_schema_name`.
+pub const AUDIT_SCHEMA: &str = "dbt_test__audit";
+
+/// What naming needs to know.
+pub(super) struct Names {
+    /// The target.
+    pub target: Target,
+    /// Whether the root project has its own `generate_schema_name`.
+    own_schema: bool,
+    /// Whether the root project has its own `generate_alias_name`.
+    own_alias: bool,
+    /// Whether the root project has its own `generate_database_name`.
+    own_database: bool,
+}
+
+impl Names {
+    /// Looks which naming macros the root project replaces.
+    pub fn new(target: &Target, root: &str, macros: &BTreeMap<String, Arc<Macro>>) -> Self {
+        let own = |name: &str| macros.contains_key(&format!("macro.{root}.{name}"));
+        Self {
+            target: target.clone(),
+            own_schema: own("generate_schema_name"),
+            own_alias: own("generate_alias_name"),
+            own_database: own("generate_database_name"),
+        }
+    }
+}
+
+impl Builder<'_> {
+    /// The relation of a model, seed, snapshot or test; names that can't be are reported.
+    pub fn name_relation(&mut self, node: &Node, config: &RawConfig) -> Option<Relation> {
+        let is_test = node.resource_type == ResourceType::Test;
+        let schema = self.schema_of(node, config)?;
+        let alias = self.alias_of(node)?;
+        let database = self.database_of(node, config)?;
+        if is_test && node.config.store_failures != Some(true) {
+            // A test has a relation only if it stores something; its name need not be one otherwise.
+            let names = (Identifier::new(database), Identifier::new(schema), Identifier::new(alias));
+            return match names {
+                (Ok(database), Ok(schema), Ok(identifier)) => Some(Relation { database, schema, identifier }),
+                _ => None,
+            };
+        }
+        let place = |key: &str| config.get(key).and_then(|placed| placed.location.clone()).or(node.location.clone());
+        let mut checked = |what: &str, name: String, key: &str| match Identifier::new(name) {
+            Ok(name) => Some(name),
+            Err(error) => {
+                self.diagnostics.push(bad_name(what, node, &error).at_maybe(place(key), ""));
+                None
+            }
+        };
+        let database = checked("database", database, "database");
+        let schema = checked("schema", schema, "schema");
+        let identifier = checked("relation", alias, "alias");
+        Some(Relation { database: database?, schema: schema?, identifier: identifier? })
+    }
+
+    fn schema_of(&mut self, node: &Node, config: &RawConfig) -> Option<String> {
+        // dbt's old key for snapshots is the schema itself.
+        if node.resource_type == ResourceType::Snapshot
+            && let Some(schema) = config.get("target_schema").and_then(|placed| placed.value.as_str())
+        {
+            return Some(schema.to_owned());
+        }
+        let test = (node.resource_type == ResourceType::Test).then(|| AUDIT_SCHEMA.to_owned());
+        let custom = node.config.schema.clone().filter(|schema| !schema.trim().is_empty()).or(test);
+        if self.names.own_schema {
+            return self.generated("generate_schema_name", custom.as_deref(), node);
+        }
+        if let Some(custom) = custom {
+            return Some(format!("{}_{}", self.names.target.schema, custom.trim()));
+        }
+        let own_default = match (self.kind(), node.resource_type) {
+            (ProjectKind::Karat, ResourceType::Model) if node.package == self.root_name() => {
+                node.layer.map(Layer::as_str)
+            }
+            (ProjectKind::Karat, ResourceType::Snapshot) => Some("snapshots"),
+            (ProjectKind::Karat, ResourceType::Seed) => Some("seeds"),
+            _ => None,
+        };
+        Some(own_default.map_or_else(|| self.names.target.schema.to_string(), str::to_owned))
+    }
+
+    fn alias_of(&mut self, node: &Node) -> Option<String> {
+        let custom = node.config.alias.clone();
+        if self.names.own_alias {
+            return self.generated("generate_alias_name", custom.as_deref(), node);
+        }
+        Some(custom.map_or_else(|| node.name.clone(), |alias| alias.trim().to_owned()))
+    }
+
+    /// There is one database; another one is reported and not used.
+    fn database_of(&mut self, node: &Node, config: &RawConfig) -> Option<String> {
+        let target = self.names.target.database.clone();
+        let custom = node.config.database.clone();
+        let wanted = if self.names.own_database {
+            self.generated("generate_database_name", custom.as_deref(), node)?
+        } else {
+            custom.unwrap_or_else(|| target.to_string())
+        };
+        if !wanted.trim().eq_ignore_ascii_case(target.as_str()) {
+            let place = config.get("database").and_then(|placed| placed.location.clone()).or(node.location.clone());
+            let message = format!(
+                "the database `{}` of {} `{}` is not used: the warehouse has one database, `{target}`",
+                wanted.trim(),
+                node.resource_type.as_str(),
+                node.name
+            );
+            self.diagnostics.push(Diagnostic::warning("other-database", message).at_maybe(place, ""));
+        }
+        Some(target.to_string())
+    }
+
+    /// Calls one of the project's own naming macros.
+    fn generated(&mut self, name: &str, custom: Option<&str>, node: &Node) -> Option<String> {
+        let model = node_value(node);
+        let host = Arc::new(ParseHost {
+            shared: Arc::clone(&self.shared),
+            package: self.root_name().to_owned(),
+            this: None,
+            model: model.clone(),
+            config: node.config.raw.clone(),
+            recorded: std::sync::Mutex::default(),
+        });
+        let arguments = [custom.map_or(Json::Null, Json::from), model];
+        match jinja::call(&self.templates, self.root_name(), name, &arguments, &host) {
+            Ok(text) => Some(text.trim().to_owned()),
+            Err(jinja::Failure::Diagnostic(diagnostic)) => {
+                let what = format!("while naming {} `{}`", node.resource_type.as_str(), node.name);
+                self.diagnostics.push(diagnostic.with_note(what));
+                None
+            }
+            Err(jinja::Failure::NotReady) => {
+                let message = format!("`{name}` asks the warehouse, which naming can't wait for");
+                self.diagnostics
+                    .push(Diagnostic::error("introspective-name", message).at_maybe(node.location.clone(), ""));
+                None
+            }
+        }
+    }
+}
+
+/// `node` as naming macros see it.
+pub fn node_value(node: &Node) -> Json {
+    json!({
+        "unique_id": node.id.as_str(),
+        "name": node.name,
+        "resource_type": node.resource_type.as_str(),
+        "package_name": node.package,
+        "path": node.relative_path,
+        "original_file_path": node.path,
+        "fqn": node.fqn,
+        "tags": node.config.tags,
+        "config": node.config.raw,
+        "version": Json::Null,
+        "layer": node.layer.map(Layer::as_str),
+    })
+}
+
+fn bad_name(what: &str, node: &Node, error: &IdentifierError) -> Diagnostic {
+    let message = format!("the {what} of {} `{}` can't be named so: {error}", node.resource_type.as_str(), node.name);
+    let diagnostic = Diagnostic::error("bad-name", message);
+    if what == "relation" && node.config.alias.is_none() {
+        diagnostic.with_hint("rename the file, or give the relation another name with `alias`")
+    } else {
+        diagnostic
+    }
+}

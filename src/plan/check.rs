@@ -1,0 +1,380 @@
+//! The check before a run: every selected node is compiled and its query planned against the columns that its parents
+//! will have. All problems are reported, each once: what depends on a broken node is not complained about.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use indexmap::IndexMap;
+
+use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::compile::host::Invocation;
+use crate::compile::introspect::Introspect;
+use crate::compile::node::{CompiledNode, compile};
+use crate::engine::error::SqlProblem;
+use crate::engine::session::{Session, Variant};
+use crate::engine::types::{sql_type_of, storage_schema};
+use crate::engine::view::{Fresh, Overlay, WarehouseView, without_rows};
+use crate::graph::schedule::Schedule;
+use crate::manifest::config::Materialization;
+use crate::manifest::node::{Detail, Node, NodeId, ResourceType};
+use crate::manifest::relation::RelationKey;
+use crate::plan::algebra::{BATCH, SCRATCH_SCHEMA};
+use crate::plan::incremental::schema_change;
+use crate::plan::run_plan::{Intent, RunPlan, Step};
+use crate::plan::snapshot::SnapshotPlan;
+use crate::plan::steps::{self, load_seed};
+use crate::template::RenderError;
+use crate::template::host::{ColumnValue, HostError, RelationKind};
+
+/// What templates may learn before the run: columns, but no rows of what the run will make.
+pub struct Beforehand {
+    view: Arc<WarehouseView>,
+    pending: BTreeSet<RelationKey>,
+}
+
+impl Beforehand {
+    /// Answers from a view; rows of `pending` relations are not there yet.
+    pub fn new(view: Arc<WarehouseView>, pending: BTreeSet<RelationKey>) -> Self {
+        Self { view, pending }
+    }
+}
+
+impl Introspect for Beforehand {
+    fn kind(&self, key: &RelationKey) -> Option<RelationKind> {
+        self.view.kind(key)
+    }
+
+    fn published_kind(&self, key: &RelationKey) -> Option<RelationKind> {
+        self.view.published_kind(key)
+    }
+
+    fn columns(&self, key: &RelationKey) -> Result<Option<Vec<ColumnValue>>, HostError> {
+        if let Some(Fresh::Unknown(_)) = self.view.fresh(key) {
+            return Err(HostError::NotReady(format!("the columns of `{key}` are not known before it is built")));
+        }
+        columns_of(&self.view, key)
+    }
+
+    fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, HostError> {
+        // Whether a query reads something that is not there yet cannot be known from its text alone, but a query
+        // that names none of it is safe.
+        let text = sql.to_lowercase();
+        if let Some(pending) = self.pending.iter().find(|key| text.contains(key.identifier.as_str())) {
+            return Err(HostError::NotReady(format!("`{pending}` is not built yet")));
+        }
+        query_now(&self.view, sql)
+    }
+
+    fn list(&self, schema: Option<&str>) -> Vec<(RelationKey, RelationKind)> {
+        list_now(&self.view, schema)
+    }
+}
+
+/// The columns of a relation as a view knows them.
+pub fn columns_of(view: &Arc<WarehouseView>, key: &RelationKey) -> Result<Option<Vec<ColumnValue>>, HostError> {
+    use crate::engine::session::RelationSource as _;
+    let opened = block_on(view.table(key))
+        .map_err(|error| HostError::refused("introspection", SqlProblem::from_engine("", &error).message))?;
+    Ok(opened.map(|provider| {
+        let column =
+            |field: &Arc<Field>| ColumnValue { name: field.name().clone(), data_type: sql_type_of(field.data_type()) };
+        provider.schema().fields().iter().map(column).collect()
+    }))
+}
+
+/// Runs a template's query now.
+pub fn query_now(view: &Arc<WarehouseView>, sql: &str) -> Result<Vec<RecordBatch>, HostError> {
+    let session = view.session(Variant::Normal);
+    let batches = block_on(session.query(sql)).map_err(|problem| HostError::Refused {
+        code: problem.code,
+        message: format!("the template's query failed: {}", problem.message),
+        hint: problem.hint,
+    })?;
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let limit = crate::base::limits::TEMPLATE_QUERY_ROWS;
+    if rows > limit {
+        let message = format!("the template's query brought {rows} rows, more than the limit of {limit}");
+        return Err(HostError::refused("template-limit", message));
+    }
+    Ok(batches)
+}
+
+/// The relations of a view.
+pub fn list_now(view: &Arc<WarehouseView>, schema: Option<&str>) -> Vec<(RelationKey, RelationKind)> {
+    use crate::engine::session::RelationSource as _;
+    let in_schema = |key: &RelationKey| schema.is_none_or(|schema| key.schema.eq_ignore_ascii_case(schema));
+    view.names().into_iter().filter(in_schema).filter_map(|key| view.kind(&key).map(|kind| (key, kind))).collect()
+}
+
+/// Waits for the engine from within a template, which is not asynchronous.
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(future))
+}
+
+/// Makes the plan of a run and checks it. The plan is complete even if there are diagnostics; with an error it must
+/// not be run.
+pub async fn check(
+    invocation: &Arc<Invocation>,
+    schedule: &Schedule,
+    view: &Arc<WarehouseView>,
+) -> (RunPlan, Diagnostics) {
+    let pending = schedule
+        .order()
+        .filter_map(|id| invocation.manifest.get(id))
+        .filter(|node| node.resource_type.is_built() && !node.is_ephemeral())
+        .filter_map(|node| node.relation.as_ref().map(crate::manifest::relation::Relation::key))
+        .collect();
+    let introspect: Arc<dyn Introspect> = Arc::new(Beforehand::new(Arc::clone(view), pending));
+    let mut check = Check {
+        invocation,
+        view,
+        introspect,
+        session: view.session(Variant::Normal),
+        diagnostics: Diagnostics::default(),
+        broken: BTreeSet::new(),
+        deferred: BTreeSet::new(),
+    };
+    let mut plan = RunPlan::default();
+    for (id, prerequisites) in &schedule.prerequisites {
+        let Some(node) = invocation.manifest.get(id) else { continue };
+        let before = check.diagnostics.0.len();
+        let mut step = steps::step(invocation, node, view.as_ref(), prerequisites.clone());
+        check.step(node, &mut step).await;
+        let failed = check.diagnostics.0.iter().skip(before).any(|found| found.severity == Severity::Error);
+        if failed {
+            check.broken.insert(id.clone());
+        }
+        plan.steps.insert(id.clone(), step);
+    }
+    check.diagnostics.0.extend(view.take_warnings());
+    (plan, check.diagnostics)
+}
+
+struct Check<'a> {
+    invocation: &'a Arc<Invocation>,
+    view: &'a Arc<WarehouseView>,
+    introspect: Arc<dyn Introspect>,
+    session: Session,
+    diagnostics: Diagnostics,
+    /// Nodes with an error.
+    broken: BTreeSet<NodeId>,
+    /// Nodes whose columns are known only when they are built.
+    deferred: BTreeSet<NodeId>,
+}
+
+impl Check<'_> {
+    async fn step(&mut self, node: &Arc<Node>, step: &mut Step) {
+        if matches!(step.intent, Intent::Nothing) && !node.is_ephemeral() {
+            return;
+        }
+        if self.depends_on(node, &self.broken) {
+            // Its own problems show when its parents are mended.
+            self.broken.insert(node.id.clone());
+            self.remember(node, None);
+            return;
+        }
+        if let Intent::Load = step.intent {
+            match load_seed(self.invocation, node) {
+                Ok((schema, _)) => self.columns_known(node, step, &schema),
+                Err(problems) => self.diagnostics.extend(problems),
+            }
+            self.remember(node, step.schema.clone());
+            return;
+        }
+        let compiled = match compile(self.invocation, &self.introspect, node, IndexMap::new()) {
+            Ok(compiled) => Arc::new(compiled),
+            Err(RenderError::NotReady(_)) => return self.defer(node),
+            Err(RenderError::Diagnostic(diagnostic)) => return self.diagnostics.push(*diagnostic),
+        };
+        step.compiled = Some(Arc::clone(&compiled));
+        if matches!(step.intent, Intent::Operation | Intent::Nothing) {
+            return;
+        }
+        if self.depends_on(node, &self.deferred) {
+            return self.defer(node);
+        }
+        if !self.parents_exist(node) {
+            return;
+        }
+        match self.plan_query(step, &compiled).await {
+            Ok(schema) => self.columns_known(node, step, &schema),
+            Err(problem) => self.diagnostics.push(sql_diagnostic(node, &compiled, &problem)),
+        }
+        self.remember(node, step.schema.clone());
+    }
+
+    /// Plans the query that the step runs and gives the columns of its result.
+    async fn plan_query(&self, step: &Step, compiled: &CompiledNode) -> Result<SchemaRef, SqlProblem> {
+        let plan = self.session.plan(&compiled.sql).await?;
+        let schema: SchemaRef = Arc::new(plan.schema().as_arrow().clone());
+        match &step.intent {
+            Intent::Check(test) => {
+                let verdict = test.verdict(&compiled.sql);
+                // The query itself was fine, so what is wrong now is the test's configuration.
+                self.session.plan(&verdict).await.map_err(|problem| SqlProblem { range: None, ..problem })?;
+                Ok(schema)
+            }
+            Intent::Snapshot(snapshot) => self.plan_snapshot(snapshot, &schema).await,
+            _ => Ok(schema),
+        }
+    }
+
+    async fn plan_snapshot(&self, snapshot: &SnapshotPlan, source: &SchemaRef) -> Result<SchemaRef, SqlProblem> {
+        let overlay = Overlay::new(Arc::clone(self.view) as _);
+        let storable = steps::storable(source).map_err(|message| SqlProblem::new("unstorable-type", message))?;
+        overlay.put(RelationKey::new(SCRATCH_SCHEMA, BATCH), without_rows(&storable));
+        let session = self.view.surroundings().engine.session(overlay, Variant::Normal);
+        let sql = snapshot.first(&steps::column_names(&storable));
+        let plan = session.plan(&sql).await.map_err(|problem| SqlProblem { range: None, ..problem })?;
+        Ok(Arc::new(plan.schema().as_arrow().clone()))
+    }
+
+    /// Decides the columns that the relation will have.
+    fn columns_known(&mut self, node: &Arc<Node>, step: &mut Step, result: &SchemaRef) {
+        if matches!(step.intent, Intent::Check(_)) {
+            return;
+        }
+        let storable = match storage_schema(result) {
+            Ok(schema) => schema,
+            Err(error) => {
+                let diagnostic = Diagnostic::error("unstorable-type", format!("`{}`: {error}", node.display_name()));
+                return self.diagnostics.push(diagnostic.at_maybe(node.location.clone(), ""));
+            }
+        };
+        if let Some(problem) = contract_problem(node, &storable) {
+            self.diagnostics.push(problem);
+        }
+        step.schema = Some(match &step.intent {
+            Intent::View => Arc::clone(result),
+            Intent::Incremental(incremental) => {
+                let Some(published) = self.published_schema(node) else { return };
+                match schema_change(node, incremental.on_schema_change, &storable, &published) {
+                    Ok(change) => change.schema,
+                    Err(diagnostic) => return self.diagnostics.push(diagnostic.at_maybe(node.location.clone(), "")),
+                }
+            }
+            Intent::Snapshot(_) => match self.published_schema(node) {
+                Some(published) => steps::widened(&published, &storable),
+                None => storable,
+            },
+            _ => storable,
+        });
+    }
+
+    fn published_schema(&self, node: &Node) -> Option<SchemaRef> {
+        let key = node.relation.as_ref()?.key();
+        self.view.surroundings().catalog.get(&key).map(|published| Arc::clone(published.schema()))
+    }
+
+    /// Makes the node's columns known to those that read it.
+    fn remember(&mut self, node: &Node, schema: Option<SchemaRef>) {
+        if !node.resource_type.is_built() || node.is_ephemeral() {
+            return;
+        }
+        let Some(relation) = &node.relation else { return };
+        let kind = match node.config.materialized {
+            Materialization::View if node.resource_type == ResourceType::Model => RelationKind::View,
+            _ => RelationKind::Table,
+        };
+        let fresh = schema.map_or(Fresh::Unknown(kind), |schema| Fresh::Planned(schema, kind));
+        self.view.put(relation.key(), fresh);
+    }
+
+    fn defer(&mut self, node: &Node) {
+        self.deferred.insert(node.id.clone());
+        self.remember(node, None);
+    }
+
+    /// Whether a node reads one of a set, directly or through ephemeral models.
+    fn depends_on(&self, node: &Node, set: &BTreeSet<NodeId>) -> bool {
+        node.depends_on.iter().any(|parent| {
+            set.contains(parent)
+                || self
+                    .invocation
+                    .manifest
+                    .get(parent)
+                    .is_some_and(|parent| parent.is_ephemeral() && self.depends_on(parent, set))
+        })
+    }
+
+    /// Reports parents that neither exist nor are part of the run.
+    fn parents_exist(&mut self, node: &Node) -> bool {
+        let mut missing: BTreeMap<NodeId, Arc<Node>> = BTreeMap::new();
+        self.collect_missing(node, &mut missing);
+        for parent in missing.values() {
+            let diagnostic = Diagnostic::error(
+                "not-built",
+                format!("`{}` reads `{}`, which has not been built", node.display_name(), parent.display_name()),
+            );
+            let call = node.refs.iter().find(|call| call.name == parent.name).and_then(|call| call.location.clone());
+            self.diagnostics.push(
+                diagnostic
+                    .at_maybe(call.or_else(|| node.location.clone()), "")
+                    .with_hint(format!("build it too, for example with `--select +{}`", node.name)),
+            );
+        }
+        missing.is_empty()
+    }
+
+    fn collect_missing(&self, node: &Node, missing: &mut BTreeMap<NodeId, Arc<Node>>) {
+        for id in &node.depends_on {
+            let Some(parent) = self.invocation.manifest.get(id) else { continue };
+            if parent.is_ephemeral() {
+                self.collect_missing(parent, missing);
+            } else if let Some(relation) = &parent.relation
+                && matches!(parent.detail, Detail::Model | Detail::Seed { .. } | Detail::Snapshot)
+                && self.view.kind(&relation.key()).is_none()
+            {
+                missing.insert(id.clone(), Arc::clone(parent));
+            }
+        }
+    }
+}
+
+/// A problem with a node's SQL, in the user's file.
+pub fn sql_diagnostic(node: &Node, compiled: &CompiledNode, problem: &SqlProblem) -> Diagnostic {
+    let mut diagnostic = Diagnostic::error(problem.code, problem.message.clone());
+    if let Some(hint) = &problem.hint {
+        diagnostic = diagnostic.with_hint(hint.clone());
+    }
+    compiled.point(diagnostic, problem.range.as_ref(), node.location.clone())
+}
+
+/// What an enforced contract finds wrong with the columns of a result.
+fn contract_problem(node: &Node, schema: &Schema) -> Option<Diagnostic> {
+    if !node.config.contract_enforced || node.resource_type == ResourceType::Snapshot {
+        return None;
+    }
+    let mut notes = Vec::new();
+    for column in node.columns.values() {
+        let field = schema.fields().iter().find(|field| field.name().eq_ignore_ascii_case(&column.name));
+        match (field, &column.data_type) {
+            (None, _) => notes.push(format!("`{}` is declared but missing in the query", column.name)),
+            (Some(_), None) => notes.push(format!("`{}` is declared without `data_type`", column.name)),
+            (Some(field), Some(declared)) => {
+                let found = sql_type_of(field.data_type());
+                match crate::engine::types::data_type_of(declared) {
+                    Ok(wanted) if steps::storable_type(&wanted).as_ref() == Some(field.data_type()) => {}
+                    Ok(_) => {
+                        notes.push(format!("`{}` is declared as {declared}, the query gives {found}", column.name))
+                    }
+                    Err(error) => notes.push(format!("`{}`: {error}", column.name)),
+                }
+            }
+        }
+    }
+    for field in schema.fields() {
+        if !node.columns.values().any(|column| column.name.eq_ignore_ascii_case(field.name())) {
+            notes.push(format!("`{}` is in the query but not declared", field.name()));
+        }
+    }
+    if notes.is_empty() {
+        return None;
+    }
+    let message = format!("the columns of `{}` do not meet its contract", node.display_name());
+    let mut diagnostic = Diagnostic::error("contract", message).at_maybe(node.location.clone(), "");
+    diagnostic.notes = notes;
+    Some(diagnostic)
+}

@@ -1,0 +1,177 @@
+//! How the result of an incremental model is combined with its table.
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use std::sync::Arc;
+
+use crate::base::diagnostic::{Diagnostic, did_you_mean};
+use crate::manifest::config::{IncrementalStrategy, NodeConfig, OnSchemaChange};
+use crate::manifest::node::Node;
+use crate::plan::algebra::Combination;
+
+/// The change that one incremental run makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incremental {
+    /// How rows are combined.
+    pub strategy: Strategy,
+    /// What happens if the columns differ.
+    pub on_schema_change: OnSchemaChange,
+}
+
+/// How rows are combined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Strategy {
+    /// Add all rows.
+    Append,
+    /// Change the rows with the same keys. The name is that of the strategy.
+    Combine(IncrementalStrategy, Combination),
+    /// Replace the partitions that the result touches; without partitions the whole table.
+    OverwritePartitions,
+}
+
+impl Strategy {
+    /// The word for what is done.
+    pub fn action(&self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Combine(strategy, _) => strategy.as_str(),
+            Self::OverwritePartitions => "insert_overwrite",
+        }
+    }
+}
+
+/// The incremental change of a model's configuration.
+pub fn incremental(node: &Node) -> Incremental {
+    let config = &node.config;
+    let default = if config.unique_key.is_empty() { IncrementalStrategy::Append } else { IncrementalStrategy::Merge };
+    let strategy = match config.incremental_strategy.unwrap_or(default) {
+        IncrementalStrategy::Append => Strategy::Append,
+        IncrementalStrategy::InsertOverwrite => Strategy::OverwritePartitions,
+        // Without a key nothing can match: as under dbt, all rows are added.
+        IncrementalStrategy::Merge | IncrementalStrategy::DeleteInsert if config.unique_key.is_empty() => {
+            Strategy::Append
+        }
+        IncrementalStrategy::Merge => Strategy::Combine(IncrementalStrategy::Merge, combination(config, true)),
+        IncrementalStrategy::DeleteInsert => {
+            Strategy::Combine(IncrementalStrategy::DeleteInsert, combination(config, false))
+        }
+    };
+    Incremental { strategy, on_schema_change: config.on_schema_change }
+}
+
+fn combination(config: &NodeConfig, merge: bool) -> Combination {
+    Combination {
+        keys: config.unique_key.clone(),
+        predicates: config.incremental_predicates.clone(),
+        update_columns: None,
+        delete_when: config.delete_when.clone(),
+        unique: merge,
+    }
+}
+
+/// The columns that a merge updates, once the table's columns are known; `None` means all.
+pub fn update_columns(config: &NodeConfig, table: &[String]) -> Option<Vec<String>> {
+    let excluded = &config.merge_exclude_columns;
+    match (&config.merge_update_columns, excluded.is_empty()) {
+        (Some(columns), _) => Some(columns.clone()),
+        (None, true) => None,
+        (None, false) => {
+            let is_excluded = |column: &&String| excluded.iter().any(|name| name.eq_ignore_ascii_case(column));
+            Some(table.iter().filter(|column| !is_excluded(column)).cloned().collect())
+        }
+    }
+}
+
+/// What the columns of a result mean for the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaChange {
+    /// The table's columns after the run.
+    pub schema: SchemaRef,
+    /// Whether the table's files must be rewritten: a column was dropped or its type changed, and a file that still
+    /// holds the old values would bring them back.
+    pub rewrite: bool,
+    /// Whether the table's schema changes at all.
+    pub changed: bool,
+}
+
+/// Compares the columns of a result with those of the table and decides as `on_schema_change` says.
+pub fn schema_change(
+    node: &Node,
+    policy: OnSchemaChange,
+    result: &Schema,
+    table: &SchemaRef,
+) -> Result<SchemaChange, Box<Diagnostic>> {
+    let find = |schema: &Schema, name: &str| {
+        schema.fields().iter().find(|field| field.name().eq_ignore_ascii_case(name)).cloned()
+    };
+    let added: Vec<Arc<Field>> =
+        result.fields().iter().filter(|field| find(table, field.name()).is_none()).cloned().collect();
+    let removed: Vec<&str> = table
+        .fields()
+        .iter()
+        .filter(|field| find(result, field.name()).is_none())
+        .map(|field| field.name().as_str())
+        .collect();
+    let retyped: Vec<(Arc<Field>, Arc<Field>)> = table
+        .fields()
+        .iter()
+        .filter_map(|old| find(result, old.name()).map(|new| (Arc::clone(old), new)))
+        .filter(|(old, new)| old.data_type() != new.data_type())
+        .collect();
+    let unchanged = SchemaChange { schema: Arc::clone(table), rewrite: false, changed: false };
+    let added_names: Vec<&str> = added.iter().map(|field| field.name().as_str()).collect();
+    match policy {
+        OnSchemaChange::Ignore if removed.is_empty() => Ok(unchanged),
+        OnSchemaChange::Ignore => {
+            let mut diagnostic = Diagnostic::error(
+                "schema-change",
+                format!("the query of `{}` no longer has the column {} of its table", node.name, names(&removed)),
+            );
+            if let Some(near) = removed.iter().find_map(|name| did_you_mean(name, added_names.iter().copied())) {
+                diagnostic = diagnostic.with_note(format!("the query has a new column `{near}`"));
+            }
+            Err(Box::new(diagnostic.with_hint(
+                "set `on_schema_change` to `append_new_columns` or `sync_all_columns`, or run with `--full-refresh`",
+            )))
+        }
+        OnSchemaChange::Fail if added.is_empty() && removed.is_empty() && retyped.is_empty() => Ok(unchanged),
+        OnSchemaChange::Fail => {
+            let mut diagnostic = Diagnostic::error(
+                "schema-change",
+                format!("the columns of `{}` have changed and `on_schema_change` is `fail`", node.name),
+            );
+            if !added.is_empty() {
+                diagnostic = diagnostic.with_note(format!("new in the query: {}", names(&added_names)));
+            }
+            if !removed.is_empty() {
+                diagnostic = diagnostic.with_note(format!("gone from the query: {}", names(&removed)));
+            }
+            for (old, new) in &retyped {
+                diagnostic = diagnostic.with_note(format!(
+                    "`{}` was {} and is {}",
+                    old.name(),
+                    crate::engine::types::sql_type_of(old.data_type()),
+                    crate::engine::types::sql_type_of(new.data_type())
+                ));
+            }
+            Err(Box::new(diagnostic.with_hint("run with `--full-refresh` to rebuild the table with the new columns")))
+        }
+        OnSchemaChange::AppendNewColumns if added.is_empty() => Ok(unchanged),
+        OnSchemaChange::AppendNewColumns => {
+            let fields: Vec<Arc<Field>> = table.fields().iter().cloned().chain(added).collect();
+            Ok(SchemaChange { schema: Arc::new(Schema::new(fields)), rewrite: false, changed: true })
+        }
+        OnSchemaChange::SyncAllColumns => {
+            if added.is_empty() && removed.is_empty() && retyped.is_empty() {
+                return Ok(unchanged);
+            }
+            let kept = table.fields().iter().filter_map(|old| find(result, old.name()));
+            let fields: Vec<Arc<Field>> = kept.chain(added).collect();
+            let rewrite = !removed.is_empty() || !retyped.is_empty();
+            Ok(SchemaChange { schema: Arc::new(Schema::new(fields)), rewrite, changed: true })
+        }
+    }
+}
+
+fn names(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,59 @@
+//! The plan of a run.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use indexmap::IndexMap;
+
+use crate::compile::node::CompiledNode;
+use crate::manifest::node::{Node, NodeId};
+use crate::plan::incremental::Incremental;
+use crate::plan::snapshot::SnapshotPlan;
+use crate::plan::test::TestPlan;
+
+/// What a step does with its result.
+#[derive(Debug, Clone)]
+pub enum Intent {
+    /// Store the query itself.
+    View,
+    /// Make the result the whole content of the table.
+    Replace,
+    /// Add the result to the table, or combine it with the table.
+    Incremental(Incremental),
+    /// Keep the history of the result's changes.
+    Snapshot(SnapshotPlan),
+    /// Load a seed's file as the whole content of the table.
+    Load,
+    /// Count the result's rows as failures.
+    Check(TestPlan),
+    /// Run a statement of the project (`on-run-start`, `on-run-end`).
+    Operation,
+    /// Nothing: an ephemeral model or an exposure, selected by name.
+    Nothing,
+}
+
+/// One node's work.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The node.
+    pub node: Arc<Node>,
+    /// What to do.
+    pub intent: Intent,
+    /// Why, for people: `first build`, `full refresh`, `table`, `incremental`.
+    pub reason: &'static str,
+    /// The compiled SQL; `None` for seeds, and for templates that ask for data: those are compiled when their parents
+    /// are ready.
+    pub compiled: Option<Arc<CompiledNode>>,
+    /// The columns of the relation after the step, if they are known before it.
+    pub schema: Option<SchemaRef>,
+    /// Steps that must end before this one.
+    pub prerequisites: BTreeSet<NodeId>,
+}
+
+/// The steps of a run, each after its prerequisites.
+#[derive(Debug, Clone, Default)]
+pub struct RunPlan {
+    /// By node.
+    pub steps: IndexMap<NodeId, Step>,
+}

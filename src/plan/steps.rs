@@ -1,0 +1,105 @@
+//! A node and what is published become a step. Pure, but for reading a seed's file.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+
+use crate::base::diagnostic::{Diagnostic, Diagnostics};
+use crate::base::limits;
+use crate::compile::host::Invocation;
+use crate::engine::files::read_seed;
+use crate::engine::types::storage_schema;
+use crate::engine::view::WarehouseView;
+use crate::manifest::config::{HardDeletes, Materialization, SnapshotStrategy};
+use crate::manifest::node::{Detail, Node, NodeId};
+use crate::plan::incremental::incremental;
+use crate::plan::run_plan::{Intent, Step};
+use crate::plan::snapshot::SnapshotPlan;
+use crate::plan::test::TestPlan;
+use crate::template::host::RelationKind;
+
+/// The step of a node, before its SQL is known.
+pub fn step(invocation: &Invocation, node: &Arc<Node>, view: &WarehouseView, prerequisites: BTreeSet<NodeId>) -> Step {
+    let published = node.relation.as_ref().and_then(|relation| view.published_kind(&relation.key()));
+    let refresh = invocation.is_full_refresh(node);
+    let (intent, reason) = match &node.detail {
+        Detail::Model => match node.config.materialized {
+            Materialization::View => (Intent::View, "view"),
+            Materialization::Table => (Intent::Replace, "table"),
+            Materialization::Ephemeral => (Intent::Nothing, "ephemeral"),
+            Materialization::Incremental => match published {
+                Some(RelationKind::Table) if !refresh => (Intent::Incremental(incremental(node)), "incremental"),
+                Some(RelationKind::Table) => (Intent::Replace, "full refresh"),
+                Some(_) => (Intent::Replace, "was not a table"),
+                None => (Intent::Replace, "first build"),
+            },
+        },
+        Detail::Seed { .. } => (Intent::Load, "seed"),
+        Detail::Snapshot => (Intent::Snapshot(snapshot(invocation, node)), "snapshot"),
+        Detail::Test(_) => (Intent::Check(TestPlan::new(&node.config, invocation.store_failures)), "test"),
+        Detail::Operation { .. } => (Intent::Operation, "hook"),
+        Detail::Analysis | Detail::Source(_) | Detail::Exposure(_) => (Intent::Nothing, "not built"),
+    };
+    Step { node: Arc::clone(node), intent, reason, compiled: None, schema: None, prerequisites }
+}
+
+fn snapshot(invocation: &Invocation, node: &Node) -> SnapshotPlan {
+    let config = &node.config;
+    SnapshotPlan {
+        keys: config.unique_key.clone(),
+        // Parsing has refused a snapshot without a strategy.
+        strategy: config
+            .snapshot_strategy
+            .clone()
+            .unwrap_or(SnapshotStrategy::Check { columns: None, updated_at: None }),
+        hard_deletes: config.hard_deletes,
+        names: config.snapshot_columns.clone(),
+        valid_to_current: config.dbt_valid_to_current.clone(),
+        max_delete_fraction: if config.hard_deletes == HardDeletes::Ignore {
+            Some(1.0)
+        } else {
+            config.max_delete_fraction
+        },
+        now: invocation.clock.now(),
+    }
+}
+
+/// Reads a seed's file as rows with their types.
+pub fn load_seed(invocation: &Invocation, node: &Node) -> Result<(SchemaRef, Vec<RecordBatch>), Diagnostics> {
+    let Detail::Seed { path, .. } = &node.detail else {
+        return Err(Diagnostic::error("no-code", format!("`{}` is not a seed", node.name)).into());
+    };
+    let bytes = invocation
+        .project
+        .read_bytes(path, limits::SEED_FILE_BYTES)
+        .map_err(|error| Diagnostics::from(Diagnostic::error("unreadable-file", error.to_string())))?;
+    let config = &node.config;
+    read_seed(&bytes, path, config.delimiter, config.quote_columns, &config.column_types)
+        .map_err(|error| error.diagnostics())
+}
+
+/// The columns of a schema by name.
+pub fn column_names(schema: &Schema) -> Vec<String> {
+    schema.fields().iter().map(|field| field.name().clone()).collect()
+}
+
+/// The storable form of a result's columns.
+pub fn storable(schema: &SchemaRef) -> Result<SchemaRef, String> {
+    storage_schema(schema).map_err(|error| error.to_string())
+}
+
+/// The storable form of one type.
+pub fn storable_type(data_type: &DataType) -> Option<DataType> {
+    let schema = Schema::new(vec![Field::new("x", data_type.clone(), true)]);
+    storage_schema(&schema).ok().map(|schema| schema.field(0).data_type().clone())
+}
+
+/// A stored schema with the columns of another one that it lacks.
+pub fn widened(stored: &SchemaRef, other: &Schema) -> SchemaRef {
+    let is_new = |field: &&Arc<Field>| !stored.fields().iter().any(|old| old.name().eq_ignore_ascii_case(field.name()));
+    let fields: Vec<Arc<Field>> =
+        stored.fields().iter().cloned().chain(other.fields().iter().filter(is_new).cloned()).collect();
+    Arc::new(Schema::new(fields))
+}

@@ -1,0 +1,86 @@
+//! `run_results.json`, version 6: what became of each node.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Json, json};
+
+use crate::execute::result::{NodeResult, RunResult, Status};
+use crate::manifest::node::ResourceType;
+use crate::record::{Invocation, instant};
+
+/// Name of the artifact.
+pub const FILE_NAME: &str = "run_results.json";
+
+/// The artifact; `args` are the options of the invocation as dbt names them (`which`, `select`, `vars` and so on).
+pub fn artifact(run: &RunResult, args: &IndexMap<String, Json>, invocation: &Invocation) -> Json {
+    let results: Vec<Json> = run.results.iter().map(result_json).collect();
+    let mut metadata = invocation.metadata("run-results/v6");
+    if let Some(publication) = &run.publication {
+        // Ours: what readers see since.
+        metadata["env"]["KARAT_PUBLISHED"] = json!(format!("{}@{}", publication.environment, publication.entry));
+    }
+    json!({
+        "metadata": metadata,
+        "results": results,
+        "elapsed_time": run.elapsed.as_secs_f64(),
+        "args": args,
+    })
+}
+
+fn result_json(result: &NodeResult) -> Json {
+    let node = &result.node;
+    let timing: Vec<Json> = result
+        .timing
+        .iter()
+        .map(|phase| {
+            json!({
+                "name": phase.name, "started_at": instant(phase.started_at),
+                "completed_at": instant(phase.completed_at),
+            })
+        })
+        .collect();
+    let has_relation = node.resource_type.is_built() && !node.is_ephemeral();
+    let relation_name = match &result.failures_relation {
+        Some(stored) => Some(stored.clone()),
+        None => node.relation.as_ref().filter(|_| has_relation).map(ToString::to_string),
+    };
+    let is_compiled = result.compiled_sql.is_some();
+    json!({
+        "status": result.status.as_str(),
+        "timing": timing,
+        "thread_id": if result.worker == 0 { "MainThread".into() } else { format!("Thread-{} (worker)", result.worker) },
+        "execution_time": result.execution_time.as_secs_f64(),
+        "adapter_response": adapter_response(result),
+        "message": result.message,
+        "failures": if node.resource_type == ResourceType::Test { json!(result.failures) } else { Json::Null },
+        "unique_id": node.id.as_str(),
+        "compiled": is_compiled.then_some(true),
+        "compiled_code": result.compiled_sql,
+        "relation_name": relation_name,
+        "batch_results": null,
+    })
+}
+
+/// What dbt's adapters report: for us, what was done and how many rows changed.
+fn adapter_response(result: &NodeResult) -> Json {
+    if matches!(result.status, Status::Skipped | Status::Error) {
+        return json!({});
+    }
+    let mut response = Map::new();
+    response.insert("_message".into(), json!("OK"));
+    response.insert("code".into(), json!(result.action));
+    if let Some(rows) = result.rows {
+        let affected = rows.inserted + rows.updated + rows.deleted;
+        response.insert("_message".into(), json!(format!("OK {affected}")));
+        response.insert("rows_affected".into(), json!(affected));
+        response.insert("rows_inserted".into(), json!(rows.inserted));
+        response.insert("rows_updated".into(), json!(rows.updated));
+        response.insert("rows_deleted".into(), json!(rows.deleted));
+        response.insert("rows_total".into(), json!(rows.total));
+        response.insert("bytes_written".into(), json!(result.bytes_written));
+    }
+    if result.withheld {
+        // The result is kept from readers because a test or a parent failed.
+        response.insert("withheld".into(), json!(true));
+    }
+    Json::Object(response)
+}

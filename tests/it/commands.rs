@@ -1,0 +1,375 @@
+//! The commands through the real binary: what they print where, their exit codes, and the artifacts.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use insta::assert_snapshot;
+use serde_json::Value as Json;
+
+use crate::support::{Project, Run};
+
+const SOURCES: &str = "
+sources:
+  - name: landing
+    tables:
+      - name: orders
+        tags: [raw]
+        external: {location: 'landing/orders/*.csv'}
+        columns:
+          - {name: id, data_type: bigint}
+          - {name: customer_id, data_type: bigint}
+          - {name: amount, data_type: 'decimal(10,2)'}
+          - {name: ordered_at, data_type: timestamp with time zone}
+        loaded_at_field: ordered_at
+        freshness: {warn_after: {count: 1, period: day}, error_after: {count: 3, period: day}}
+";
+
+const MODELS: &str = "
+models:
+  - name: stg_orders
+    description: One row per order.
+    config: {tags: [core]}
+    columns:
+      - name: id
+        description: The key.
+        data_tests: [unique, not_null]
+      - name: customer_id
+        data_tests:
+          - relationships: {arguments: {to: ref('customers'), field: id}}
+  - name: fct_sales
+    columns:
+      - name: amount
+        data_tests: [no_negatives]
+seeds:
+  - name: customers
+    columns: [{name: id, data_tests: [unique]}]
+exposures:
+  - name: sales_board
+    type: dashboard
+    owner: {email: sales@example.com}
+    depends_on: [ref('fct_sales')]
+";
+
+const SHOP: [(&str, &str); 11] = [
+    (
+        "project.yml",
+        "name: shop\nversion: '1.0'\nclean-targets: [target]\nmodels:\n  shop:\n    gold:\n      +tags: [core, nightly]\n",
+    ),
+    ("models/sources.yml", SOURCES),
+    ("models/models.yml", MODELS),
+    ("models/bronze/raw_orders.sql", "select * from {{ source('landing', 'orders') }}\n"),
+    (
+        "models/silver/stg_orders.sql",
+        "select id, customer_id, {{ money('amount') }} as amount, ordered_at from {{ ref('raw_orders') }}\n",
+    ),
+    (
+        "models/silver/kept.sql",
+        "{{ config(materialized='ephemeral') }}\nselect * from {{ ref('stg_orders') }} where amount > 0\n",
+    ),
+    (
+        "models/gold/finance/fct_sales.sql",
+        "select c.name, sum(o.amount) as amount\nfrom {{ ref('kept') }} as o\njoin {{ ref('customers') }} as c on c.id = o.customer_id\n\
+         group by c.name\n",
+    ),
+    ("macros/money.sql", "{% macro money(column) %}cast({{ column }} as decimal(12, 2)){% endmacro %}\n"),
+    ("seeds/customers.csv", "id,name\n1,Ada\n2,Bo\n"),
+    (
+        "snapshots/history.yml",
+        "snapshots:\n  - name: customers_history\n    relation: ref('customers')\n    config: {strategy: check, unique_key: id, \
+         check_cols: all}\n",
+    ),
+    ("tests/sales_are_whole.sql", "select name from {{ ref('fct_sales') }} where name is null\n"),
+];
+
+fn shop() -> Project {
+    let project = Project::new(&SHOP);
+    project.write(
+        "landing/orders/1.csv",
+        "id,customer_id,amount,ordered_at\n10,1,1.50,2024-04-30T05:00:00Z\n11,1,2.00,2024-04-29T00:00:00Z\n12,2,4.25,\n",
+    );
+    project
+}
+
+fn json(text: &str) -> Json {
+    serde_json::from_str(text).unwrap()
+}
+
+fn artifact(project: &Project, name: &str) -> Json {
+    json(&project.read(&format!("target/{name}")))
+}
+
+/// The last line, which scripts look for.
+fn verdict(run: &Run) -> &str {
+    let text = if run.stdout.contains("Done. PASS") { &run.stdout } else { &run.stderr };
+    text.trim_end().lines().last().unwrap_or_default()
+}
+
+#[test]
+fn ls_prints_selectors_names_paths_and_json() {
+    let project = shop();
+    assert_snapshot!(project.ok(&["ls"]).stdout, @"");
+    assert_snapshot!(project.ok(&["list", "--resource-type", "model", "--output", "name"]).stdout, @"");
+    assert_snapshot!(project.ok(&["ls", "-s", "resource_type:model", "--output", "path"]).stdout, @"");
+    let line = project.ok(&["ls", "--select", "fct_sales", "--resource-type", "model", "--output", "json"]).stdout;
+    let node = json(&line);
+    let keys: Vec<&String> = node.as_object().unwrap().keys().collect();
+    assert_snapshot!(format!("{keys:?}"), @"");
+    assert_eq!(node["unique_id"], "model.shop.fct_sales");
+    assert_eq!(node["depends_on"]["nodes"], serde_json::json!(["model.shop.kept", "seed.shop.customers"]));
+    let few = [
+        "ls",
+        "--select",
+        "fct_sales",
+        "--resource-type",
+        "model",
+        "--output",
+        "json",
+        "--output-keys",
+        "name",
+        "tags",
+    ];
+    assert_snapshot!(project.ok(&few).stdout, @"");
+}
+
+#[test]
+fn selection_understands_methods_graphs_and_sets() {
+    let project = shop();
+    project.write(
+        "selectors.yml",
+        "selectors:\n  - name: nightly\n    description: What runs at night.\n    definition: {method: tag, value: nightly, parents: true}\n",
+    );
+    let mut found = String::new();
+    for select in [
+        "fct_sales",
+        "+fct_sales",
+        "1+fct_sales",
+        "raw_orders+",
+        "@stg_orders",
+        "layer:silver",
+        "tag:core",
+        "tag:core,layer:gold",
+        "path:models/silver",
+        "models/gold/finance",
+        "file:fct_sales.sql",
+        "fqn:shop.gold.*",
+        "gold.finance",
+        "source:landing+",
+        "source:landing.orders",
+        "exposure:sales_board",
+        "config.materialized:ephemeral",
+        "resource_type:seed",
+        "test_type:singular",
+        "test_name:unique",
+        "package:shop,resource_type:snapshot",
+        "stg_* customers",
+        "c*s",
+    ] {
+        let mut arguments = vec!["ls", "--output", "name", "--exclude-resource-type", "test", "--select"];
+        if select.starts_with("test_") {
+            arguments = vec!["ls", "--output", "name", "--select"];
+        }
+        arguments.extend(select.split(' '));
+        let listed = project.ok(&arguments).stdout;
+        found.push_str(&format!("{select}: {}\n", listed.split_whitespace().collect::<Vec<_>>().join(" ")));
+    }
+    let listed = |arguments: &[&str]| {
+        let text = project.ok(&[&["ls", "--output", "name"], arguments].concat()).stdout;
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    found.push_str(&format!("exclude: {}\n", listed(&["--exclude", "resource_type:test", "layer:gold+", "source:*"])));
+    found.push_str(&format!("selector: {}\n", listed(&["--selector", "nightly", "--resource-type", "model", "seed"])));
+    for mode in ["eager", "cautious", "buildable", "empty"] {
+        let arguments = ["--select", "stg_orders", "--indirect-selection", mode, "--resource-type", "test"];
+        found.push_str(&format!("{mode}: {}\n", listed(&arguments)));
+    }
+    assert_snapshot!(found, @"");
+}
+
+#[test]
+fn parse_and_compile_write_what_they_made() {
+    let project = shop();
+    let run = project.ok(&["parse"]);
+    assert_snapshot!(project.redacted(&run.stderr), @"");
+    assert_eq!(artifact(&project, "manifest.json")["metadata"]["project_name"], "shop");
+    let run = project.ok(&["compile", "--select", "fct_sales"]);
+    assert_snapshot!(run.stdout, @"");
+    assert_eq!(project.read("target/compiled/shop/models/gold/finance/fct_sales.sql").trim(), run.stdout.trim());
+    let run = project.ok(&["compile", "--quiet", "--inline", "select {{ money('x') }} from {{ ref('stg_orders') }}"]);
+    assert_snapshot!(run.stdout, @"");
+    assert_eq!(run.stderr, "");
+    let run = project.ok(&["compile", "-s", "stg_orders", "--output", "json"]);
+    assert_eq!(json(&run.stdout)["node"], "stg_orders");
+    assert!(project.files().is_empty());
+}
+
+#[test]
+fn each_verb_builds_its_kind() {
+    let project = shop();
+    let run = project.ok(&["seed", "--show"]);
+    assert_eq!(verdict(&run), "Done. PASS=1 WARN=0 ERROR=0 SKIP=0 TOTAL=1");
+    assert_snapshot!(project.redacted(&run.stdout), @"");
+    let run = project.ok(&["run", "--threads", "1"]);
+    assert_eq!(verdict(&run), "Done. PASS=3 WARN=0 ERROR=0 SKIP=0 TOTAL=3");
+    assert_snapshot!(project.redacted(&run.stderr), @"");
+    let run = project.ok(&["snapshot"]);
+    assert_eq!(verdict(&run), "Done. PASS=1 WARN=0 ERROR=0 SKIP=0 TOTAL=1");
+    let run = project.ok(&["test"]);
+    assert_eq!(verdict(&run), "Done. PASS=6 WARN=0 ERROR=0 SKIP=0 TOTAL=6");
+    let run = project.ok(&["build"]);
+    assert_eq!(verdict(&run), "Done. PASS=11 WARN=0 ERROR=0 SKIP=0 TOTAL=11");
+    assert_eq!(project.text("select name, amount from {{ ref('fct_sales') }} order by name"), "Ada|3.50\nBo|4.25");
+    assert_eq!(project.entries("dev").len(), 4);
+    // A failure: exit code 1, what depends on it is skipped.
+    project.write("landing/orders/2.csv", "id,customer_id,amount,ordered_at\n13,7,-1.50,2024-04-30T05:00:00Z\n");
+    let run = project.run(&["build"]).expect_code(1);
+    assert_eq!(verdict(&run), "Done. PASS=8 WARN=0 ERROR=1 SKIP=2 TOTAL=11");
+    assert_eq!(project.text("select count(*) as n from {{ ref('stg_orders') }}"), "3");
+    let run = project.run(&["build", "--fail-fast", "--threads", "1"]).expect_code(1);
+    assert!(verdict(&run).contains("ERROR=1"), "{}", run.stderr);
+    // Nothing to do is fine.
+    let run = project.ok(&["test", "--select", "kept", "--indirect-selection", "empty"]);
+    assert_eq!(verdict(&run), "Done. PASS=0 WARN=0 ERROR=0 SKIP=0 TOTAL=0");
+}
+
+#[test]
+fn show_prints_rows_in_each_form() {
+    let project = shop();
+    project.ok(&["build"]);
+    let sql = "select column1 as n, column2 as text, column3 as price, column4 as at from (values (1, 'a, \"b\"', 1.50, \
+               timestamp '2024-01-02 03:04:05.5'), (2, null, null, null), (3, 'end ', -0.25, null))";
+    let shown = |form: &str| project.ok(&["show", "--inline", sql, "--output", form]).stdout;
+    assert_snapshot!(shown("text"), @"");
+    assert_snapshot!(shown("json"), @"");
+    assert_snapshot!(shown("csv"), @"");
+    assert_snapshot!(shown("ndjson"), @"");
+    let run = project.ok(&["show", "--select", "fct_sales"]);
+    assert_snapshot!(run.stdout, @"");
+    assert_eq!(json(&project.ok(&["show", "-s", "customers", "--output", "json"]).stdout)["node"], "customers");
+    let count = |limit: &[&str]| {
+        let arguments =
+            [&["show", "--inline", "select * from generate_series(1, 30)", "--output", "ndjson"], limit].concat();
+        project.ok(&arguments).stdout.lines().count()
+    };
+    assert_eq!(
+        (count(&[]), count(&["--limit", "7"]), count(&["--limit", "-1"]), count(&["--limit", "0"])),
+        (5, 7, 30, 0)
+    );
+    // Without a row there still are columns.
+    assert_eq!(
+        project.ok(&["show", "--inline", "select 1 as a, 2 as b where false", "--output", "csv"]).stdout,
+        "a,b\n"
+    );
+    let run = project.ok(&["show", "--inline", "select 1 as a where false", "--output", "json"]);
+    assert_eq!(json(&run.stdout)["show"], serde_json::json!([]));
+    project.run(&["show", "--inline", "select 1 / 0 as a"]).expect_code(1);
+    // Types that other systems read differently.
+    let exact = project.exact(
+        "select cast(12345678901234567890.123456789 as decimal(38, 9)) as d, cast('2024-01-02T03:04:05Z' as timestamp with time zone) \
+         as t, date '2024-02-29' as day, [1, null] as list, named_struct('a', 1, 'b', 'x') as s, cast('NaN' as double) as nan, true as yes",
+    );
+    assert_snapshot!(exact, @"");
+}
+
+#[test]
+fn run_operation_calls_a_macro() {
+    let project = shop();
+    project.write(
+        "macros/operations.sql",
+        "{% macro greet(name, times=1) %}{% for i in range(times) %}{{ print('hello ' ~ name) }}{% endfor %}\
+         {{ log('greeted', info=true) }}{% endmacro %}\n\
+         {% macro count_of(relation) %}{% set rows = run_query('select count(*) from ' ~ ref(relation)) %}\
+         {{ print(rows.rows[0][0]) }}{% endmacro %}\n\
+         {% macro fails() %}{{ exceptions.raise_compiler_error('on purpose') }}{% endmacro %}\n",
+    );
+    let run = project.ok(&["run-operation", "greet", "--args", "{name: you, times: 2}"]);
+    assert_eq!(run.stdout, "hello you\nhello you\n");
+    run.expect_message(&["greeted"]);
+    project.ok(&["seed"]);
+    assert_eq!(project.ok(&["run-operation", "shop.count_of", "--args", "relation: customers"]).stdout, "2\n");
+    let run = project.run(&["run-operation", "fails"]).expect_code(1);
+    assert_snapshot!(project.complaints(&run), @"");
+    assert_eq!(project.ok(&["run-operation", "greet", "--args", "{name: x}", "--no-print"]).stdout, "");
+}
+
+#[test]
+fn freshness_passes_warns_and_fails() {
+    let project = shop();
+    let look = |now: &str, code: i32| {
+        project.run(&["source", "freshness", "--now", now]).expect_code(code);
+        let found = &artifact(&project, "sources.json")["results"][0];
+        format!(
+            "{} {} {}",
+            found["status"].as_str().unwrap(),
+            found["max_loaded_at"],
+            found["max_loaded_at_time_ago_in_s"]
+        )
+    };
+    assert_snapshot!(look("2024-04-30T06:00:00Z", 0), @"");
+    assert_snapshot!(look("2024-05-01T06:00:00Z", 0), @"");
+    assert_snapshot!(look("2024-05-03T06:00:00Z", 1), @"");
+    let text = artifact(&project, "sources.json");
+    assert_eq!(text["metadata"]["dbt_schema_version"], "https://schemas.getdbt.com/dbt/sources/v3.json");
+    assert_eq!(text["results"][0]["unique_id"], "source.shop.landing.orders");
+    assert_eq!(text["results"][0]["criteria"]["warn_after"], serde_json::json!({"count": 1, "period": "day"}));
+    project.ok(&["source", "freshness", "--now", "2024-04-30", "-o", "fresh.json"]);
+    assert!(project.path("fresh.json").is_file());
+}
+
+#[test]
+fn clean_leaves_the_warehouse() {
+    let project = shop();
+    project.ok(&["build"]);
+    let before = project.files();
+    assert!(project.path("target/manifest.json").is_file());
+    project.ok(&["clean"]);
+    assert!(!project.path("target/manifest.json").exists());
+    assert_eq!(project.files(), before);
+    // A warehouse is never cleaned, whatever the project says; nor is anything outside.
+    project.write("project.yml", "name: shop\nclean-targets: [target, warehouse, models]\n");
+    let run = project.run(&["clean"]).expect_code(2);
+    assert_snapshot!(project.complaints(&run), @"");
+    assert_eq!(project.files(), before);
+}
+
+#[test]
+fn debug_says_what_is_used() {
+    let project = shop();
+    let run = project.ok(&["debug"]);
+    assert_snapshot!(project.redacted(&run.stdout), @"");
+    project.ok(&["seed"]);
+    let run = project.ok(&["debug", "--connection"]);
+    assert_snapshot!(project.redacted(&run.stdout), @"");
+}
+
+#[test]
+fn init_makes_a_project_that_builds() {
+    let project = Project::empty();
+    let run = project.ok(&["init", "shop"]);
+    assert_snapshot!(project.redacted(&run.stdout), @"");
+    assert_snapshot!(project.redacted(&run.stderr), @"");
+    let run = project.ok(&["build", "--project-dir", "shop"]);
+    assert!(verdict(&run).starts_with("Done. PASS=2") && verdict(&run).contains(" ERROR=0 SKIP=0"), "{}", run.stderr);
+    let run = project.ok(&["build", "--project-dir", "shop"]);
+    assert!(verdict(&run).contains(" ERROR=0 SKIP=0"), "{}", run.stderr);
+    let run = project.ok(&["show", "--project-dir", "shop", "--select", "daily_sales", "--output", "csv"]);
+    assert_snapshot!(run.stdout, @"");
+    // A folder that is there is not written over.
+    project.run(&["init", "shop"]).expect_code(2);
+    project.run(&["init", "not/a name"]).expect_code(2);
+}
+
+#[test]
+fn scripts_for_shells_and_the_manual() {
+    let project = Project::empty();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let run = project.ok(&["completions", shell]);
+        assert!(run.stdout.contains("source") && run.stdout.contains("karat"), "{shell}");
+    }
+    let run = project.ok(&["man"]);
+    assert!(run.stdout.contains(".TH karat") && run.stdout.contains("KARAT_NOW"), "{}", run.stdout);
+    let run = project.ok(&["--version"]);
+    assert_eq!(run.stdout, format!("karat {}\n", env!("CARGO_PKG_VERSION")));
+    let run = project.ok(&["--help"]);
+    assert!(run.stdout.contains("Exit codes: 0 all good"), "{}", run.stdout);
+    project.run(&[]).expect_code(2);
+    project.run(&["biuld"]).expect_code(2).expect_message(&["build"]);
+}

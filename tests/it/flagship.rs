@@ -1,0 +1,172 @@
+//! The repository's own project, the plant shop: it builds, and a batch that arrives is taken in as a rebuild would.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use crate::support::{Project, lines};
+
+/// When the second build runs: after the batch was loaded.
+const LATER: &str = "2024-05-02T06:00:00Z";
+
+const VARS: &str = "{landing: landing}";
+
+/// The project with its batches in a folder of their own.
+fn flagship() -> Project {
+    let project = Project::empty();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for path in ["project.yml", "models", "seeds/reference", "snapshots", "tests/data"] {
+        let source = root.join(path);
+        if source.is_file() {
+            project.write(path, "");
+        }
+        project.take(&source, path);
+    }
+    project.take(&root.join("seeds/landing"), "landing");
+    project
+}
+
+/// The lines of a batch file.
+fn first_batch(project: &Project, table: &str) -> Vec<String> {
+    project.read(&format!("landing/{table}/batch-000001.csv")).lines().map(str::to_owned).collect()
+}
+
+/// The position of a column in a batch file.
+fn place(project: &Project, table: &str, column: &str) -> usize {
+    let header = first_batch(project, table).remove(0);
+    header.split(',').position(|name| name.eq_ignore_ascii_case(column)).unwrap()
+}
+
+/// A data line of a batch file with some values changed; the files have no quoted commas in the lines used here.
+fn changed(project: &Project, table: &str, line: usize, changes: &[(&str, &str)]) -> String {
+    let text = first_batch(project, table).swap_remove(line);
+    let mut values: Vec<&str> = text.split(',').collect();
+    for (column, value) in changes {
+        values[place(project, table, column)] = value;
+    }
+    values.join(",")
+}
+
+/// A value of a data line.
+fn value(project: &Project, table: &str, line: usize, column: &str) -> String {
+    first_batch(project, table)[line].split(',').nth(place(project, table, column)).unwrap().to_owned()
+}
+
+fn add_batch(project: &Project, table: &str, rows: &[String]) {
+    let header = first_batch(project, table).remove(0);
+    project.write(&format!("landing/{table}/batch-000002.csv"), &format!("{header}\n{}\n", rows.join("\n")));
+}
+
+/// A changed address, a deleted user, a late old version, a deleted event, and a new order with its items and events.
+fn second_batch(project: &Project) {
+    const LOADED: &str = "2024-05-01 13:00:00+00:00";
+    let moved = [("address", "1 New Street"), ("_fivetran_synced", LOADED)];
+    add_batch(project, "addresses", &[changed(project, "addresses", 1, &moved)]);
+    let deleted = [("_fivetran_deleted", "true"), ("_fivetran_synced", LOADED)];
+    add_batch(project, "users", &[changed(project, "users", 2, &deleted)]);
+    let order = "00000000feedbeef";
+    let new = [
+        ("order_id", order),
+        ("status", "preparing"),
+        ("tracking_id", ""),
+        ("shipping_service", ""),
+        ("delivered_at", ""),
+        ("created_at", "2024-04-30 10:00:00-07:00"),
+        ("_fivetran_synced", LOADED),
+    ];
+    let delivered =
+        [("status", "delivered"), ("delivered_at", "2024-04-30 09:00:00-07:00"), ("_fivetran_synced", LOADED)];
+    // Older than what is known of the order: it must not win, although it arrives last.
+    let late = [("status", "preparing"), ("_fivetran_synced", "2024-03-01 13:00:00+00:00")];
+    let orders = [
+        changed(project, "orders", 1, &new),
+        changed(project, "orders", 2, &delivered),
+        changed(project, "orders", 3, &late),
+    ];
+    add_batch(project, "orders", &orders);
+    let item = |line| changed(project, "order_items", line, &[("order_id", order), ("_fivetran_synced", LOADED)]);
+    add_batch(project, "order_items", &[item(1), item(2)]);
+    let checkout = [
+        ("event_id", "00000000feedf00d"),
+        ("event_type", "checkout"),
+        ("order_id", order),
+        ("product_id", ""),
+        ("created_at", "2024-04-30 09:59:00"),
+        ("_fivetran_synced", LOADED),
+    ];
+    add_batch(project, "events", &[changed(project, "events", 1, &checkout), changed(project, "events", 2, &deleted)]);
+}
+
+fn build(project: &Project, now: &str) {
+    project.ok(&["build", "--now", now, "--vars", VARS]);
+}
+
+/// The rows of every table and view of silver and gold, sorted, by relation.
+fn content(project: &Project) -> BTreeMap<String, Vec<String>> {
+    let relations = project.rows(
+        "select table_schema || '.' || table_name from information_schema.tables \
+         where table_schema in ('silver', 'gold') order by 1",
+    );
+    assert!(relations.len() >= 20, "{relations:?}");
+    relations
+        .into_iter()
+        .map(|relation| {
+            let mut rows = lines(&project.query_with(&format!("select * from {relation}"), &["--vars", VARS]));
+            rows.sort();
+            (relation, rows)
+        })
+        .collect()
+}
+
+#[test]
+fn flagship_takes_in_a_batch_as_a_rebuild_would() {
+    let project = flagship();
+    build(&project, "2024-05-01T06:00:00Z");
+    let results = project.run_results();
+    let bad = |result: &&Json| !["success", "pass"].contains(&result["status"].as_str().unwrap());
+    let bad: Vec<&Json> = results["results"].as_array().unwrap().iter().filter(bad).collect();
+    assert!(bad.is_empty(), "{bad:#?}");
+
+    // The same again changes no row.
+    let first = content(&project);
+    build(&project, "2024-05-01T06:00:00Z");
+    assert_eq!(content(&project), first);
+
+    second_batch(&project);
+    build(&project, LATER);
+    let actions = project.actions();
+    for model in ["stg_orders", "stg_order_items", "stg_events"] {
+        assert_eq!(actions[model], "merge", "{model}");
+    }
+    assert_eq!(project.counts("stg_orders").split(" =").next(), Some("+1 ~2 -0"));
+    assert_eq!(project.counts("stg_order_items").split(" =").next(), Some("+2 ~0 -0"));
+    assert_eq!(project.counts("stg_events").split(" =").next(), Some("+1 ~0 -1"));
+
+    // What the batch says is there.
+    let (late, gone) = (value(&project, "orders", 3, "order_id"), value(&project, "users", 2, "user_id"));
+    let status = value(&project, "orders", 3, "status");
+    let one = |sql: &str| lines(&project.query_with(sql, &["--vars", VARS]));
+    assert_eq!(one(&format!("select status from silver.stg_orders where order_id = '{late}'")), [status]);
+    assert_eq!(one(&format!("select count(*) from silver.stg_users where user_id = '{gone}'")), ["0"]);
+    assert_eq!(one("select count(*) from gold.fct_orders_products where order_id = '00000000feedbeef'"), ["2"]);
+    let address = value(&project, "addresses", 1, "address_id");
+    assert_eq!(
+        one(&format!(
+            "select count(*), count(valid_to) from gold.dim_addresses_history where address_id = '{address}'"
+        )),
+        ["2|1"]
+    );
+
+    // A second warehouse, built from all batches at once, has the same rows. Histories have not: they record runs.
+    let anew = flagship();
+    second_batch(&anew);
+    build(&anew, LATER);
+    let (grown, rebuilt) = (content(&project), content(&anew));
+    assert_eq!(grown.keys().collect::<Vec<_>>(), rebuilt.keys().collect::<Vec<_>>());
+    for (relation, rows) in grown.iter().filter(|(relation, _)| !relation.ends_with("_history")) {
+        assert_eq!(rows, &rebuilt[relation], "{relation}");
+    }
+}

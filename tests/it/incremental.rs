@@ -1,0 +1,420 @@
+//! Incremental models: what each strategy makes of batch after batch, and that it is what a rebuild would make.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fmt::Write as _;
+
+use insta::assert_snapshot;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use crate::support::{Project, lines};
+
+const SOURCES: &str = "
+sources:
+  - name: landing
+    external:
+      location: 'landing/{name}/*.csv'
+      format: csv
+    tables:
+      - name: events
+        columns:
+          - {name: id, data_type: bigint}
+          - {name: part, data_type: bigint}
+          - {name: name, data_type: varchar}
+          - {name: amount, data_type: 'decimal(10,2)'}
+          - {name: gone, data_type: boolean}
+";
+
+/// A model `events` over batch files: an incremental run reads the newest file only.
+fn events(config: &str, columns: &str) -> Project {
+    let project = Project::new(&[("models/bronze/_sources.yml", SOURCES)]);
+    model(&project, config, columns);
+    project
+}
+
+fn model(project: &Project, config: &str, columns: &str) {
+    let model = format!(
+        "{{{{ config(materialized='incremental', {config}) }}}}\n\
+         select {columns} from {{{{ source('landing', 'events') }}}}\n\
+         {{% if is_incremental() %}}\n\
+         where _karat_file = (select max(_karat_file) from {{{{ source('landing', 'events') }}}})\n\
+         {{% endif %}}\n"
+    );
+    project.write("models/silver/events.sql", &model);
+}
+
+fn batch(project: &Project, number: u32, rows: &[&str]) {
+    let text = format!("id,part,name,amount,gone\n{}\n", rows.join("\n"));
+    project.write(&format!("landing/events/batch-{number}.csv"), &text);
+}
+
+/// Lands a batch and builds.
+#[track_caller]
+fn load(project: &Project, number: u32, rows: &[&str]) {
+    batch(project, number, rows);
+    project.ok(&["run"]);
+}
+
+fn content(project: &Project) -> String {
+    project.text("select * from silver.events order by 1 nulls last, 2, 3")
+}
+
+#[test]
+fn incremental_append_adds_and_is_not_incremental_at_first() {
+    let project = events("incremental_strategy='append'", "id, name, {{ is_incremental() }} as again");
+    load(&project, 1, &["1,1,a,,", "2,1,b,,"]);
+    assert_eq!(project.actions()["events"], "table");
+    load(&project, 2, &["2,1,c,,", ",1,d,,"]);
+    assert_eq!(project.actions()["events"], "append");
+    assert_eq!(project.counts("events"), "+2 ~0 -0 =4");
+    assert_snapshot!(content(&project), @"
+    1|a|false
+    2|b|false
+    2|c|true
+    null|d|true
+    ");
+    // A full refresh reads all batches again, and is not incremental.
+    project.ok(&["run", "--full-refresh"]);
+    assert_eq!(project.actions()["events"], "table");
+    assert_eq!(project.rows("select count(*), bool_or(again) from silver.events"), ["4|false"]);
+    // A model may refuse that.
+    model(&project, "incremental_strategy='append', full_refresh=false", "id, name, {{ is_incremental() }} as again");
+    load(&project, 3, &["5,1,e,,"]);
+    project.ok(&["run", "--full-refresh"]);
+    assert_eq!(project.actions()["events"], "append");
+    assert_eq!(project.rows("select count(*) from silver.events where name = 'e'"), ["2"]);
+}
+
+#[test]
+fn incremental_merge_replaces_rows_by_key() {
+    let project = events("unique_key='id'", "id, name, amount");
+    load(&project, 1, &["1,1,a,1.00,", "2,1,b,2.00,", ",1,nobody,3.00,"]);
+    load(&project, 2, &["2,1,b2,2.50,", "3,1,c,,", ",1,nobody else,4.00,"]);
+    assert_eq!(project.actions()["events"], "merge");
+    assert_eq!(project.counts("events"), "+2 ~1 -0 =5");
+    // A null key matches nothing.
+    assert_snapshot!(content(&project), @"
+    1|a|1.00
+    2|b2|2.50
+    3|c|null
+    null|nobody|3.00
+    null|nobody else|4.00
+    ");
+    // The same batch again changes nothing but the row without a key.
+    project.ok(&["run"]);
+    assert_eq!(project.counts("events"), "+1 ~2 -0 =6");
+}
+
+#[test]
+fn incremental_merge_takes_several_keys_and_expressions() {
+    let project = events("unique_key=['id', 'part']", "id, part, name");
+    load(&project, 1, &["1,1,a,,", "1,2,b,,", "2,,c,,"]);
+    load(&project, 2, &["1,2,b2,,", "1,3,d,,", "2,,c2,,"]);
+    assert_snapshot!(content(&project), @"
+    1|1|a
+    1|2|b2
+    1|3|d
+    2|null|c
+    2|null|c2
+    ");
+    let project = events("unique_key=\"id || '-' || part\"", "id, part, name");
+    load(&project, 1, &["1,1,a,,", "1,2,b,,"]);
+    load(&project, 2, &["1,2,b2,,"]);
+    assert_snapshot!(content(&project), @"
+    1|1|a
+    1|2|b2
+    ");
+}
+
+#[test]
+fn incremental_merge_updates_only_the_columns_it_may() {
+    for config in ["merge_update_columns=['amount']", "merge_exclude_columns=['id', 'name']"] {
+        let project = events(&format!("unique_key='id', {config}"), "id, name, amount");
+        load(&project, 1, &["1,1,a,1.00,", "2,1,b,2.00,", "4,1,d,4.00,"]);
+        load(&project, 2, &["2,1,b2,,", "3,1,c,3.00,"]);
+        assert_eq!(project.counts("events"), "+1 ~1 -0 =4", "{config}");
+        assert_eq!(content(&project), "1|a|1.00\n2|b|null\n3|c|3.00\n4|d|4.00", "{config}");
+    }
+    let project = events("unique_key='id', merge_update_columns=['amuont']", "id, name, amount");
+    load(&project, 1, &["1,1,a,1.00,"]);
+    batch(&project, 2, &["1,1,a,2.00,"]);
+    let refused = project.run(&["run"]);
+    assert_ne!(refused.code, Some(0));
+    refused.expect_message(&["merge_update_columns", "amuont", "models/silver/events.sql"]);
+}
+
+#[test]
+fn incremental_merge_deletes_when_told() {
+    for columns in ["", ", merge_update_columns=['name']"] {
+        let project =
+            events(&format!("unique_key='id', delete_when='gone'{columns}"), "id, name, coalesce(gone, false) as gone");
+        load(&project, 1, &["1,1,a,,", "2,1,b,,", "3,1,c,,true"]);
+        assert_eq!(content(&project), "1|a|false\n2|b|false", "{columns}");
+        load(&project, 2, &["2,1,b,,true", "3,1,c,,true", "4,1,d,,"]);
+        assert_eq!(content(&project), "1|a|false\n4|d|false", "{columns}");
+        assert_eq!(project.counts("events"), "+1 ~0 -1 =2", "{columns}");
+    }
+}
+
+#[test]
+fn incremental_predicates_limit_what_is_matched() {
+    let project = events("unique_key='id', incremental_predicates=['DBT_INTERNAL_DEST.part > 1']", "id, part, name");
+    load(&project, 1, &["1,1,a,,", "2,2,b,,"]);
+    load(&project, 2, &["1,1,a2,,", "2,2,b2,,"]);
+    assert_snapshot!(content(&project), @"
+    1|1|a
+    1|1|a2
+    2|2|b2
+    ");
+}
+
+#[test]
+fn incremental_merge_refuses_duplicate_keys_and_names_them() {
+    let project = events("unique_key=['id', 'part']", "id, part, name");
+    load(&project, 1, &["1,1,a,,", "2,1,b,,"]);
+    let published = project.files();
+    batch(&project, 2, &["1,1,x,,", "1,1,y,,", "2,1,z,,", "7,7,p,,", "7,7,q,,", "7,7,r,,", "8,,s,,", "8,,t,,"]);
+    let refused = project.run(&["build"]).expect_code(1);
+    assert_snapshot!(project.complaints(&refused), @"");
+    let now = project.files();
+    assert!(published.iter().all(|(path, hash)| now.get(path) == Some(hash)), "a published file was changed");
+    assert_eq!(project.entries("dev"), [1]);
+    assert_eq!(project.commits("silver/events"), [0]);
+}
+
+#[test]
+fn incremental_delete_insert_replaces_all_rows_of_a_key() {
+    let project = events("incremental_strategy='delete+insert', unique_key='id'", "id, name");
+    load(&project, 1, &["1,1,a,,", "1,1,b,,", "2,1,c,,", ",1,n,,"]);
+    load(&project, 2, &["1,1,x,,", "1,1,y,,", "1,1,z,,", "3,1,d,,", ",1,m,,"]);
+    assert_eq!(project.actions()["events"], "delete+insert");
+    assert_snapshot!(content(&project), @"
+    1|x
+    1|y
+    1|z
+    2|c
+    3|d
+    null|m
+    null|n
+    ");
+}
+
+#[test]
+fn incremental_insert_overwrite_replaces_partitions() {
+    let project = events("incremental_strategy='insert_overwrite', partition_by=['part']", "id, part, name");
+    load(&project, 1, &["1,1,a,,", "2,2,b,,", "3,2,c,,", "4,,d,,"]);
+    load(&project, 2, &["9,2,x,,", "8,3,y,,", "7,,z,,"]);
+    assert_eq!(project.actions()["events"], "insert_overwrite");
+    assert_snapshot!(content(&project), @"
+    1|1|a
+    7|null|z
+    8|3|y
+    9|2|x
+    ");
+    // Partitions are folders, as other readers of Delta expect them.
+    let folders: Vec<String> = project.files().into_keys().filter(|path| path.contains("/part=")).collect();
+    assert!(folders.iter().any(|path| path.starts_with("warehouse/silver/events/part=1/")), "{folders:?}");
+    // Partitions and merges go together.
+    model(&project, "unique_key='id', partition_by=['part']", "id, part, name");
+    load(&project, 3, &["9,3,moved,,", "10,2,new,,"]);
+    assert_snapshot!(content(&project), @"
+    1|1|a
+    7|null|z
+    8|3|y
+    9|3|moved
+    10|2|new
+    ");
+}
+
+#[test]
+fn incremental_after_another_materialization_starts_anew() {
+    let project = events("", "id, name");
+    project.write(
+        "models/silver/events.sql",
+        "{{ config(materialized='view') }} select id, name from {{ source('landing', 'events') }}",
+    );
+    load(&project, 1, &["1,1,a,,"]);
+    assert_eq!(project.actions()["events"], "view");
+    model(&project, "unique_key='id'", "id, name, {{ is_incremental() }} as again");
+    load(&project, 2, &["2,1,b,,"]);
+    assert_eq!(project.actions()["events"], "table");
+    load(&project, 3, &["2,1,c,,"]);
+    assert_eq!(project.actions()["events"], "merge");
+    assert_eq!(content(&project), "1|a|false\n2|c|true");
+    // And back.
+    project.write("models/silver/events.sql", "{{ config(materialized='view') }} select 5 as five");
+    project.ok(&["run"]);
+    assert_eq!(content(&project), "5");
+}
+
+#[test]
+fn incremental_schema_change_ignore_keeps_the_columns() {
+    let project = events("unique_key='id'", "id, name");
+    load(&project, 1, &["1,1,a,1.00,"]);
+    model(&project, "unique_key='id'", "amount, name, id");
+    load(&project, 2, &["2,1,b,2.00,"]);
+    assert_eq!(content(&project), "1|a\n2|b");
+    // Another type is cast to the table's.
+    model(&project, "unique_key='id'", "cast(id as varchar) as id, name");
+    load(&project, 3, &["3,1,c,,"]);
+    assert_eq!(content(&project), "1|a\n2|b\n3|c");
+    // A column that the query lost cannot be ignored.
+    model(&project, "unique_key='id'", "id, name as nmae");
+    batch(&project, 4, &["4,1,d,,"]);
+    let refused = project.run(&["run"]);
+    assert_ne!(refused.code, Some(0));
+    assert_snapshot!(project.complaints(&refused), @"");
+}
+
+#[test]
+fn incremental_schema_change_fail_says_what_changed() {
+    let project = events("unique_key='id', on_schema_change='fail'", "id, part, name");
+    load(&project, 1, &["1,1,a,1.00,"]);
+    model(&project, "unique_key='id', on_schema_change='fail'", "id, cast(part as varchar) as part, amount");
+    batch(&project, 2, &["2,1,b,2.00,"]);
+    let refused = project.run(&["run"]);
+    assert_ne!(refused.code, Some(0));
+    assert_snapshot!(project.complaints(&refused), @"");
+    assert_eq!(project.entries("dev"), [1]);
+    project.ok(&["run", "--full-refresh"]);
+    assert_eq!(content(&project), "1|1|1.00\n2|1|2.00");
+}
+
+#[test]
+fn incremental_schema_change_append_adds_columns() {
+    let config = "unique_key='id', on_schema_change='append_new_columns'";
+    let project = events(config, "id, part, name");
+    load(&project, 1, &["1,1,a,1.00,", "2,1,b,2.00,"]);
+    // `part` is gone and `amount` is new: the one stays, the other comes behind.
+    model(&project, config, "id, amount, name");
+    load(&project, 2, &["2,1,b2,2.50,", "3,1,c,3.00,"]);
+    assert_snapshot!(project.text("select id, part, name, amount from silver.events order by 1"), @"
+    1|1|a|null
+    2|null|b2|2.50
+    3|null|c|3.00
+    ");
+    assert_eq!(project.rows("select * from silver.events where id = 1"), ["1|1|a|null"]);
+}
+
+#[test]
+fn incremental_schema_change_sync_follows_the_query() {
+    let config = "unique_key='id', on_schema_change='sync_all_columns'";
+    let project = events(config, "id, part, name");
+    load(&project, 1, &["1,1,a,1.00,", "2,1,b,2.00,"]);
+    model(&project, config, "id, name, amount");
+    load(&project, 2, &["2,1,b2,2.50,"]);
+    assert_snapshot!(content(&project), @"
+    1|a|null
+    2|b2|2.50
+    ");
+    // A column that was dropped comes back empty, not with its old values.
+    model(&project, config, "id, name, amount, part");
+    load(&project, 3, &["3,7,c,3.00,"]);
+    assert_snapshot!(content(&project), @"
+    1|a|null|null
+    2|b2|2.50|null
+    3|c|3.00|7
+    ");
+    // Another type converts the rows that are there.
+    model(&project, config, "id, name, cast(amount as varchar) as amount, part");
+    load(&project, 4, &["4,7,d,4.00,"]);
+    assert_snapshot!(project.exact("select id, amount, arrow_typeof(amount) as type from silver.events order by 1"), @"");
+    // Unless they do not fit.
+    model(&project, config, "id, cast(1 as bigint) as name, amount, part");
+    batch(&project, 5, &["5,7,e,5.00,"]);
+    let refused = project.run(&["run"]).expect_code(1);
+    assert_snapshot!(project.complaints(&refused), @"");
+    assert_eq!(project.rows("select count(*) from silver.events"), ["4"]);
+}
+
+/// One row of a batch: key, value, whether it deletes.
+type Row = (Option<u8>, u8, bool);
+
+/// Each strategy beside a table that is made anew from all batches in each run.
+fn twins() -> Project {
+    let sources = "
+sources:
+  - name: landing
+    external: {location: 'landing/{name}/*.csv', format: csv}
+    tables:
+      - name: changes
+        columns:
+          - {name: batch, data_type: bigint}
+          - {name: id, data_type: bigint}
+          - {name: value, data_type: bigint}
+          - {name: gone, data_type: boolean}
+";
+    let project = Project::new(&[("models/bronze/_sources.yml", sources)]);
+    let newest =
+        "{% if is_incremental() %}and batch = (select max(batch) from {{ source('landing', 'changes') }}){% endif %}";
+    // A null key matches nothing, so each of its rows stands for itself.
+    let merge = format!(
+        "select batch, id, value, gone from {{{{ source('landing', 'changes') }}}} where true {newest}
+         qualify id is null or row_number() over (partition by id order by batch desc, value desc, gone) = 1"
+    );
+    let delete_insert = format!(
+        "select batch, id, value, gone from {{{{ source('landing', 'changes') }}}} where true {newest}
+         qualify id is null or batch = max(batch) over (partition by id)"
+    );
+    let append =
+        format!("select batch, id, value, gone from {{{{ source('landing', 'changes') }}}} where true {newest}");
+    for (name, config, sql) in [
+        ("merge", "unique_key='id', delete_when='gone'", &merge),
+        ("delete_insert", "incremental_strategy='delete+insert', unique_key='id'", &delete_insert),
+        ("append", "incremental_strategy='append'", &append),
+    ] {
+        let incremental = format!("{{{{ config(materialized='incremental', {config}) }}}}\n{sql}\n");
+        project.write(&format!("models/silver/{name}.sql"), &incremental);
+        let deletes = if name == "merge" { "not gone" } else { "true" };
+        let whole = format!("select * from (\n{sql}\n) as newest where {deletes}\n");
+        project.write(&format!("models/gold/{name}_anew.sql"), &whole);
+    }
+    project
+}
+
+#[track_caller]
+fn assert_twins(project: &Project, arguments: &[&str], history: &[Vec<Row>]) {
+    let side = |relation: &str| {
+        format!("select '{relation}' as name, coalesce(id, -1) as id, value, gone, batch from {relation}")
+    };
+    for name in ["merge", "delete_insert", "append"] {
+        let sql = format!(
+            "{} union all {} order by 1, 2, 3, 4, 5",
+            side(&format!("silver.{name}")),
+            side(&format!("gold.{name}_anew"))
+        );
+        let rows = lines(&project.query_with(&sql, arguments));
+        let of = |schema: &str| {
+            let rows = rows.iter().filter(|row| row.starts_with(schema));
+            rows.map(|row| row.split_once('|').unwrap().1.to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(of("silver."), of("gold."), "{name} after {history:?}");
+    }
+}
+
+#[test]
+fn incremental_histories_end_as_a_rebuild_would() {
+    const CASES: u32 = 8;
+    let rows = proptest::collection::vec((proptest::option::weighted(0.9, 0_u8..6), 0_u8..4, any::<bool>()), 1..7);
+    let histories = proptest::collection::vec(rows, 2..4);
+    let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 8, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let outcome = runner.run(&histories, |history| {
+        let project = twins();
+        for (number, rows) in history.iter().enumerate() {
+            let mut text = "batch,id,value,gone\n".to_owned();
+            for (id, value, gone) in rows {
+                let id = id.map(|id| id.to_string()).unwrap_or_default();
+                writeln!(text, "{number},{id},{value},{gone}").unwrap();
+            }
+            project.write(&format!("landing/changes/batch-{number}.csv"), &text);
+            project.ok(&["run"]);
+            assert_twins(&project, &[], &history[..=number]);
+        }
+        project.ok(&["run", "--full-refresh", "--target", "second"]);
+        assert_twins(&project, &["--target", "second"], &history);
+        Ok(())
+    });
+    outcome.unwrap();
+}

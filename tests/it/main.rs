@@ -1,0 +1,15 @@
+//! The integration tests, in one binary.
+
+mod commands;
+mod commands_output;
+mod data_tests;
+mod errors;
+mod flagship;
+mod functions;
+mod incremental;
+mod publication;
+mod snapshots;
+mod snapshots_random;
+mod support;
+mod tidy;
+mod types;

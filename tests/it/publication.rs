@@ -1,0 +1,283 @@
+//! What readers see and when: a run is published as one, what fails a test is not, and no crash shows a half.
+
+#![expect(clippy::disallowed_methods, reason = "writes a lock, measures a build")]
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use insta::assert_snapshot;
+
+use crate::support::{Project, Random, Run};
+
+const SOURCES: &str = "
+sources:
+  - name: landing
+    external: {location: 'landing/{name}/*.csv', format: csv}
+    tables:
+      - name: items
+        columns: [{name: id, data_type: bigint}, {name: price, data_type: 'decimal(10,2)'}]
+      - name: people
+        columns: [{name: id, data_type: bigint}, {name: name, data_type: varchar}]
+";
+
+const TESTS: &str = "
+models:
+  - name: items
+    columns:
+      - name: price
+        data_tests:
+          - no_negatives:
+              config: {severity: SEVERITY}
+";
+
+/// Two branches: items with a test and totals made from them, and people. `arrivals` only ever appends.
+fn shop(severity: &str) -> Project {
+    Project::new(&[
+        ("models/bronze/_sources.yml", SOURCES),
+        ("models/silver/items.sql", "select id, price from {{ source('landing', 'items') }}"),
+        ("models/silver/items.yml", &TESTS.replace("SEVERITY", severity)),
+        ("models/silver/people.sql", "select id, name from {{ source('landing', 'people') }}"),
+        (
+            "models/silver/arrivals.sql",
+            "{{ config(materialized='incremental', incremental_strategy='append') }}\n\
+             select id, _karat_file as file from {{ source('landing', 'items') }}\n\
+             {% if is_incremental() %}where _karat_file > (select max(file) from {{ this }}){% endif %}",
+        ),
+        ("models/gold/totals.sql", "select count(*) as items, sum(price) as price from {{ ref('items') }}"),
+        ("models/gold/headcount.sql", "select count(*) as people from {{ ref('people') }}"),
+        ("landing/items/1.csv", "id,price\n1,2.50\n2,3.00\n"),
+        ("landing/people/1.csv", "id,name\n1,Ada\n"),
+    ])
+}
+
+/// A second batch of everything.
+fn second_batch(project: &Project, price: &str) {
+    project.write("landing/items/2.csv", &format!("id,price\n3,{price}\n"));
+    project.write("landing/people/2.csv", "id,name\n2,Bo\n");
+}
+
+/// Everything that is published, as text.
+fn state(project: &Project) -> String {
+    project.text(
+        "select 'items ' || id || ' ' || price as row from silver.items
+         union all select 'people ' || id || ' ' || name from silver.people
+         union all select 'arrivals ' || id from silver.arrivals
+         union all select 'totals ' || items || ' ' || price from gold.totals
+         union all select 'headcount ' || people from gold.headcount
+         order by 1",
+    )
+}
+
+const TABLES: [&str; 5] = ["silver/items", "silver/people", "silver/arrivals", "gold/totals", "gold/headcount"];
+
+#[test]
+fn publication_of_a_build_is_a_commit_per_table_and_one_entry() {
+    let project = shop("error");
+    let first = project.ok(&["build"]);
+    assert!(first.stdout.ends_with("Done. PASS=6 WARN=0 ERROR=0 SKIP=0 TOTAL=6\n"), "{}", first.stdout);
+    assert_eq!(project.entries("dev"), [1]);
+    assert!(project.path("warehouse/_karat/env/dev/00000000000000000001.json").is_file());
+    for table in TABLES {
+        assert_eq!(project.commits(table), [0], "{table}");
+    }
+    let published = project.files();
+
+    second_batch(&project, "4.25");
+    project.ok(&["build"]);
+    assert_eq!(project.entries("dev"), [1, 2]);
+    for table in TABLES {
+        assert_eq!(project.commits(table), [0, 1], "{table}");
+    }
+    let now = project.files();
+    assert!(published.iter().all(|(path, hash)| now.get(path) == Some(hash)), "a published file was changed");
+    assert_snapshot!(state(&project), @"
+    arrivals 1
+    arrivals 2
+    arrivals 3
+    headcount 2
+    items 1 2.50
+    items 2 3.00
+    items 3 4.25
+    people 1 Ada
+    people 2 Bo
+    totals 3 9.75
+    ");
+}
+
+#[test]
+fn publication_is_refused_to_what_fails_a_test() {
+    let project = shop("error");
+    project.ok(&["build"]);
+    let published = project.files();
+    let before = state(&project);
+    second_batch(&project, "-4.25");
+
+    // Only the failing branch: nothing is published at all.
+    let failed = project.run(&["build", "--select", "items+"]).expect_code(1);
+    assert!(failed.stdout.ends_with("Done. PASS=1 WARN=0 ERROR=1 SKIP=1 TOTAL=3\n"), "{}", failed.stdout);
+    assert_eq!(project.statuses()["totals"], "skipped");
+    let now = project.files();
+    let new: Vec<&String> = now.keys().filter(|path| !published.contains_key(*path)).collect();
+    assert!(published.iter().all(|(path, hash)| now.get(path) == Some(hash)), "a published file was changed");
+    assert!(new.iter().all(|path| path.ends_with(".parquet")), "only staged data may be new: {new:?}");
+    assert_eq!(state(&project), before);
+
+    // Everything: the other branch is published, the failing one stays as it was.
+    project.run(&["build"]).expect_code(1);
+    assert_eq!(project.entries("dev"), [1, 2]);
+    assert_eq!(project.commits("silver/items"), [0]);
+    assert_eq!(project.commits("gold/totals"), [0]);
+    assert_eq!(project.commits("silver/people"), [0, 1]);
+    let results = project.run_results();
+    let items = results["results"].as_array().unwrap().iter().find(|result| result["unique_id"] == "model.shop.items");
+    assert_eq!(items.unwrap()["adapter_response"]["withheld"], true);
+    assert_snapshot!(state(&project), @"
+    arrivals 1
+    arrivals 2
+    arrivals 3
+    headcount 2
+    items 1 2.50
+    items 2 3.00
+    people 1 Ada
+    people 2 Bo
+    totals 2 5.50
+    ");
+
+    // The mended batch goes through.
+    second_batch(&project, "4.25");
+    project.ok(&["build"]);
+    assert_eq!(project.rows("select * from gold.totals"), ["3|9.75"]);
+}
+
+#[test]
+fn publication_is_not_held_back_by_a_warning() {
+    let project = shop("warn");
+    second_batch(&project, "-4.25");
+    let warned = project.ok(&["build"]);
+    assert!(warned.stdout.ends_with("Done. PASS=5 WARN=1 ERROR=0 SKIP=0 TOTAL=6\n"), "{}", warned.stdout);
+    assert_eq!(project.rows("select * from gold.totals"), ["3|1.25"]);
+}
+
+#[test]
+fn publication_goes_on_beside_a_model_that_fails() {
+    let project = shop("error");
+    project.ok(&["build"]);
+    project
+        .write("models/silver/items.sql", "select id, price, 10 / (id - 3) as x from {{ source('landing', 'items') }}");
+    second_batch(&project, "4.25");
+    let failed =
+        project.run(&["build"]).expect_code(1).expect_message(&["division by zero", "models/silver/items.sql"]);
+    assert!(failed.stdout.ends_with("Done. PASS=3 WARN=0 ERROR=1 SKIP=2 TOTAL=6\n"), "{}", failed.stdout);
+    let statuses = project.statuses();
+    assert_eq!((statuses["items"].as_str(), statuses["totals"].as_str()), ("error", "skipped"));
+    assert_eq!(project.commits("silver/items"), [0]);
+    assert_eq!(project.rows("select * from gold.totals"), ["2|5.50"]);
+    assert_eq!(project.rows("select * from gold.headcount"), ["2"]);
+}
+
+#[test]
+fn publication_by_run_needs_no_tests_and_test_publishes_nothing() {
+    let project = shop("error");
+    second_batch(&project, "-4.25");
+    project.ok(&["run"]);
+    assert_eq!(project.entries("dev"), [1]);
+    assert_eq!(project.rows("select * from gold.totals"), ["3|1.25"]);
+    let published = project.files();
+    project.run(&["test"]).expect_code(1);
+    assert_eq!(project.files(), published);
+}
+
+/// The state before and after the second batch, undisturbed.
+fn old_and_new(project: &Project) -> (String, String) {
+    let old = state(project);
+    let undisturbed = project.copy();
+    second_batch(&undisturbed, "4.25");
+    undisturbed.ok(&["build"]);
+    (old, state(&undisturbed))
+}
+
+#[test]
+fn publication_survives_a_crash_at_every_step() {
+    let base = shop("error");
+    base.ok(&["build"]);
+    let (old, new) = old_and_new(&base);
+    assert_ne!(old, new);
+    for point in ["after-stage", "after-sync", "between-commits", "after-commits", "after-entry"] {
+        let project = base.copy();
+        second_batch(&project, "4.25");
+        let crashed = project.run_with(&["build"], &[("KARAT_FAILPOINT", &format!("{point}:abort"))]);
+        assert_eq!(crashed.code, None, "{point}: was not killed\n{}", crashed.stderr);
+        let seen = state(&project);
+        assert_eq!(seen, if point == "after-entry" { new.clone() } else { old.clone() }, "{point}");
+        project.ok(&["build"]);
+        assert_eq!(state(&project), new, "{point}");
+    }
+}
+
+#[test]
+fn publication_survives_being_killed_at_any_time() {
+    const KILLS: u32 = 6;
+    let base = shop("error");
+    base.ok(&["build"]);
+    let (old, new) = old_and_new(&base);
+    let (timed, began) = (base.copy(), Instant::now());
+    second_batch(&timed, "4.25");
+    timed.ok(&["build"]);
+    let whole = u64::try_from(began.elapsed().as_millis()).unwrap();
+    let mut random = Random(1);
+    for kill in 0..KILLS {
+        let project = base.copy();
+        second_batch(&project, "4.25");
+        // The second half is where something is written.
+        let delay = Duration::from_millis(whole / 2 + random.below(whole / 2));
+        let mut child = project.start(&["build"]);
+        std::thread::sleep(delay);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let seen = state(&project);
+        assert!(seen == old || seen == new, "kill {kill} after {delay:?} of {whole} ms: readers see\n{seen}");
+        project.ok(&["build"]);
+        assert_eq!(state(&project), new, "kill {kill} after {delay:?} of {whole} ms");
+    }
+}
+
+#[test]
+fn publication_by_two_builds_at_once_doubles_nothing() {
+    let project = shop("error");
+    project.ok(&["build"]);
+    let (_, new) = old_and_new(&project);
+    second_batch(&project, "4.25");
+    let first = project.start(&["build"]);
+    std::thread::sleep(Duration::from_millis(50));
+    let second = project.start(&["build"]);
+    for child in [first, second] {
+        Run::of(child.wait_with_output().unwrap()).expect_code(0);
+    }
+    assert_eq!(project.entries("dev"), [1, 2, 3]);
+    assert_eq!(state(&project), new);
+}
+
+#[test]
+fn publication_waits_politely_for_the_holder_of_the_lock() {
+    let project = shop("error");
+    project.ok(&["build"]);
+    let path = project.path("warehouse/_karat/env/dev.lock");
+    let holder = r#"{"pid":4711,"host":"elsewhere","command":"karat build","started":"2024-05-01T05:00:00Z"}"#;
+    fs::write(&path, holder).unwrap();
+    let lock = fs::File::options().read(true).write(true).open(&path).unwrap();
+    lock.lock().unwrap();
+    let refused = project.run(&["build", "--lock-timeout", "0s"]).expect_code(3);
+    assert_snapshot!(project.redacted(&refused.stderr), @"");
+    assert_eq!(project.entries("dev"), [1]);
+    // Readers need no lock.
+    project.ok(&["show", "--inline", "select 1 as one"]);
+
+    let waiting = project.start(&["build", "--lock-timeout", "60s"]);
+    std::thread::sleep(Duration::from_millis(800));
+    drop(lock);
+    Run::of(waiting.wait_with_output().unwrap())
+        .expect_code(0)
+        .expect_message(&["held by `karat build` (process 4711"]);
+    assert_eq!(project.entries("dev"), [1, 2]);
+}

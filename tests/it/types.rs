@@ -1,0 +1,137 @@
+//! Values through tables: what a model computes is what its children and other readers find, exactly.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use insta::assert_snapshot;
+
+use crate::support::Project;
+
+/// Expressions by name; each becomes a column of a table, which a second table copies.
+const VALUES: [(&str, &str); 34] = [
+    ("decimal_plain", "0.1 + 0.2"),
+    ("decimal_equal", "0.1 + 0.2 = 0.3"),
+    ("decimal_38_10", "cast('1234567890123456789012345678.0123456789' as decimal(38, 10))"),
+    ("decimal_negative", "cast('-99999999.99' as decimal(10, 2))"),
+    ("decimal_widest", "cast('99999999999999999999999999999999999999' as decimal(38, 0))"),
+    ("decimal_null", "cast(null as decimal(5, 2))"),
+    ("bigint_least", "cast('-9223372036854775808' as bigint)"),
+    ("bigint_greatest", "9223372036854775807"),
+    ("tinyint_least", "cast(-128 as tinyint)"),
+    ("smallint_greatest", "cast(32767 as smallint)"),
+    ("integer_least", "cast(-2147483648 as integer)"),
+    ("rank_unsigned", "row_number() over ()"),
+    ("double_plain", "cast(1 as double) / 3"),
+    ("double_nan", "cast('NaN' as double)"),
+    ("double_infinite", "cast('-inf' as double)"),
+    ("double_negative_zero", "cast('-0' as double)"),
+    ("real_plain", "cast(0.1 as real)"),
+    ("boolean_true", "true"),
+    ("boolean_null", "cast(null as boolean)"),
+    ("text_empty", "''"),
+    ("text_odd", "'quote '' line\\nü 漢字 🌱'"),
+    ("date_early", "date '0001-01-01'"),
+    ("date_late", "date '9999-12-31'"),
+    ("timestamp_zoneless", "timestamp '2024-03-31 02:30:00.123456'"),
+    ("timestamp_early", "timestamp '1582-10-14 23:59:59'"),
+    ("timestamp_zone", "timestamptz '2024-03-31 02:30:00.5+02:00'"),
+    ("timestamp_null", "cast(null as timestamptz)"),
+    ("binary_plain", "X'00ff10'"),
+    ("list_plain", "[1, null, 3]"),
+    ("list_empty", "cast([] as bigint[])"),
+    ("list_nested", "[[1.5], [], null]"),
+    ("struct_plain", "named_struct('a', 1, 'B c', 'x', 'n', cast(null as date))"),
+    ("list_of_structs", "[named_struct('at', timestamptz '2024-01-01 00:00:00Z', 'ok', true)]"),
+    ("map_plain", "map {'k': 1, 'l': null}"),
+];
+
+#[test]
+fn types_go_through_tables_exactly() {
+    let columns: Vec<String> = VALUES.iter().map(|(name, sql)| format!("{sql} as {name}")).collect();
+    let project = Project::new(&[
+        ("models/silver/first.sql", &format!("select\n    {}\n", columns.join(",\n    "))),
+        ("models/gold/second.sql", "select * from {{ ref('first') }}"),
+    ]);
+    project.ok(&["build"]);
+    // A second run replaces equal types by equal types.
+    project.ok(&["build"]);
+    let typed = |relation: &str| {
+        let values: Vec<String> = VALUES
+            .iter()
+            .map(|(name, _)| format!("select '{name}' as name, arrow_typeof({name}) as type from {relation}"))
+            .collect();
+        project.exact(&values.join(" union all "))
+    };
+    assert_eq!(project.exact("select * from silver.first"), project.exact("select * from gold.second"));
+    assert_eq!(typed("silver.first"), typed("gold.second"));
+    assert_snapshot!(project.exact("select * from gold.second").replace(",\"", ",\n\""), @"");
+    assert_snapshot!(typed("gold.second").replace("{\"name\":", "").replace("\"type\":", " "), @"");
+    assert_eq!(project.rows("select cast(double_negative_zero as varchar) from gold.second"), ["-0.0"]);
+}
+
+#[test]
+fn types_of_empty_results_are_kept() {
+    let project = Project::new(&[
+        (
+            "models/silver/none.sql",
+            "select 1 as id, 1.50 as price, timestamptz '2024-01-01 00:00:00Z' as at, [1] as list where false",
+        ),
+        ("models/gold/still_none.sql", "select *, id + 1 as next from {{ ref('none') }}"),
+    ]);
+    project.ok(&["build"]);
+    project.ok(&["build"]);
+    assert!(project.query("select * from gold.still_none").is_empty());
+    assert_snapshot!(project.text("select column_name, data_type from information_schema.columns where table_name = 'still_none' order by ordinal_position"), @"");
+}
+
+#[test]
+fn types_that_cannot_be_stored_are_refused_all_at_once() {
+    let project = Project::new(&[
+        ("models/silver/spans.sql", "select 1 as id, interval '1 day' as span, [time '10:00:00'] as times"),
+        ("models/silver/nameless.sql", "select 1 as \"\", 2 as id, 3 as \"ID\""),
+        ("models/gold/child.sql", "select * from {{ ref('spans') }}"),
+    ]);
+    let refused = project.run(&["build"]);
+    assert_ne!(refused.code, Some(0));
+    assert_snapshot!(project.complaints(&refused), @"");
+    assert!(project.entries("dev").is_empty());
+    // A view stores nothing, so it may have any type.
+    project.write("models/silver/spans.sql", "{{ config(materialized='view') }} select interval '1 day' as span");
+    project
+        .write("models/gold/child.sql", "select timestamp '2024-01-01 00:00:00' + span as at from {{ ref('spans') }}");
+    project.remove("models/silver/nameless.sql");
+    project.ok(&["build"]);
+    assert_eq!(project.rows("select * from gold.child"), ["2024-01-02T00:00:00"]);
+}
+
+#[test]
+fn types_do_not_inherit_not_null_from_a_query() {
+    let project = Project::new(&[
+        ("models/silver/log.sql", "{{ config(materialized='incremental') }} select 1 as id, 'a' as name"),
+        ("models/gold/child.sql", "select id, name from {{ ref('log') }}"),
+    ]);
+    project.ok(&["build"]);
+    project.write(
+        "models/silver/log.sql",
+        "{{ config(materialized='incremental') }} select cast(null as bigint) as id, cast(null as varchar) as name",
+    );
+    project.ok(&["build"]);
+    assert_eq!(project.rows("select id, name from gold.child order by id nulls last"), ["1|a", "null|null"]);
+    let log = project.read("warehouse/silver/log/_delta_log/00000000000000000000.json");
+    assert!(!log.contains("\\\"nullable\\\":false"), "{log}");
+}
+
+#[test]
+fn types_of_literals_are_exact_in_filters_and_sums() {
+    let project = Project::new(&[
+        ("seeds/prices.csv", "id,price\n1,0.10\n2,0.20\n3,0.30\n"),
+        ("seeds/prices.yml", "seeds: [{name: prices, config: {column_types: {price: 'decimal(18,2)'}}}]"),
+        (
+            "models/gold/sums.sql",
+            "select sum(price) as sum, sum(price) = 0.6 as equal, sum(price) * 1.1 as more from {{ ref('prices') }}",
+        ),
+        ("models/gold/cheap.sql", "select id from {{ ref('prices') }} where price <= 0.2"),
+    ]);
+    project.ok(&["build"]);
+    assert_eq!(project.exact("select * from gold.sums"), "{\"sum\":0.60,\"equal\":true,\"more\":0.660}");
+    assert_eq!(project.rows("select count(*) from gold.cheap"), ["2"]);
+}
