@@ -13,6 +13,7 @@ use datafusion::catalog::{
 };
 use datafusion::common::Result as EngineResult;
 use datafusion::common::config::Dialect;
+use datafusion::datasource::TableType;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
@@ -68,6 +69,11 @@ pub trait RelationSource: Send + Sync + fmt::Debug + 'static {
 
     /// Whether a relation exists, without opening it.
     fn exists(&self, key: &RelationKey) -> bool;
+
+    /// Whether a relation is a table or a view, without opening it: its files may be gone or far away.
+    fn table_type(&self, key: &RelationKey) -> Option<TableType> {
+        self.exists(key).then_some(TableType::Base)
+    }
 }
 
 /// The query engine of one invocation.
@@ -299,6 +305,10 @@ impl SchemaProvider for DatabaseSchema {
 
     async fn table(&self, name: &str) -> EngineResult<Option<Arc<dyn TableProvider>>> {
         self.relations.table(&RelationKey::new(&self.name, name)).await
+    }
+
+    async fn table_type(&self, name: &str) -> EngineResult<Option<TableType>> {
+        Ok(self.relations.table_type(&RelationKey::new(&self.name, name)))
     }
 
     fn table_exist(&self, name: &str) -> bool {

@@ -55,6 +55,21 @@ pub enum TypeError {
     Several(Vec<TypeError>),
 }
 
+impl TypeError {
+    /// The single problems.
+    pub fn each(&self) -> &[Self] {
+        match self {
+            Self::Several(errors) => errors,
+            one => std::slice::from_ref(one),
+        }
+    }
+
+    /// Whether it is about a type, and not about names.
+    pub fn is_about_type(&self) -> bool {
+        matches!(self, Self::Unknown { .. } | Self::NotStorable { .. })
+    }
+}
+
 /// The Arrow type of a SQL type name such as `varchar`, `decimal(18,2)`, `integer[]`, `struct(a integer, b date)` or
 /// `map(varchar, double)`, as the warehouse stores it: timestamps in microseconds, zones as UTC, signed integers.
 pub fn data_type_of(sql_type: &str) -> Result<DataType, TypeError> {

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{DataFusionError, Result as EngineResult};
 use datafusion::datasource::empty::EmptyTable;
-use datafusion::datasource::{MemTable, ViewTable};
+use datafusion::datasource::{MemTable, TableType, ViewTable};
 use datafusion::logical_expr::LogicalPlan;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -239,6 +239,10 @@ impl RelationSource for WarehouseView {
     fn exists(&self, key: &RelationKey) -> bool {
         self.kind(key).is_some()
     }
+
+    fn table_type(&self, key: &RelationKey) -> Option<TableType> {
+        self.kind(key).map(|kind| if kind == RelationKind::View { TableType::View } else { TableType::Base })
+    }
 }
 
 /// Another source of relations with some scratch relations in front: the inputs of one step.
@@ -276,6 +280,10 @@ impl RelationSource for Overlay {
 
     fn exists(&self, key: &RelationKey) -> bool {
         self.scratch.read().unwrap_or_else(PoisonError::into_inner).contains_key(key) || self.below.exists(key)
+    }
+
+    fn table_type(&self, key: &RelationKey) -> Option<TableType> {
+        self.below.table_type(key)
     }
 }
 

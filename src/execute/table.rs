@@ -241,17 +241,18 @@ async fn combine(
         }
         let survivors = count(writer, &survivors_sql).await?;
         let combined = writer.write_made(&combination.combined(&columns, update), &table.schema).await?;
-        writer.discard(&batch).await;
         let matched = touched_rows - survivors.min(touched_rows);
-        let inserted = (rows(&combined) + matched).saturating_sub(touched_rows);
-        let deleted = touched_rows.saturating_sub(rows(&combined));
+        let deleted = deleted_rows(writer, combination, &columns, &touched).await?.min(matched);
+        let inserted = (rows(&combined) + deleted).saturating_sub(touched_rows);
+        writer.discard(&batch).await;
         files.extend(combined);
-        return Ok(Changed { files, inserted, updated: matched - deleted.min(matched), deleted });
+        return Ok(Changed { files, inserted, updated: matched - deleted, deleted });
     }
     let survivors =
         if touched.is_empty() { Vec::new() } else { writer.write_made(&survivors_sql, &table.schema).await? };
     let matched = touched_rows - rows(&survivors).min(touched_rows);
     files.extend(survivors);
+    let gone = deleted_rows(writer, combination, &columns, &touched).await?.min(matched);
     let inserts = if combination.inserts_whole_batch() {
         batch
     } else {
@@ -262,8 +263,21 @@ async fn combine(
     let arrived = rows(&inserts);
     files.extend(inserts);
     // What was matched and came again is an update; what was matched and did not come again is gone.
-    let updated = matched.min(arrived);
+    let updated = (matched - gone).min(arrived);
     Ok(Changed { files, inserted: arrived - updated, updated, deleted: matched - updated })
+}
+
+/// How many rows of the touched files go because the batch says so, for the report.
+async fn deleted_rows(
+    writer: &Writer<'_>,
+    combination: &Combination,
+    columns: &[String],
+    touched: &[usize],
+) -> Result<u64, Failure> {
+    match combination.deletions(columns) {
+        Some(sql) if !touched.is_empty() => count(writer, &sql).await,
+        _ => Ok(0),
+    }
 }
 
 async fn count(writer: &Writer<'_>, sql: &str) -> Result<u64, Failure> {

@@ -350,11 +350,9 @@ impl Reader<'_> {
                 _ => arguments.push((key, value)),
             }
         }
-        for reserved in ["model", "column_name"] {
-            if let Some((key, _)) = arguments.iter().find(|(key, _)| key.value == reserved && reserved == "model") {
-                let message = format!("{owner} sets the argument `{reserved}`, which karat sets itself");
-                self.diagnostics.push(Diagnostic::error("reserved-argument", message).at(key.location.clone(), ""));
-            }
+        if let Some((key, _)) = arguments.iter().find(|(key, _)| key.value == "model") {
+            let message = format!("{owner} sets the argument `model`, which karat sets itself");
+            self.diagnostics.push(Diagnostic::error("reserved-argument", message).at(key.location.clone(), ""));
         }
         TestProperties { test, arguments, config, custom_name, description }
     }

@@ -96,16 +96,16 @@ impl<'a> Builder<'a> {
         YamlRenderer::new(Arc::clone(&self.templates), Arc::clone(&self.shared), package)
     }
 
-    /// Renders the Jinja of a YAML text, such as a source's schema.
-    pub fn rendered(&mut self, package: &str, text: &Spanned<String>) -> Spanned<String> {
+    /// Renders the Jinja of a YAML text, such as a source's schema; `None` if that fails, which is reported.
+    pub fn rendered(&mut self, package: &str, text: &Spanned<String>) -> Option<Spanned<String>> {
         if !crate::files::has_jinja(&text.value) {
-            return text.clone();
+            return Some(text.clone());
         }
         match self.renderer(package).text(&text.value, &text.location) {
-            Ok(value) => Spanned::new(value, text.location.clone()),
+            Ok(value) => Some(Spanned::new(value, text.location.clone())),
             Err(diagnostic) => {
                 self.diagnostics.push(*diagnostic);
-                text.clone()
+                None
             }
         }
     }

@@ -203,7 +203,12 @@ pub fn test_kwargs(manifest: &Manifest, node: &Node) -> IndexMap<String, Json> {
         Some((subject, None)) => format!("ref('{}')", subject.name),
         None => String::new(),
     };
-    kwargs_of(call, test.column_name.as_deref(), &target)
+    let column_name = test.column_name.as_deref().map(|name| {
+        let quoted =
+            subject.and_then(|subject| subject.columns.get(name)).is_some_and(|column| column.quote == Some(true));
+        if quoted { quote(name) } else { name.to_owned() }
+    });
+    kwargs_of(call, column_name.as_deref(), &target)
 }
 
 fn kwargs_of(call: &GenericTestCall, column_name: Option<&str>, target: &str) -> IndexMap<String, Json> {

@@ -159,6 +159,10 @@ impl<'a> Builder<'a> {
                             .at(relation.location, "")
                             .with_hint("write `ref('model')` or `source('source', 'table')`"),
                     );
+                    let key = (package.name().to_owned(), ResourceType::Snapshot, name);
+                    if let Some(patch) = self.patches.get_mut(&key) {
+                        patch.used = true;
+                    }
                     continue;
                 }
             };

@@ -54,14 +54,17 @@ impl<'a> Builder<'a> {
         let identifier = table.identifier.as_ref().unwrap_or(&table.name).clone();
         let identifier = self.rendered(name, &identifier);
         let external = ExternalProperties::merged(source.defaults.external.as_ref(), table.own.external.as_ref());
-        let names = TableNames {
-            source: &source.name.value,
-            name: &table.name.value,
-            schema: &schema.value,
-            identifier: &identifier.value,
-        };
-        let external = external.and_then(|external| self.external(name, &owner, &names, &external, table));
-        let relation = self.source_relation(&schema, &identifier, &owner);
+        let (mut relation, mut files) = (None, None);
+        if let (Some(schema), Some(identifier)) = (&schema, &identifier) {
+            let names = TableNames {
+                source: &source.name.value,
+                name: &table.name.value,
+                schema: &schema.value,
+                identifier: &identifier.value,
+            };
+            files = external.and_then(|external| self.external(name, &owner, &names, &external, table));
+            relation = self.source_relation(schema, identifier, &owner);
+        }
         self.check_source_database(name, source, &owner);
         let freshness: Option<Freshness> = match (&table.own.freshness, &source.defaults.freshness) {
             (FreshnessRule::Checked(own), _) => Some(own.clone()),
@@ -78,7 +81,7 @@ impl<'a> Builder<'a> {
             source_name: source.name.value.clone(),
             source_description,
             loader: source.loader.clone().unwrap_or_default(),
-            external,
+            external: files,
             loaded_at_field: own(|defaults| &defaults.loaded_at_field),
             loaded_at_query: own(|defaults| &defaults.loaded_at_query),
             freshness,
@@ -130,7 +133,7 @@ impl<'a> Builder<'a> {
 
     fn check_source_database(&mut self, package: &str, source: &SourceProperties, owner: &str) {
         let Some(database) = &source.database else { return };
-        let database = self.rendered(package, database);
+        let Some(database) = self.rendered(package, database) else { return };
         let target = self.names.target.database.clone();
         if !database.value.eq_ignore_ascii_case(target.as_str()) {
             let message = format!(
@@ -155,13 +158,13 @@ impl<'a> Builder<'a> {
             self.diagnostics.push(Diagnostic::error("missing-key", message).at(table.name.location.clone(), ""));
             return None;
         };
-        let rendered = self.rendered(package, written);
+        let rendered = self.rendered(package, written)?;
         let location = self.location(&rendered, owner, names)?;
         let format = self.format(&rendered, &location, owner, external)?;
         let mut options = IndexMap::new();
         for (key, value) in &external.options {
             let value = self.rendered(package, &Spanned::new(value.clone(), written.location.clone()));
-            options.insert(key.clone(), value.value);
+            options.insert(key.clone(), value?.value);
         }
         if format == FileFormat::Csv && location_stem(&location).to_ascii_lowercase().ends_with("tsv") {
             options.entry("delimiter".to_owned()).or_insert_with(|| "\t".to_owned());

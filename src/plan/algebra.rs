@@ -139,6 +139,18 @@ impl Combination {
         )
     }
 
+    /// The rows of the touched files that the batch removes for good; `None` if it cannot remove any.
+    pub fn deletions(&self, columns: &[String]) -> Option<String> {
+        self.delete_when.as_ref()?;
+        Some(format!(
+            "select 1 as gone from {} left semi join {} on {} and DBT_INTERNAL_SOURCE.{}",
+            self.destination(columns),
+            self.source(columns),
+            self.matching(),
+            quote(DELETED)
+        ))
+    }
+
     /// Whether the rows to insert are the batch as it is.
     pub fn inserts_whole_batch(&self) -> bool {
         self.delete_when.is_none() && self.update_columns.is_none()

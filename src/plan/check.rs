@@ -236,11 +236,18 @@ impl Check<'_> {
         if matches!(step.intent, Intent::Check(_)) {
             return;
         }
+        let stores = !matches!(step.intent, Intent::View | Intent::Nothing);
         let storable = match storage_schema(result) {
             Ok(schema) => schema,
+            // What stores nothing may have columns of any type, but not of any name.
+            Err(error) if !stores && error.each().iter().all(|error| error.is_about_type()) => Arc::clone(result),
             Err(error) => {
-                let diagnostic = Diagnostic::error("unstorable-type", format!("`{}`: {error}", node.display_name()));
-                return self.diagnostics.push(diagnostic.at_maybe(node.location.clone(), ""));
+                for error in error.each().iter().filter(|error| stores || !error.is_about_type()) {
+                    let diagnostic =
+                        Diagnostic::error("unstorable-type", format!("`{}`: {error}", node.display_name()));
+                    self.diagnostics.push(diagnostic.at_maybe(node.location.clone(), ""));
+                }
+                return;
             }
         };
         if let Some(problem) = contract_problem(node, &storable) {

@@ -155,7 +155,8 @@ impl SnapshotPlan {
                     .map(|column| {
                         let name = quote(column);
                         if stored.contains(column) {
-                            format!("s.{name} is distinct from o.{name}")
+                            // The parser would take a following `or` for a part of the right side.
+                            format!("(s.{name} is distinct from o.{name})")
                         } else {
                             // A column that the history does not have yet was null until now.
                             format!("s.{name} is not null")
@@ -239,8 +240,13 @@ impl SnapshotPlan {
     /// The versions that open: new keys, changed rows, keys that came back, and deletion records.
     pub fn openings(&self, columns: &[String], stored: &[String]) -> String {
         let version = "s.\"__karat_version\"";
+        let own = self.added_columns();
+        // Columns that the source has lost: new versions have no value there, a deletion record keeps the last one.
+        let lost: Vec<&String> =
+            stored.iter().filter(|column| !columns.contains(column) && !own.contains(column)).collect();
+        let nulls: String = lost.iter().map(|column| format!(", null as {}", quote(column))).collect();
         let mut sql = format!(
-            "select {}, {} from {} as s left join {} as o on {} where o.\"__karat_present\" is null or {} or {}",
+            "select {}{nulls}, {} from {} as s left join {} as o on {} where o.\"__karat_present\" is null or {} or {}",
             column_list("s", columns),
             self.opening("s", version, false),
             self.source(columns),
@@ -252,6 +258,7 @@ impl SnapshotPlan {
         if self.hard_deletes == HardDeletes::NewRecord {
             let kept: Vec<String> = columns
                 .iter()
+                .chain(lost)
                 .map(|column| {
                     let name = quote(column);
                     if stored.contains(column) { format!("o.{name}") } else { format!("null as {name}") }

@@ -8,7 +8,7 @@ use crate::base::diagnostic::Diagnostic;
 use crate::base::source::Location;
 use crate::template::RenderError;
 use crate::template::host::HostError;
-use crate::template::source_map::CallSite;
+use crate::template::source_map::{CallSite, CallStep};
 
 /// Why an evaluation leaves the statement that it is in.
 #[derive(Debug)]
@@ -72,12 +72,8 @@ impl Failure {
     #[must_use]
     pub fn without_outermost_call(mut self) -> Self {
         if let Some(place) = &mut self.place {
-            let mut sites = Vec::new();
-            let mut site = place.call.take();
-            while let Some(current) = site {
-                site = current.outer.clone();
-                sites.push(current);
-            }
+            let mut sites: Vec<Arc<CallSite>> =
+                std::iter::successors(place.call.take(), |site| site.outer.clone()).collect();
             sites.pop();
             for kept in sites.into_iter().rev() {
                 let CallSite { name, location, built_in, .. } = &*kept;
@@ -89,6 +85,7 @@ impl Failure {
     }
 
     /// The error of a rendering that failed so.
+    #[expect(clippy::unnecessary_box_returns, reason = "it is the error of results, and those are boxed")]
     pub fn into_error(self) -> Box<RenderError> {
         if self.not_ready {
             return Box::new(RenderError::NotReady(self.message));
@@ -110,21 +107,15 @@ impl FailurePlace {
         if !self.built_in && diagnostic.labels.is_empty() {
             diagnostic = diagnostic.at(self.location, "");
         }
-        let mut call = self.call;
-        while let Some(site) = call {
-            if site.built_in {
-                if !diagnostic.labels.is_empty() {
-                    diagnostic =
-                        diagnostic.with_note(format!("the built-in macro `{}` was called on the way", site.name));
+        for step in self.call.iter().flat_map(|call| call.steps()) {
+            diagnostic = match step {
+                CallStep::Call(label) if diagnostic.labels.is_empty() => {
+                    let message = label.message.replacen("macro ", "in the built-in macro ", 1);
+                    diagnostic.at(label.location, message.replacen(" called", ", called", 1))
                 }
-            } else {
-                let message = match diagnostic.labels.is_empty() {
-                    true => format!("in the built-in macro `{}`, called here", site.name),
-                    false => format!("macro `{}` called here", site.name),
-                };
-                diagnostic = diagnostic.at(site.location.clone(), message);
-            }
-            call = site.outer.clone();
+                CallStep::Call(label) => diagnostic.at(label.location, label.message),
+                CallStep::Note(note) => diagnostic.with_note(note),
+            };
         }
         diagnostic
     }

@@ -104,7 +104,7 @@ impl Library {
             let Statement::Macro(definition) = statement else { continue };
             let location = origin.location(tag_span(&file.file.text, definition.span));
             if let Some(materialization) = definition.name.strip_prefix("materialization_")
-                && file.file.text.get(location.range.clone()).is_some_and(|text| is_materialization(text))
+                && file.file.text.get(location.range.clone()).is_some_and(is_materialization)
             {
                 diagnostics.push(
                     Diagnostic::warning(

@@ -22,6 +22,45 @@ pub struct CallSite {
     pub outer: Option<Arc<Self>>,
 }
 
+/// A line of the story of a call.
+#[derive(Debug)]
+pub enum CallStep {
+    /// A call in a file of the user.
+    Call(Label),
+    /// Calls that are not shown one by one.
+    Note(String),
+}
+
+/// Most calls that are shown; of a longer way the innermost and the outermost are.
+const SHOWN_CALLS: usize = 6;
+
+impl CallSite {
+    /// The calls that led here, innermost first, without those in built-in macros and without repetitions.
+    pub fn steps(&self) -> Vec<CallStep> {
+        let mut labels: Vec<Label> = Vec::new();
+        let (mut total, mut site) = (0, Some(self));
+        while let Some(current) = site {
+            if !current.built_in {
+                total += 1;
+                if !labels.iter().any(|label| label.location == current.location) {
+                    let message = format!("macro `{}` called here", current.name);
+                    labels.push(Label { location: current.location.clone(), message });
+                }
+            }
+            site = current.outer.as_deref();
+        }
+        if labels.len() > SHOWN_CALLS {
+            labels.drain(SHOWN_CALLS / 2..labels.len() - SHOWN_CALLS / 2);
+        }
+        let hidden = total - labels.len();
+        let mut steps: Vec<CallStep> = labels.into_iter().map(CallStep::Call).collect();
+        if hidden > 0 {
+            steps.push(CallStep::Note(format!("{hidden} more calls of macros are not shown")));
+        }
+        steps
+    }
+}
+
 /// Where a piece of rendered text comes from.
 #[derive(Debug, Clone)]
 pub struct Place {
@@ -86,19 +125,13 @@ impl SourceMap {
             span.end = segment.span.end;
         }
         let mut calls = Vec::new();
-        let mut call = segment.call.as_ref();
         let mut location = (!segment.origin.built_in).then(|| segment.origin.location(span));
-        while let Some(site) = call {
-            if !site.built_in {
-                match &location {
-                    None => location = Some(site.location.clone()),
-                    Some(_) => {
-                        let message = format!("macro `{}` called here", site.name);
-                        calls.push(Label { location: site.location.clone(), message });
-                    }
-                }
+        for step in segment.call.iter().flat_map(|call| call.steps()) {
+            match step {
+                CallStep::Call(label) if location.is_none() => location = Some(label.location),
+                CallStep::Call(label) => calls.push(label),
+                CallStep::Note(_) => {}
             }
-            call = site.outer.as_ref();
         }
         Some(Place { location: location?, calls })
     }

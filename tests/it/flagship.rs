@@ -104,21 +104,35 @@ fn build(project: &Project, now: &str) {
     project.ok(&["build", "--now", now, "--vars", VARS]);
 }
 
-/// The rows of every table and view of silver and gold, sorted, by relation.
+/// The rows of a query.
+fn rows(project: &Project, sql: &str) -> Vec<String> {
+    lines(&project.query_with(sql, &["--vars", VARS]))
+}
+
+/// The rows of every table and view of silver and gold as sorted texts, by relation.
 fn content(project: &Project) -> BTreeMap<String, Vec<String>> {
-    let relations = project.rows(
-        "select table_schema || '.' || table_name from information_schema.tables \
-         where table_schema in ('silver', 'gold') order by 1",
-    );
-    assert!(relations.len() >= 20, "{relations:?}");
-    relations
-        .into_iter()
-        .map(|relation| {
-            let mut rows = lines(&project.query_with(&format!("select * from {relation}"), &["--vars", VARS]));
-            rows.sort();
-            (relation, rows)
-        })
-        .collect()
+    let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let described = "select table_schema || '.' || table_name, column_name from information_schema.columns \
+                     where table_schema in ('silver', 'gold') order by 1, ordinal_position";
+    for line in rows(project, described) {
+        let (relation, column) = line.split_once('|').unwrap();
+        let text = format!("coalesce(cast({column} as varchar), 'null')");
+        columns.entry(relation.to_owned()).or_default().push(text);
+    }
+    assert!(columns.len() >= 17, "{:?}", columns.keys());
+    let select = |(relation, columns): (&String, &Vec<String>)| {
+        format!("select '{relation}' as relation, concat_ws('|', {}) as row from {relation}", columns.join(", "))
+    };
+    let all: Vec<String> = columns.iter().map(select).collect();
+    let mut content: BTreeMap<String, Vec<String>> = columns.keys().map(|name| (name.clone(), Vec::new())).collect();
+    for line in rows(project, &all.join(" union all ")) {
+        let (relation, row) = line.split_once('|').unwrap();
+        content.get_mut(relation).unwrap().push(row.to_owned());
+    }
+    for rows in content.values_mut() {
+        rows.sort();
+    }
+    content
 }
 
 #[test]
@@ -148,7 +162,7 @@ fn flagship_takes_in_a_batch_as_a_rebuild_would() {
     // What the batch says is there.
     let (late, gone) = (value(&project, "orders", 3, "order_id"), value(&project, "users", 2, "user_id"));
     let status = value(&project, "orders", 3, "status");
-    let one = |sql: &str| lines(&project.query_with(sql, &["--vars", VARS]));
+    let one = |sql: &str| rows(&project, sql);
     assert_eq!(one(&format!("select status from silver.stg_orders where order_id = '{late}'")), [status]);
     assert_eq!(one(&format!("select count(*) from silver.stg_users where user_id = '{gone}'")), ["0"]);
     assert_eq!(one("select count(*) from gold.fct_orders_products where order_id = '00000000feedbeef'"), ["2"]);

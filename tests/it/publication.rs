@@ -1,7 +1,6 @@
 //! What readers see and when: a run is published as one, what fails a test is not, and no crash shows a half.
 
 #![expect(clippy::disallowed_methods, reason = "writes a lock, measures a build")]
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -172,7 +171,7 @@ fn publication_goes_on_beside_a_model_that_fails() {
     let statuses = project.statuses();
     assert_eq!((statuses["items"].as_str(), statuses["totals"].as_str()), ("error", "skipped"));
     assert_eq!(project.commits("silver/items"), [0]);
-    assert_eq!(project.rows("select * from gold.totals"), ["2|5.50"]);
+    assert_eq!(project.rows("select * from gold.totals"), ["2|5.5"]);
     assert_eq!(project.rows("select * from gold.headcount"), ["2"]);
 }
 
@@ -268,7 +267,11 @@ fn publication_waits_politely_for_the_holder_of_the_lock() {
     let lock = fs::File::options().read(true).write(true).open(&path).unwrap();
     lock.lock().unwrap();
     let refused = project.run(&["build", "--lock-timeout", "0s"]).expect_code(3);
-    assert_snapshot!(project.redacted(&refused.stderr), @"");
+    assert_snapshot!(project.redacted(&refused.stderr), @"
+    error[locked]: the environment `dev` is in use by `karat build` (process 4711 on elsewhere, since <time>); waited <duration>
+     |
+     = hint: wait longer with `--lock-timeout 10m`, or use another target
+    ");
     assert_eq!(project.entries("dev"), [1]);
     // Readers need no lock.
     project.ok(&["show", "--inline", "select 1 as one"]);

@@ -89,7 +89,13 @@ snapshots:
         "select id, name, price, updated_at, dbt_updated_at, dbt_valid_from, dbt_valid_to from snapshots.items_snapshot \
          order by id, dbt_valid_from",
     );
-    assert_snapshot!(found, @"");
+    assert_snapshot!(found, @r"
+    1|a|1.0|d01|d01|d01|d05
+    1|a3|1.5|d05|d05|d05|null
+    2|b|2.0|d01|d01|d01|null
+    3|c|3.0|d01|d01|d01|null
+    4|d|4.0|d04|d04|d04|null
+    ");
     let found = rows(
         &project,
         "select count(*) as n, count(distinct dbt_scd_id) as d, min(length(dbt_scd_id)) as l from snapshots.items_snapshot",
@@ -132,10 +138,32 @@ fn a_vanished_key_is_kept_closed_or_recorded() {
             ),
         )
     };
-    assert_snapshot!(history("kept", ""), @"");
-    assert_snapshot!(history("closed", ""), @"");
-    assert_snapshot!(history("recorded", ", dbt_is_deleted"), @"");
-    assert_snapshot!(history("recorded_by_value", ", dbt_is_deleted"), @"");
+    assert_snapshot!(history("kept", ""), @r"
+    1|a|1.0|d01|null
+    2|b|null|d01|d13
+    2|b2|null|d13|null
+    3|c|3.0|d13|null
+    ");
+    assert_snapshot!(history("closed", ""), @r"
+    1|a|1.0|d01|null
+    2|b|null|d01|d11
+    2|b2|null|d13|null
+    3|c|3.0|d13|null
+    ");
+    assert_snapshot!(history("recorded", ", dbt_is_deleted"), @r"
+    1|a|1.0|d01|null|False
+    2|b|null|d01|d11|False
+    2|b|null|d11|d13|True
+    2|b2|null|d13|null|False
+    3|c|3.0|d13|null|False
+    ");
+    assert_snapshot!(history("recorded_by_value", ", dbt_is_deleted"), @r"
+    1|a|1.0|d10|null|False
+    2|b|null|d10|d11|False
+    2|b|null|d11|d14|True
+    2|b2|null|d14|null|False
+    3|c|3.0|d14|null|False
+    ");
 }
 
 #[test]
@@ -181,11 +209,40 @@ snapshots:
             ),
         )
     };
-    assert_snapshot!(history("by_name"), @"");
-    assert_snapshot!(history("by_all"), @"");
-    assert_snapshot!(history("by_change_time"), @"");
-    assert_snapshot!(history("by_two_keys"), @"");
-    assert_snapshot!(history("by_expression"), @"");
+    assert_snapshot!(history("by_name"), @r"
+    1|a|1.0|d01|d10|d10|null
+    2|none|2.0|d01|d10|d10|d11
+    2|b|2.0|d01|d11|d11|null
+    3|c|null|d01|d10|d10|null
+    ");
+    assert_snapshot!(history("by_all"), @r"
+    1|a|1.0|d01|d10|d10|d11
+    1|a|1.1|d01|d11|d11|null
+    2|null|2.0|d01|d10|d10|d11
+    2|b|2.0|d01|d11|d11|null
+    3|c|null|d01|d10|d10|d11
+    3|c|null|d03|d11|d11|null
+    ");
+    assert_snapshot!(history("by_change_time"), @r"
+    1|a|1.0|d01|d01|d01|null
+    2|b|2.0|d01|d01|d01|null
+    2|none|2.0|d01|d01|d01|d01
+    3|c|null|d01|d01|d01|null
+    ");
+    assert_snapshot!(history("by_two_keys"), @r"
+    1|a|1.0|d01|d10|d10|d11
+    1|a|1.1|d01|d11|d11|null
+    2|none|2.0|d01|d10|d10|null
+    2|b|2.0|d01|d11|d11|null
+    3|c|null|d01|d10|d10|null
+    ");
+    assert_snapshot!(history("by_expression"), @r"
+    1|a|1.0|d01|d10|d10|d11
+    1|a|1.1|d01|d11|d11|null
+    2|none|2.0|d01|d10|d10|null
+    2|b|2.0|d01|d11|d11|null
+    3|c|null|d01|d10|d10|null
+    ");
 }
 
 #[test]
@@ -200,7 +257,7 @@ snapshots:
       unique_key: id
       updated_at: updated_at
       hard_deletes: new_record
-      dbt_valid_to_current: \"to_timestamp('9999-12-31T00:00:00Z')\"
+      dbt_valid_to_current: to_date('9999-12-31')
       snapshot_meta_column_names:
         dbt_valid_from: valid_from
         dbt_valid_to: valid_to
@@ -258,13 +315,26 @@ fn the_block_form_and_every_kind_of_parent() {
     on_day(&project, 11, "build").expect_code(0);
     let history = |sql: &str| rows(&project, sql);
     assert_snapshot!(
-        history("select id, name, dbt_valid_from, dbt_valid_to from snapshots.of_a_model order by dbt_valid_from"), @"");
+        history("select id, name, dbt_valid_from, dbt_valid_to from snapshots.of_a_model order by dbt_valid_from"), @r"
+    1|a|d10|d11
+    1|a2|d11|null
+    ");
     assert_snapshot!(
-        history("select code, color, dbt_valid_from, dbt_valid_to from history.of_a_seed order by code"), @"");
+        history("select code, color, dbt_valid_from, dbt_valid_to from history.of_a_seed order by code"), @r"
+    1|red|d10|null
+    2|blue|d10|null
+    ");
     assert_snapshot!(
-        history("select id, name, dbt_valid_from, dbt_valid_to from main_kept.renamed order by id, dbt_valid_from"), @"");
+        history("select id, name, dbt_valid_from, dbt_valid_to from main_kept.renamed order by id, dbt_valid_from"), @r"
+    1|a|d01|d05
+    1|a2|d05|null
+    20|b|d01|null
+    ");
     assert_snapshot!(
-        history("select id, name, seen_from, seen_to from snapshots.of_a_snapshot order by name, seen_from"), @"");
+        history("select id, name, seen_from, seen_to from snapshots.of_a_snapshot order by name, seen_from"), @r"
+    1|a|d10|null
+    1|a2|d11|null
+    ");
 }
 
 #[test]
@@ -290,14 +360,14 @@ snapshots:
     };
     build(10);
     // A new column: rows for which it is null have not changed.
-    view("id, name, case when id = 1 then price end as price");
+    view("id, name, case when id <> 2 then price end as price");
     build(11);
     // A column is gone: those that are left are compared; what vanishes keeps the values that are known.
     items(&project, &["1,a,1.00,01", "2,b2,2.00,01"]);
     view("id, name");
     build(12);
     // It is back.
-    view("id, name, case when id = 1 then price end as price");
+    view("id, name, case when id <> 2 then price end as price");
     items(&project, &["1,a,1.00,01", "2,b2,2.00,01", "3,c,3.00,01"]);
     build(13);
     let found = rows(
@@ -334,7 +404,15 @@ snapshots:
         "select id, item, names, by_name, dbt_valid_from, dbt_valid_to, dbt_is_deleted from snapshots.history \
          order by id, dbt_valid_from",
     );
-    assert_snapshot!(found, @"");
+    assert_snapshot!(found, @r#"
+    1|{"name":"a","price":1.0}|["a","x"]|{"k":"a"}|d10|d12|False
+    1|{"name":"a2","price":1.0}|["a2","x"]|{"k":"a2"}|d12|d13|False
+    1|{"name":"a2","price":1.0}|["a2","x"]|{"k":"a2"}|d13|null|True
+    2|{"name":"b","price":null}|["b","x"]|{"k":"b"}|d10|d11|False
+    2|{"name":"b","price":null}|["b","x"]|{"k":"b"}|d11|d12|True
+    2|{"name":"b","price":null}|["b","x"]|{"k":"b"}|d12|d13|False
+    2|{"name":"b","price":null}|["b","x"]|{"k":"b"}|d13|null|True
+    "#);
 }
 
 /// A source that cannot be right is refused: the run fails, and readers see the history as it was.
@@ -357,10 +435,47 @@ snapshots:
     on_day(&project, 10, "build").expect_code(0);
     let before = history();
 
-    assert_snapshot!(refused(&["1,a,1.00,02", "1,a,1.50,03", "2,b,2.00,01", "2,b,2.00,01", "1,b,1.00,01"]), @"");
-    assert_snapshot!(refused(&["1,a,1.00,02", ",b,2.00,01", "2,,2.00,01"]), @"");
-    assert_snapshot!(refused(&["1,a,1.00,02", "2,b,2.00,"]), @"");
-    assert_snapshot!(refused(&[]), @"");
+    assert_snapshot!(refused(&["1,a,1.00,02", "1,a,1.50,03", "2,b,2.00,01", "2,b,2.00,01", "1,b,1.00,01"]), @r"
+    error[duplicate-key]: the query of `snapshots.history` gives several rows with the same `unique_key`
+     --> snapshots/snapshots.yml:3:11
+      |
+    3 |   - name: history
+      |           ^^^^^^^
+      |
+      = note: id = 1, name = a: 2 rows
+      = note: id = 2, name = b: 2 rows
+      = hint: make the key unique in the query, for example with `qualify row_number() over (partition by ...) = 1`
+    ");
+    assert_snapshot!(refused(&["1,a,1.00,02", ",b,2.00,01", "2,,2.00,01"]), @r"
+    error[null-key]: the source of the snapshot `history` has rows without a key or without a time of change
+     --> snapshots/snapshots.yml:3:11
+      |
+    3 |   - name: history
+      |           ^^^^^^^
+      |
+      = note: id = null, name = b
+      = note: id = 2, name = null
+      = hint: a version needs a key and a time; leave such rows out in the snapshot's query
+    ");
+    assert_snapshot!(refused(&["1,a,1.00,02", "2,b,2.00,"]), @r"
+    error[null-key]: the source of the snapshot `history` has rows without a key or without a time of change
+     --> snapshots/snapshots.yml:3:11
+      |
+    3 |   - name: history
+      |           ^^^^^^^
+      |
+      = note: id = 2, name = b
+      = hint: a version needs a key and a time; leave such rows out in the snapshot's query
+    ");
+    assert_snapshot!(refused(&[]), @r"
+    error[mass-deletion]: the snapshot `history` would close 2 of 2 current rows because their keys are gone; the source has 0 rows
+     --> snapshots/snapshots.yml:3:11
+      |
+    3 |   - name: history
+      |           ^^^^^^^
+      |
+      = hint: if this is intended, set the config `max_delete_fraction: 1.0` (a share of the current rows) for this run
+    ");
     assert_eq!(history(), before);
 
     // A share that is allowed, one that is not, and all.
@@ -372,14 +487,25 @@ snapshots:
         project.write("snapshots/snapshots.yml", &text);
     };
     allow("0.4");
-    assert_snapshot!(refused(&["1,a,1.00,01"]), @"");
+    assert_snapshot!(refused(&["1,a,1.00,01"]), @r"
+    error[mass-deletion]: the snapshot `history` would close 1 of 2 current rows because their keys are gone; the source has 1 rows
+     --> snapshots/snapshots.yml:2:11
+      |
+    2 |   - name: history
+      |           ^^^^^^^
+      |
+      = hint: if this is intended, set the config `max_delete_fraction: 1.0` (a share of the current rows) for this run
+    ");
     assert_eq!(history(), before);
     allow("0.5");
     snapshot_on(&project, 21);
     allow("1.0");
     items(&project, &[]);
     snapshot_on(&project, 22);
-    assert_snapshot!(history(), @"");
+    assert_snapshot!(history(), @r"
+    1|a|d01|d22
+    2|b|d01|d21
+    ");
 }
 
 /// With `hard_deletes: ignore` an empty source closes nothing, so there is nothing to refuse.
@@ -428,7 +554,20 @@ snapshots:
     let run = project.run(&["parse"]).expect_code(2);
     let errors: Vec<&str> =
         run.stderr.lines().filter(|line| line.starts_with("error[") || line.contains("-->")).collect();
-    assert_snapshot!(errors.join("\n"), @"");
+    assert_snapshot!(errors.join("\n"), @r"
+    error[bad-value]: `strategy` can't be `chekc`
+      --> snapshots/snapshots.yml:17:24
+    error[bad-value]: `hard_deletes` can't be `invalid`
+      --> snapshots/snapshots.yml:17:61
+    error[missing-config]: snapshot `no_columns` has no `check_cols`, which a snapshot needs
+      --> snapshots/snapshots.yml:12:11
+    error[missing-config]: snapshot `no_key` has no `unique_key`, which a snapshot needs
+     --> snapshots/snapshots.yml:6:11
+    error[missing-config]: snapshot `no_strategy` has no `strategy`, which a snapshot needs
+     --> snapshots/snapshots.yml:3:11
+    error[missing-config]: snapshot `no_time` has no `updated_at`, which a snapshot needs
+     --> snapshots/snapshots.yml:9:11
+    ");
 }
 
 #[test]
@@ -449,8 +588,8 @@ snapshots:
     items(&project, &["1,a,-1.00,02"]);
     on_day(&project, 11, "build").expect_code(1);
     let history = || rows(&project, "select price, dbt_valid_from, dbt_valid_to from snapshots.history order by 2");
-    assert_eq!(history(), "1.00|d10|null");
+    assert_eq!(history(), "1.0|d10|null");
     // `snapshot` publishes without tests, as dbt does.
     snapshot_on(&project, 12);
-    assert_eq!(history(), "1.00|d10|d12\n-1.00|d12|null");
+    assert_eq!(history(), "1.0|d10|d12\n-1.0|d12|null");
 }

@@ -234,7 +234,8 @@ impl Project {
         let folder = self.path("");
         let mut text = text.replace(folder.to_str().unwrap().trim_end_matches('/'), "<project>");
         for (pattern, replacement) in [
-            (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z ?", ""),
+            (r"(?m)^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", ""),
+            (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<time>"),
             (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<id>"),
             (r" *\b\d+(\.\d+)? ?(ms|s|min)\b", " <duration>"),
         ] {

@@ -1,12 +1,14 @@
 //! Spellings of other dialects that the parser accepts and the planner does not, rewritten in the parsed statement: bare
 //! date parts, `within group` and `separator` of aggregates over text, `mode() within group`, and `localtimestamp`
-//! without parentheses.
+//! without parentheses. Timestamps without a precision get that of the warehouse, microseconds: the planner's own
+//! nanoseconds end in the year 2262.
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList, FunctionArguments,
-    Ident, ObjectName, ObjectNamePart, Value, VisitMut, visit_expressions_mut,
+    ArrayElemTypeDef, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart, TimezoneInfo, Value, VisitMut,
+    visit_expressions_mut,
 };
 
 use super::dates::Part;
@@ -19,10 +21,29 @@ pub fn adapt<V: VisitMut>(node: &mut V) {
         match expr {
             Expr::Function(function) => adapt_function(function),
             Expr::Identifier(name) if is_word(name, "localtimestamp") => *expr = call(name.clone()),
+            Expr::Cast { data_type, .. } => in_microseconds(data_type),
+            Expr::TypedString(typed) => in_microseconds(&mut typed.data_type),
             _ => {}
         }
         ControlFlow::Continue(())
     });
+}
+
+/// Gives a timestamp type without a precision that of the warehouse.
+fn in_microseconds(data_type: &mut DataType) {
+    const DIGITS: Option<u64> = Some(6);
+    match data_type {
+        DataType::Timestamp(precision @ None, _) => *precision = DIGITS,
+        DataType::Datetime(None) | DataType::TimestampNtz(None) => {
+            *data_type = DataType::Timestamp(DIGITS, TimezoneInfo::None)
+        }
+        DataType::Array(
+            ArrayElemTypeDef::AngleBracket(item)
+            | ArrayElemTypeDef::SquareBracket(item, _)
+            | ArrayElemTypeDef::Parenthesis(item),
+        ) => in_microseconds(item),
+        _ => {}
+    }
 }
 
 fn is_word(name: &Ident, word: &str) -> bool {

@@ -64,7 +64,7 @@ impl Arguments {
         let mut values: Vec<Value> = first.into_iter().chain(self.positional).collect();
         if !self.keyword.is_empty() {
             let pairs = self.keyword.iter().map(|(name, value)| (name.to_string(), value.clone()));
-            values.push(Value::from(Kwargs::from_iter(pairs)));
+            values.push(Value::from(pairs.collect::<Kwargs>()));
         }
         values
     }
@@ -72,12 +72,11 @@ impl Arguments {
 
 /// The text of an argument that must be one.
 pub fn text_argument(function: &str, name: &str, value: &Value) -> Eval<String> {
-    match value.as_str() {
-        Some(text) => Ok(text.to_owned()),
-        None => {
-            let kind = crate::template::values::type_name(value);
-            fail(format!("`{function}` needs a text as its argument `{name}`, not a {kind}"))
-        }
+    if let Some(text) = value.as_str() {
+        Ok(text.to_owned())
+    } else {
+        let kind = crate::template::values::a_type(value);
+        fail(format!("`{function}` needs a text as its argument `{name}`, not {kind}"))
     }
 }
 

@@ -182,17 +182,16 @@ impl Interpreter<'_> {
                 }
                 Argument::Splat(expression) => {
                     let value = self.evaluate(expression)?;
-                    match values::items_of(&value) {
-                        Some(items) => evaluated.positional.extend(items),
-                        None => {
-                            let message = format!("`*` needs a list, not {}", self.describe(&value, expression.span));
-                            return Err(self.placed(Failure::new("jinja-error", message).into(), expression.span));
-                        }
+                    if let Some(items) = values::items_of(&value) {
+                        evaluated.positional.extend(items)
+                    } else {
+                        let message = format!("`*` needs a list, not {}", self.describe(&value, expression.span));
+                        return Err(self.placed(Failure::new("jinja-error", message).into(), expression.span));
                     }
                 }
                 Argument::KeywordSplat(expression) => {
                     let value = self.evaluate(expression)?;
-                    let pairs = value.as_object().and_then(|object| object.try_iter_pairs());
+                    let pairs = value.as_object().and_then(minijinja::value::DynObject::try_iter_pairs);
                     let Some(pairs) = pairs.filter(|_| value.kind() == ValueKind::Map) else {
                         let message = format!("`**` needs a dict, not {}", self.describe(&value, expression.span));
                         return Err(self.placed(Failure::new("jinja-error", message).into(), expression.span));

@@ -218,9 +218,9 @@ impl<'t> Interpreter<'t> {
     }
 
     fn statement(&mut self, statement: &Statement) -> Eval<()> {
-        self.spend(1)?;
+        self.spend(1).map_err(|stop| self.placed(stop, statement.span()))?;
         match statement {
-            Statement::Raw(text, span) => self.write_raw(text, *span),
+            Statement::Raw(text, span) => self.write_raw(text, *span).map_err(|stop| self.placed(stop, *span)),
             Statement::Emit(expression) => {
                 let value = self.evaluate(expression)?;
                 self.write_value(&value, expression.span).map_err(|stop| self.placed(stop, expression.span))
@@ -290,12 +290,11 @@ impl<'t> Interpreter<'t> {
 
     fn write_value(&mut self, value: &Value, span: Span) -> Eval<()> {
         let owned;
-        let text = match value.as_str() {
-            Some(text) => text,
-            None => {
-                owned = text::display(value);
-                owned.as_str()
-            }
+        let text = if let Some(text) = value.as_str() {
+            text
+        } else {
+            owned = text::display(value);
+            owned.as_str()
         };
         self.spend_bytes(text.len())?;
         match self.traces.find(text) {
@@ -332,16 +331,13 @@ impl<'t> Interpreter<'t> {
             }
             Target::Attribute(owner, name, span) => {
                 let owner_value = self.evaluate(owner)?;
-                match owner_value.downcast_object_ref::<Namespace>() {
-                    Some(namespace) => {
-                        namespace.set(name, value);
-                        Ok(())
-                    }
-                    None => {
-                        let failure = Failure::new("jinja-error", format!("cannot set the attribute `{name}`"));
-                        let hint = "only attributes of a `namespace()` can be set; use `update()` for a dict";
-                        Err(self.placed(failure.with_hint(hint).into(), *span))
-                    }
+                if let Some(namespace) = owner_value.downcast_object_ref::<Namespace>() {
+                    namespace.set(name, value);
+                    Ok(())
+                } else {
+                    let failure = Failure::new("jinja-error", format!("cannot set the attribute `{name}`"));
+                    let hint = "only attributes of a `namespace()` can be set; use `update()` for a dict";
+                    Err(self.placed(failure.with_hint(hint).into(), *span))
                 }
             }
             Target::Unpack(targets, span) => {
@@ -375,7 +371,7 @@ impl<'t> Interpreter<'t> {
             let message = format!("cannot loop over {}", self.describe(items, span));
             return Err(self.placed(Failure::new("jinja-error", message).into(), span));
         };
-        self.spend(items.len())?;
+        self.spend(items.len()).map_err(|stop| self.placed(stop, span))?;
         if let Some(condition) = &for_loop.condition {
             let mut kept = Vec::new();
             for item in items {
@@ -460,10 +456,10 @@ impl<'t> Interpreter<'t> {
 
     fn enter_macro(&mut self, called: &MacroValue, arguments: Arguments, span: Span) -> Eval {
         let definition = &called.definition;
-        if let Some(id) = &called.id {
-            if !self.called.contains(id.as_ref()) {
-                self.called.insert(id.to_string());
-            }
+        if let Some(id) = &called.id
+            && !self.called.contains(id.as_ref())
+        {
+            self.called.insert(id.to_string());
         }
         // A macro that a template defines is a part of it: a failure within it needs no call stack to be understood,
         // but the chain is kept, for the order of the calls.
@@ -479,7 +475,7 @@ impl<'t> Interpreter<'t> {
             package: Arc::clone(&called.package),
             call: Some(Arc::new(site)),
         };
-        let bound = self.bind(definition, arguments, &inner.scope);
+        let bound = Self::bind(definition, arguments, &inner.scope);
         let unbound = match bound {
             Ok(unbound) => unbound,
             Err(stop) => return Err(self.placed(stop, span)),
@@ -497,7 +493,7 @@ impl<'t> Interpreter<'t> {
     }
 
     /// Puts the arguments of a call into the macro's scope; gives the indexes of the parameters that got none.
-    fn bind(&self, definition: &MacroDefinition, arguments: Arguments, scope: &Scope) -> Eval<Vec<usize>> {
+    fn bind(definition: &MacroDefinition, arguments: Arguments, scope: &Scope) -> Eval<Vec<usize>> {
         let name = &definition.name;
         let uses = |special: &str| definition.mentions.contains(special);
         let Arguments { positional, mut keyword } = arguments;
@@ -610,10 +606,10 @@ impl<'t> Interpreter<'t> {
 
     /// How a message names a value: by the text that stands for it and its type.
     fn describe(&self, value: &Value, span: Span) -> String {
-        let kind = values::type_name(value);
+        let kind = values::a_type(value);
         match self.source_text(span) {
-            Some(text) => format!("`{text}`, which is a {kind}"),
-            None => format!("a {kind}"),
+            Some(text) => format!("`{text}` ({kind})"),
+            None => kind,
         }
     }
 

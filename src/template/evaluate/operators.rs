@@ -84,7 +84,7 @@ pub fn negate(value: &Value) -> Eval {
         Some(Number::Decimal(decimal)) => decimal.negated().map_or_else(overflow, |negated| Ok(negated.value())),
         None => match datetime::negate(value) {
             Some(negated) => Ok(negated),
-            None => fail(format!("cannot negate a {}", values::type_name(value))),
+            None => fail(format!("cannot negate {}", values::a_type(value))),
         },
     }
 }
@@ -256,17 +256,16 @@ pub fn compare(comparison: Comparison, left: &Value, right: &Value) -> Eval<bool
         Comparison::Greater => ">",
         _ => ">=",
     };
-    let ordering = match (Number::of(left), Number::of(right)) {
-        (Some(left), Some(right)) => left.compare(right),
-        _ => {
-            let is_comparable = values::type_name(left) == values::type_name(right)
-                && !matches!(left.kind(), ValueKind::Undefined | ValueKind::None | ValueKind::Map);
-            if !is_comparable {
-                let (left, right) = (values::type_name(left), values::type_name(right));
-                return fail(format!("`{sign}` does not work between {left} and {right}"));
-            }
-            Some(left.cmp(right))
+    let ordering = if let (Some(left), Some(right)) = (Number::of(left), Number::of(right)) {
+        left.compare(right)
+    } else {
+        let is_comparable = values::type_name(left) == values::type_name(right)
+            && !matches!(left.kind(), ValueKind::Undefined | ValueKind::None | ValueKind::Map);
+        if !is_comparable {
+            let (left, right) = (values::type_name(left), values::type_name(right));
+            return fail(format!("`{sign}` does not work between {left} and {right}"));
         }
+        Some(left.cmp(right))
     };
     Ok(match comparison {
         Comparison::Less => ordering.is_some_and(Ordering::is_lt),
@@ -284,7 +283,7 @@ fn contains(container: &Value, item: &Value) -> Eval<bool> {
     if let Some(text) = container.as_str() {
         return match item.as_str() {
             Some(part) => Ok(text.contains(part)),
-            None => fail(format!("`in` needs a text to look for in a text, not a {}", values::type_name(item))),
+            None => fail(format!("`in` needs a text to look for in a text, not {}", values::a_type(item))),
         };
     }
     if let Some(dict) = container.downcast_object_ref::<Dict>() {
@@ -292,7 +291,7 @@ fn contains(container: &Value, item: &Value) -> Eval<bool> {
     }
     match values::items_of(container) {
         Some(items) => Ok(items.iter().any(|candidate| equal(candidate, item))),
-        None => fail(format!("`in` does not work on a {}", values::type_name(container))),
+        None => fail(format!("`in` does not work on {}", values::a_type(container))),
     }
 }
 
@@ -304,7 +303,7 @@ pub fn slice(value: &Value, start: Option<&Value>, stop: Option<&Value>, step: O
             Some(value) if value.is_none() => Ok(None),
             Some(value) => match value.as_i64() {
                 Some(number) => Ok(Some(number)),
-                None => fail(format!("a slice needs whole numbers, not a {}", values::type_name(value))),
+                None => fail(format!("a slice needs whole numbers, not {}", values::a_type(value))),
             },
         }
     };
@@ -317,7 +316,7 @@ pub fn slice(value: &Value, start: Option<&Value>, stop: Option<&Value>, step: O
         return fail("cannot take a slice of an undefined value");
     }
     let Some(items) = values::items_of(value).filter(|_| value.kind() != ValueKind::Map) else {
-        return fail(format!("cannot take a slice of a {}", values::type_name(value)));
+        return fail(format!("cannot take a slice of {}", values::a_type(value)));
     };
     let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
     let clamp = |index: i64, low: i64, high: i64| {
@@ -420,7 +419,7 @@ impl Field {
     fn render(&self, conversion: char, value: &Value) -> Eval<String> {
         let number = || match Number::of(value) {
             Some(number) => Ok(number),
-            None => fail(format!("`%{conversion}` needs a number, not a {}", values::type_name(value))),
+            None => fail(format!("`%{conversion}` needs a number, not {}", values::a_type(value))),
         };
         let body = match conversion {
             's' | 'r' | 'a' => {
@@ -566,7 +565,7 @@ fn specified(specification: &str, value: &Value) -> Eval<String> {
             Some(precision) if number.is_none() => text::display(value).chars().take(precision).collect(),
             _ => text::display(value),
         },
-        _ => return fail(format!("the format `{specification}` does not work on a {}", values::type_name(value))),
+        _ => return fail(format!("the format `{specification}` does not work on {}", values::a_type(value))),
     };
     let body = match grouping {
         Some(separator) => grouped(&body, separator),

@@ -104,16 +104,15 @@ fn dispatch(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span
             .iter()
             .find_map(|package| candidates.iter().find_map(|candidate| library.find(package, candidate))),
     };
-    match found {
-        Some(found) => Ok(Value::from_object(found.value())),
-        None => {
-            let place = match &namespace {
-                Some(namespace) => format!(" in the packages {}", library.dispatch_order(namespace).join(", ")),
-                None => String::new(),
-            };
-            let message = format!("no macro {} or {} was found{place}", ticked(&candidates[0]), ticked(&candidates[1]));
-            Err(Failure::new("jinja-undefined", message).into())
-        }
+    if let Some(found) = found {
+        Ok(Value::from_object(found.value()))
+    } else {
+        let place = match &namespace {
+            Some(namespace) => format!(" in the packages {}", library.dispatch_order(namespace).join(", ")),
+            None => String::new(),
+        };
+        let message = format!("no macro {} or {} was found{place}", ticked(&candidates[0]), ticked(&candidates[1]));
+        Err(Failure::new("jinja-undefined", message).into())
     }
 }
 
@@ -139,7 +138,7 @@ fn execute(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span)
         arguments.bind("adapter.execute", ["sql", "auto_begin", "fetch", "limit"], 1)?;
     let sql = text_argument("adapter.execute", "sql", &sql.unwrap_or_default())?;
     if !interpreter.host.execute() {
-        return Ok(values::tuple(vec![Value::from(""), Table::new(&[])]));
+        return Ok(values::tuple(vec![Value::from(""), Table::value(&[])]));
     }
     let batches = interpreter.host.query(&sql)?;
     let rows: usize = batches.iter().map(arrow::record_batch::RecordBatch::num_rows).sum();
@@ -150,7 +149,7 @@ fn execute(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span)
         ("code", Value::from("OK")),
         ("rows_affected", Value::from(rows)),
     ]);
-    Ok(values::tuple(vec![response, Table::new(&batches)]))
+    Ok(values::tuple(vec![response, Table::value(&batches)]))
 }
 
 fn columns(interpreter: &mut Interpreter<'_>, relation: &RelationValue) -> Eval<Vec<ColumnValue>> {
@@ -211,12 +210,11 @@ fn get_relation(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: 
 fn schema_of(function: &str, arguments: Arguments) -> Eval<(String, String)> {
     let [first, schema] = arguments.bind(function, ["database", "schema"], 1)?;
     let first = first.unwrap_or_default();
-    match schema {
-        Some(schema) => Ok((text::display(&first), text::display(&schema))),
-        None => {
-            let relation = RelationObject::argument(function, "schema_relation", &first)?;
-            Ok((relation.database.unwrap_or_default(), relation.schema.unwrap_or_default()))
-        }
+    if let Some(schema) = schema {
+        Ok((text::display(&first), text::display(&schema)))
+    } else {
+        let relation = RelationObject::argument(function, "schema_relation", &first)?;
+        Ok((relation.database.unwrap_or_default(), relation.schema.unwrap_or_default()))
     }
 }
 

@@ -1,4 +1,9 @@
 //! dbt's own functions: `ref`, `source`, `config`, `var`, messages, exceptions, results of statements.
+#![expect(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "the functions have the one signature of `NativeFunction`"
+)]
 
 use indexmap::IndexMap;
 use minijinja::Value;
@@ -46,7 +51,7 @@ pub(super) fn reference(interpreter: &mut Interpreter<'_>, mut arguments: Argume
         match value.as_str() {
             Some(name) if !name.is_empty() => names.push(name.to_owned()),
             Some(_) => return wrong("`ref` needs a name that is not empty".to_owned()),
-            None => return wrong(format!("`ref` needs names, not a {}", values::type_name(value))),
+            None => return wrong(format!("`ref` needs names, not {}", values::a_type(value))),
         }
     }
     let (package, name) = match names.as_slice() {

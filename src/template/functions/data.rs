@@ -1,4 +1,9 @@
 //! Functions that work on plain values: conversion to and from JSON and YAML, and Python's built-ins.
+#![expect(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "the functions have the one signature of `NativeFunction`"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,13 +72,13 @@ pub(super) fn local_md5(interpreter: &mut Interpreter<'_>, arguments: Arguments,
     let value = text::display(&value.unwrap_or_default());
     interpreter.spend_bytes(value.len())?;
     let digest = Md5::digest(value.as_bytes());
-    Ok(Value::from(digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+    Ok(Value::from(text::hex(&digest)))
 }
 
 fn items(function: &str, value: &Value) -> Eval<Vec<Value>> {
     match values::items_of(value) {
         Some(items) if !value.is_undefined() => Ok(items),
-        _ => fail(format!("`{function}` needs something with items, not a {}", values::type_name(value))),
+        _ => fail(format!("`{function}` needs something with items, not {}", values::a_type(value))),
     }
 }
 
@@ -117,7 +122,7 @@ pub(super) fn range(interpreter: &mut Interpreter<'_>, arguments: Arguments, _sp
     for value in bound.into_iter().flatten() {
         match value.as_i64().filter(|_| value.is_integer()) {
             Some(number) => numbers.push(number),
-            None => return fail(format!("`range` needs whole numbers, not a {}", values::type_name(&value))),
+            None => return fail(format!("`range` needs whole numbers, not {}", values::a_type(&value))),
         }
     }
     let (start, stop, step) = match numbers.as_slice() {

@@ -1,4 +1,5 @@
 //! Filters and tests that minijinja lacks, or whose text differs from Python's.
+#![expect(clippy::needless_pass_by_value, reason = "minijinja hands options over by value")]
 
 use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};
@@ -9,7 +10,7 @@ use crate::template::functions::data::parse_yaml;
 use crate::template::values::{self, List, text};
 
 /// Names of the filters, for "did you mean".
-pub const NAMES: [&str; 53] = [
+pub const NAMES: [&str; 56] = [
     "abs",
     "as_bool",
     "as_native",
@@ -62,7 +63,10 @@ pub const NAMES: [&str; 53] = [
     "tojson",
     "toyaml",
     "trim",
+    "truncate",
     "unique",
+    "upper",
+    "wordcount",
 ];
 
 /// An environment with all filters and tests.
@@ -155,7 +159,7 @@ fn join(value: &Value, separator: Option<Value>, options: Kwargs) -> Result<Stri
     options.assert_all_used()?;
     let separator = separator.or(by_name).map_or_else(String::new, |separator| text::display(&separator));
     let Some(items) = values::items_of(value) else {
-        let message = format!("needs a list, not a {}", values::type_name(value));
+        let message = format!("needs a list, not {}", values::a_type(value));
         return Err(Error::new(ErrorKind::InvalidOperation, message));
     };
     let mut joined = String::new();
@@ -175,7 +179,7 @@ fn join(value: &Value, separator: Option<Value>, options: Kwargs) -> Result<Stri
 fn list(value: &Value) -> Result<Value, Error> {
     match values::items_of(value) {
         Some(items) => Ok(List::value(items)),
-        None => Err(Error::new(ErrorKind::InvalidOperation, format!("a {} has no items", values::type_name(value)))),
+        None => Err(Error::new(ErrorKind::InvalidOperation, format!("{} has no items", values::a_type(value)))),
     }
 }
 

@@ -235,16 +235,15 @@ pub fn module_attribute(interpreter: &mut Interpreter<'_>, module: &Module, name
         "modules.re" => modules::re_attribute(name),
         path => modules::attribute(path, name).or_else(|| modules::submodule(path, name).map(self::module)),
     };
-    match found {
-        Some(value) => Ok(value),
-        None => {
-            let failure = Failure::new("jinja-undefined", format!("`{}` has no function `{name}`", module.path));
-            let hint = did_you_mean(name, known(module.path)).map(|candidate| format!("did you mean `{candidate}`?"));
-            Err(match hint {
-                Some(hint) => failure.with_hint(hint).into(),
-                None => failure.into(),
-            })
-        }
+    if let Some(value) = found {
+        Ok(value)
+    } else {
+        let failure = Failure::new("jinja-undefined", format!("`{}` has no function `{name}`", module.path));
+        let hint = did_you_mean(name, known(module.path)).map(|candidate| format!("did you mean `{candidate}`?"));
+        Err(match hint {
+            Some(hint) => failure.with_hint(hint).into(),
+            None => failure.into(),
+        })
     }
 }
 

@@ -124,6 +124,28 @@ pub enum Statement {
     Continue,
 }
 
+impl Statement {
+    /// What stands for the statement in a message.
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Raw(_, span) => *span,
+            Self::Emit(expression)
+            | Self::Set(_, expression)
+            | Self::Filter(expression, _)
+            | Self::Call(expression, _)
+            | Self::Do(expression) => expression.span,
+            Self::If(branches, _) => branches.first().map(|(condition, _)| condition.span).unwrap_or_default(),
+            Self::For(for_loop) => for_loop.items.span,
+            Self::With(assignments, _) => assignments.first().map(|(_, value)| value.span).unwrap_or_default(),
+            Self::SetBlock(target, _, _) => match target {
+                Target::Name(_, span) | Target::Attribute(_, _, span) | Target::Unpack(_, span) => *span,
+            },
+            Self::Macro(definition) => definition.span,
+            Self::Break | Self::Continue => Span::default(),
+        }
+    }
+}
+
 /// A loop.
 #[derive(Debug)]
 pub struct ForLoop {

@@ -27,20 +27,17 @@ fn mistakes_are_placed() {
                 "models/m.sql:1:4: error[jinja-error]: `+` does not work between int and str | hint: `~` joins values of any type as text",
             ),
             ("{{ 1 // 0 }}", "models/m.sql:1:4: error[jinja-error]: division by zero"),
-            ("{{ [1].foo() }}", "models/m.sql:1:4: error[jinja-error]: `[1]`, which is a list has no method `foo`"),
+            ("{{ [1].foo() }}", "models/m.sql:1:4: error[jinja-error]: `[1]` (a list) has no method `foo`"),
             (
                 "{{ 'a' | uper }}",
                 "models/m.sql:1:4: error[jinja-undefined]: there is no filter `uper` | hint: did you mean `upper`?",
             ),
             ("{{ 1 is good }}", "models/m.sql:1:4: error[jinja-undefined]: there is no test `good`"),
             ("{% set a, b = [1] %}", "models/m.sql:1:8: error[jinja-error]: cannot unpack a list of 1 into 2 names"),
-            (
-                "{% for x in 5 %}{% endfor %}",
-                "models/m.sql:1:13: error[jinja-error]: cannot loop over `5`, which is a int",
-            ),
+            ("{% for x in 5 %}{% endfor %}", "models/m.sql:1:13: error[jinja-error]: cannot loop over `5` (an int)"),
             (
                 "{% set x = {} %}{% set x.a = 1 %}",
-                "models/m.sql:1:24: error[jinja-error]: cannot set the attribute `a` | hint: only attributes of a `namespace()` can be set; use `update()` for a dict",
+                "models/m.sql:1:26: error[jinja-error]: cannot set the attribute `a` | hint: only attributes of a `namespace()` can be set; use `update()` for a dict",
             ),
             (
                 "{% set l = [] %}{% do l.append(l) %}",
@@ -91,7 +88,7 @@ fn dbt_functions_explain_themselves() {
             ),
             (
                 "{{ ref(5) }}",
-                "models/m.sql:1:4: error[invalid-ref]: `ref` needs names, not a int | hint: write `ref('model')` or `ref('package', 'model')`",
+                "models/m.sql:1:4: error[invalid-ref]: `ref` needs names, not an int | hint: write `ref('model')` or `ref('package', 'model')`",
             ),
             (
                 "{{ source('a') }}",
@@ -168,7 +165,7 @@ fn the_way_through_macros_is_told() {
             // The failure is inside a built-in macro: the user's call of it is what is shown.
             (
                 "a\n{{ get_quoted_csv(5) }}",
-                "models/m.sql:2:4: error[jinja-error]: cannot loop over `column_names`, which is a int",
+                "models/m.sql:2:4: error[jinja-error]: cannot loop over `column_names` (an int)",
             ),
         ],
     );
@@ -190,7 +187,7 @@ fn a_part_of_a_file_keeps_the_files_positions() {
 #[test]
 fn too_much_work_is_refused() {
     let fuel = "models/m.sql:1:1: error[jinja-limit]: the template does too much: it used up its fuel of 5000000 | hint: every step and every 64 bytes of text cost one; look for a loop over too many items";
-    let recursion = "macros/shop0.sql:1:30: error[jinja-limit]: macro calls are nested deeper than 200";
+    let recursion = "macros/shop0.sql:1:33: error[jinja-limit]: macro calls are nested deeper than 200 | macros/shop0.sql:1:33 macro `endless` called here | models/m.sql:1:4 macro `endless` called here | note: 198 more calls of macros are not shown | hint: does a macro call itself without an end?";
     let macros = [("shop", "{% macro endless(n) %}{{ n }}{{ endless(n + 1) }}{% endmacro %}")];
     for template in [
         "{% for a in range(100000) %}{% for b in range(100000) %}x{% endfor %}{% endfor %}",
@@ -203,7 +200,7 @@ fn too_much_work_is_refused() {
         let (_, message) = error.split_once(": error").unwrap();
         assert_eq!(message, fuel.split_once(": error").unwrap().1, "{template}");
     }
-    assert!(failed(&macros, "{{ endless(0) }}").starts_with(recursion), "{}", failed(&macros, "{{ endless(0) }}"));
+    assert_eq!(failed(&macros, "{{ endless(0) }}"), recursion);
     // A list nested deeper than the stack is taken apart without recursion.
     let nested = "{% set ns = namespace(l=[]) %}{% for i in range(200000) %}{% set ns.l = [ns.l] %}{% endfor %}done";
     assert_eq!(failed(&[], nested), "OK done");
@@ -224,7 +221,7 @@ fn macro_files_report_all_their_problems() {
         found,
         [
             "macros/a.sql:2:1: error[duplicate-macro]: the macro `a` is defined twice",
-            "macros/b.sql:1:13: error[jinja-syntax]: unexpected end of block, expected identifier",
+            "macros/b.sql:1:13: error[jinja-syntax]: unexpected `%`, expected identifier",
             "macros/c.sql:1:1: warning[unsupported-materialization]: the custom materialization `odd` is ignored",
         ]
     );

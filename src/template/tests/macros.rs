@@ -64,7 +64,7 @@ fn the_nearest_macro_is_found() {
         .push(("shop", "{% macro default__pick() %}shop{% endmacro %}{% macro helper() %}shop helper{% endmacro %}"));
     check_with(&overridden, &[("{{ utils.pick() }}", "shop"), ("{{ utils.own() }}", "shop helper")]);
 
-    let files: Vec<_> = overridden.iter().enumerate().map(|(index, (package, text))| crate::template::MacroFile {
+    let files = overridden.iter().enumerate().map(|(index, (package, text))| crate::template::MacroFile {
         package: (*package).to_owned(),
         file: crate::base::source::SourceFile::new(format!("macros/{index}.sql"), *text),
     });

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{Decimal128Array, Int64Array, StringArray, TimestampMicrosecondArray};
@@ -226,13 +227,13 @@ pub(super) fn shown(error: RenderError) -> String {
     let mut text = diagnostic.to_string();
     for label in diagnostic.labels.iter().skip(1) {
         let start = label.location.start();
-        text += &format!(" | {}:{}:{} {}", label.location.file.path, start.line, start.column, label.message);
+        let _ = write!(text, " | {}:{}:{} {}", label.location.file.path, start.line, start.column, label.message);
     }
     for note in &diagnostic.notes {
-        text += &format!(" | note: {note}");
+        let _ = write!(text, " | note: {note}");
     }
     if let Some(hint) = &diagnostic.hint {
-        text += &format!(" | hint: {hint}");
+        let _ = write!(text, " | hint: {hint}");
     }
     text
 }
@@ -247,7 +248,7 @@ pub(super) fn check_with(macros: &[(&str, &str)], cases: &[(&str, &str)]) {
     for (template, expected) in cases {
         let output = rendered(macros, template);
         if output != *expected {
-            wrong += &format!("\n{template}\n  expected: {expected:?}\n  found:    {output:?}");
+            let _ = write!(wrong, "\n{template}\n  expected: {expected:?}\n  found:    {output:?}");
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
@@ -258,7 +259,7 @@ pub(super) fn check_failures(macros: &[(&str, &str)], cases: &[(&str, &str)]) {
     for (template, expected) in cases {
         let output = failed(macros, template);
         if output != *expected {
-            wrong += &format!("\n{template}\n  expected: {expected:?}\n  found:    {output:?}");
+            let _ = write!(wrong, "\n{template}\n  expected: {expected:?}\n  found:    {output:?}");
         }
     }
     assert!(wrong.is_empty(), "{wrong}");

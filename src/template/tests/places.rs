@@ -1,5 +1,6 @@
 //! The way back from rendered SQL to the templates.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::template::tests::{TestHost, render_with, templates};
@@ -8,14 +9,14 @@ use crate::template::tests::{TestHost, render_with, templates};
 fn places(macros: &[(&str, &str)], text: &str, pieces: &[&str]) -> Vec<String> {
     let rendered = render_with(&templates(macros), &Arc::new(TestHost::default()), text).unwrap();
     let find = |piece: &&str| {
-        let start = rendered.sql.find(*piece).unwrap_or_else(|| panic!("`{piece}` is not in `{}`", rendered.sql));
+        let start = rendered.sql.find(*piece).unwrap();
         let place = rendered.map.locate(start..start + piece.len()).unwrap();
         let source = &place.location.file.text[place.location.range.clone()];
         let start = place.location.start();
         let mut shown = format!("{}:{}:{} {source}", place.location.file.path, start.line, start.column);
         for call in place.calls {
             let start = call.location.start();
-            shown += &format!(" < {}:{}:{}", call.location.file.path, start.line, start.column);
+            let _ = write!(shown, " < {}:{}:{}", call.location.file.path, start.line, start.column);
         }
         shown
     };
@@ -31,7 +32,7 @@ fn text_and_expressions() {
             "models/m.sql:1:8 amuont",
             "models/m.sql:1:19 1 + 1",
             "models/m.sql:2:9 ref('orders')",
-            "models/m.sql:2:45 typo",
+            "models/m.sql:2:44 typo",
         ]
     );
 }
@@ -52,7 +53,7 @@ fn text_of_macros_is_found_in_the_macro() {
             "macros/shop0.sql:2:3 round < macros/shop1.sql:1:29 < models/m.sql:2:6",
             "macros/shop0.sql:2:12 column < macros/shop1.sql:1:29 < models/m.sql:2:6",
             "macros/shop1.sql:1:45  +  < models/m.sql:2:6",
-            "macros/shop1.sql:1:118 mistake < models/m.sql:3:6",
+            "macros/shop1.sql:1:120 mistake < models/m.sql:3:6",
         ]
     );
 }
@@ -74,8 +75,8 @@ fn kept_texts_and_call_blocks_keep_their_places() {
         places(&macros, text, &["wrong_one", "inner_text", "WRONG_ONE"]),
         [
             "models/m.sql:1:22 wrong_one",
-            "models/m.sql:2:41 inner_text < macros/shop0.sql:1:22 < models/m.sql:2:32",
-            "models/m.sql:2:67 part | upper",
+            "models/m.sql:2:41 inner_text < macros/shop0.sql:1:23 < models/m.sql:2:32",
+            "models/m.sql:2:68 part | upper",
         ]
     );
 }

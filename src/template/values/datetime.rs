@@ -385,13 +385,13 @@ pub fn call_method(value: &Value, name: &str, arguments: &Arguments) -> Eval<Opt
     if let Some(time) = value.downcast_object_ref::<TimeOfDay>() {
         return Ok((name == "isoformat").then(|| Value::from(time.to_string())));
     }
-    if let Some(zone) = value.downcast_object_ref::<ZoneValue>() {
-        if name == "localize" {
-            let [moment] = arguments.clone().bind("localize", ["dt"], 1)?;
-            let moment = moment.and_then(|moment| moment.downcast_object_ref::<Moment>().copied());
-            let Some(moment) = moment else { return fail("`localize` needs a datetime") };
-            return Ok(Some(Moment { local: moment.local, zone: Some(zone.0) }.value()));
-        }
+    if let Some(zone) = value.downcast_object_ref::<ZoneValue>()
+        && name == "localize"
+    {
+        let [moment] = arguments.clone().bind("localize", ["dt"], 1)?;
+        let moment = moment.and_then(|moment| moment.downcast_object_ref::<Moment>().copied());
+        let Some(moment) = moment else { return fail("`localize` needs a datetime") };
+        return Ok(Some(Moment { local: moment.local, zone: Some(zone.0) }.value()));
     }
     Ok(None)
 }
@@ -464,9 +464,7 @@ fn zone_argument(function: &str, value: &Value) -> Eval<Option<Zone>> {
     }
     match value.downcast_object_ref::<ZoneValue>() {
         Some(zone) => Ok(Some(zone.0)),
-        None => {
-            fail(format!("`{function}` needs a zone such as `modules.pytz.utc`, not a {}", values::type_name(value)))
-        }
+        None => fail(format!("`{function}` needs a zone such as `modules.pytz.utc`, not {}", values::a_type(value))),
     }
 }
 

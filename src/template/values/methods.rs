@@ -74,6 +74,7 @@ pub fn call(
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it ends functions that can fail")]
 fn done(value: impl Into<Value>) -> Eval<Called> {
     Ok(Called::Value(value.into()))
 }
@@ -130,13 +131,13 @@ fn string(content: &str, name: &str, arguments: Arguments) -> Eval<Called> {
             let [parts] = arguments.bind(&function, ["iterable"], 1)?;
             let parts = parts.unwrap_or_default();
             let Some(items) = values::items_of(&parts) else {
-                return fail(format!("`{function}` needs a list, not a {}", values::type_name(&parts)));
+                return fail(format!("`{function}` needs a list, not {}", values::a_type(&parts)));
             };
             let mut joined = Vec::new();
             for item in items {
                 match item.as_str() {
                     Some(item) => joined.push(item.to_owned()),
-                    None => return fail(format!("`{function}` needs texts, and found a {}", values::type_name(&item))),
+                    None => return fail(format!("`{function}` needs texts, and found {}", values::a_type(&item))),
                 }
             }
             done(joined.join(content))
@@ -310,7 +311,7 @@ fn list(value: &Value, name: &str, arguments: Arguments) -> Eval<Called> {
             let [more] = arguments.bind(&function, ["iterable"], 1)?;
             let more = more.unwrap_or_default();
             let Some(added) = values::items_of(&more) else {
-                return fail(format!("`{function}` needs a list, not a {}", values::type_name(&more)));
+                return fail(format!("`{function}` needs a list, not {}", values::a_type(&more)));
             };
             for item in &added {
                 refuse_itself(value, item)?;
@@ -458,7 +459,7 @@ pub fn pairs_of(function: &str, source: &Value) -> Eval<Vec<(Value, Value)>> {
         return Ok(pairs.collect());
     }
     let Some(items) = values::items_of(source).filter(|_| source.as_str().is_none()) else {
-        return fail(format!("`{function}` needs a dict or a list of pairs, not a {}", values::type_name(source)));
+        return fail(format!("`{function}` needs a dict or a list of pairs, not {}", values::a_type(source)));
     };
     items
         .iter()
@@ -502,7 +503,7 @@ fn set(members: &Set, name: &str, arguments: Arguments) -> Eval<Called> {
         let other = other.unwrap_or_default();
         match values::items_of(&other) {
             Some(items) => Ok(items),
-            None => fail(format!("`{function}` needs a list or a set, not a {}", values::type_name(&other))),
+            None => fail(format!("`{function}` needs a list or a set, not {}", values::a_type(&other))),
         }
     };
     match name {

@@ -2,7 +2,7 @@
 //! objects of dbt's language.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -367,17 +367,27 @@ pub fn type_name(value: &Value) -> &'static str {
     }
 }
 
+/// The name of a value's type with its article.
+pub fn a_type(value: &Value) -> String {
+    match type_name(value) {
+        "undefined" => "an undefined value".to_owned(),
+        "None" => "None".to_owned(),
+        name if name.starts_with(['i', 'o']) => format!("an {name}"),
+        name => format!("a {name}"),
+    }
+}
+
 /// Finds out whether a container is (part of) another value: a container must not hold itself.
 pub fn holds(value: &Value, container: &Value) -> bool {
     let Some(target) = address(container) else { return false };
-    let mut seen: HashMap<usize, ()> = HashMap::new();
+    let mut seen: HashSet<usize> = HashSet::new();
     let mut pending = vec![value.clone()];
     while let Some(value) = pending.pop() {
         let Some(address) = address(&value) else { continue };
         if address == target {
             return true;
         }
-        if seen.insert(address, ()).is_none() {
+        if seen.insert(address) {
             if let Some(list) = value.downcast_object_ref::<List>() {
                 pending.extend(list.items());
             } else if let Some(dict) = value.downcast_object_ref::<Dict>() {

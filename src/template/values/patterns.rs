@@ -1,7 +1,7 @@
 //! Python's `re`, on Rust's regular expressions: no look-around and no back-references in patterns, and no pattern
 //! that takes longer than the text is long.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use minijinja::Value;
@@ -263,13 +263,12 @@ fn substitute(
     for captures in pattern.regex.captures_iter(&text) {
         let Some(whole) = captures.get(0).filter(|_| limit.is_none_or(|limit| made < limit)) else { break };
         output.push_str(text.get(start..whole.start()).unwrap_or_default());
-        match &template {
-            Some(template) => captures.expand(template, &mut output),
-            None => {
-                let found = Value::from_object(Match::new(&pattern.regex, &text, &captures));
-                let part = interpreter.call_value(&replacement, Arguments::of(vec![found]), span, span)?;
-                output.push_str(&values::text::display(&part));
-            }
+        if let Some(template) = &template {
+            captures.expand(template, &mut output)
+        } else {
+            let found = Value::from_object(Match::new(&pattern.regex, &text, &captures));
+            let part = interpreter.call_value(&replacement, Arguments::of(vec![found]), span, span)?;
+            output.push_str(&values::text::display(&part));
         }
         interpreter.spend_bytes(whole.len())?;
         start = whole.end();
@@ -291,11 +290,11 @@ fn python_replacement(text: &str) -> String {
                 Some(digit) if digit.is_ascii_digit() => {
                     let mut number = digit.to_string();
                     number.extend(characters.next_if(char::is_ascii_digit));
-                    output.push_str(&format!("${{{number}}}"));
+                    let _ = write!(output, "${{{number}}}");
                 }
                 Some('g') if characters.next_if_eq(&'<').is_some() => {
                     let name: String = characters.by_ref().take_while(|character| *character != '>').collect();
-                    output.push_str(&format!("${{{name}}}"));
+                    let _ = write!(output, "${{{name}}}");
                 }
                 Some('n') => output.push('\n'),
                 Some('t') => output.push('\t'),

@@ -41,14 +41,11 @@ impl RelationObject {
 
     /// The relation of an argument.
     pub fn argument(function: &str, name: &str, value: &Value) -> Eval<RelationValue> {
-        match value.downcast_object_ref::<Self>() {
-            Some(object) => Ok(object.relation.clone()),
-            None => {
-                let kind = values::type_name(value);
-                fail(format!(
-                    "`{function}` needs a relation, such as `ref(...)`, as its argument `{name}`, not a {kind}"
-                ))
-            }
+        if let Some(object) = value.downcast_object_ref::<Self>() {
+            Ok(object.relation.clone())
+        } else {
+            let kind = values::a_type(value);
+            fail(format!("`{function}` needs a relation, such as `ref(...)`, as its argument `{name}`, not {kind}"))
         }
     }
 

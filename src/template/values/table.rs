@@ -56,7 +56,7 @@ pub struct Columns(Arc<Table>);
 
 impl Table {
     /// A table of batches.
-    pub fn new(batches: &[RecordBatch]) -> Value {
+    pub fn value(batches: &[RecordBatch]) -> Value {
         let schema = batches.first().map(RecordBatch::schema);
         let fields = schema.as_ref().map(|schema| schema.fields().clone()).unwrap_or_default();
         let names = fields.iter().map(|field| field.name().clone()).collect();

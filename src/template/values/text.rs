@@ -115,6 +115,15 @@ fn quote(text: &mut String, content: &str) {
     text.push(mark);
 }
 
+/// Bytes in hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
 /// A float as Python writes it.
 pub fn float_text(float: f64) -> String {
     if float.is_nan() {
