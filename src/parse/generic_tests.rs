@@ -36,6 +36,8 @@ pub(super) struct Subject {
     pub parent: Parent,
     /// Path of the properties file below its configured folder.
     pub relative: String,
+    /// Whether its timestamps without zone are declared to be UTC.
+    pub timestamps_utc: bool,
 }
 
 /// The parent of a subject's tests.
@@ -55,6 +57,7 @@ impl Subject {
             name: node.name.clone(),
             parent: Parent::Ref(call),
             relative: relative.to_owned(),
+            timestamps_utc: node.config.timestamps_utc,
         }
     }
 
@@ -67,6 +70,7 @@ impl Subject {
             name: format!("{source}_{}", node.name),
             parent: Parent::Source(call),
             relative: node.relative_path.clone(),
+            timestamps_utc: node.config.timestamps_utc,
         }
     }
 }
@@ -130,6 +134,13 @@ impl<'a> Builder<'a> {
                 .filter(|(key, _)| key.as_str() != "column_name" || column_name.is_none())
                 .map(|(key, value)| format!("{key}={}", expression(value))),
         );
+        // What the node declares is no argument that the user wrote, so it has no part in the test's name; a test of the
+        // project's own that replaces the built-in one does not know it.
+        let own = self.knows_test(package.name(), Some(package.name()), &name)
+            || self.knows_test(package.name(), Some(self.root_name()), &name);
+        if subject.timestamps_utc && name == "utc_times" && !own && !call.arguments.contains_key("declared_utc") {
+            expressions.push("declared_utc=true".to_owned());
+        }
         let prefix = namespace.map(|namespace| format!("{namespace}.")).unwrap_or_default();
         let text = format!("{{{{ {prefix}test_{name}({}) }}}}", expressions.join(", "));
 

@@ -73,7 +73,7 @@ impl SnapshotPlan {
     fn is_open(&self) -> String {
         let valid_to = quote(&self.names.valid_to);
         match &self.valid_to_current {
-            Some(current) => format!("({valid_to} is null or {valid_to} = ({current}))"),
+            Some(current) => format!("({valid_to} is null or {valid_to} = cast_to_type(({current}), {valid_to}))"),
             None => format!("{valid_to} is null"),
         }
     }
@@ -97,7 +97,8 @@ impl SnapshotPlan {
 
     fn current_end(&self, time: &str) -> String {
         match &self.valid_to_current {
-            Some(current) => format!("coalesce(nullif({time}, {time}), ({current}))"),
+            // In the type of the times: a date far away would not fit the type that both are widened to.
+            Some(current) => format!("cast_to_type(({current}), {time})"),
             None => format!("nullif({time}, {time})"),
         }
     }

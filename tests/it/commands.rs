@@ -106,13 +106,45 @@ fn verdict(run: &Run) -> &str {
 #[test]
 fn ls_prints_selectors_names_paths_and_json() {
     let project = shop();
-    assert_snapshot!(project.ok(&["ls"]).stdout, @"");
-    assert_snapshot!(project.ok(&["list", "--resource-type", "model", "--output", "name"]).stdout, @"");
-    assert_snapshot!(project.ok(&["ls", "-s", "resource_type:model", "--output", "path"]).stdout, @"");
+    assert_snapshot!(project.ok(&["ls"]).stdout, @r"
+    exposure:shop.sales_board
+    shop.bronze.raw_orders
+    shop.customers
+    shop.customers_history
+    shop.gold.finance.fct_sales
+    shop.no_negatives_fct_sales_amount
+    shop.not_null_stg_orders_id
+    shop.relationships_stg_orders_customer_id__id__ref_customers_
+    shop.sales_are_whole
+    shop.silver.kept
+    shop.silver.stg_orders
+    shop.unique_customers_id
+    shop.unique_stg_orders_id
+    source:shop.landing.orders
+    ");
+    assert_snapshot!(project.ok(&["list", "--resource-type", "model", "--output", "name"]).stdout, @r"
+    fct_sales
+    kept
+    raw_orders
+    stg_orders
+    ");
+    assert_snapshot!(project.ok(&["ls", "-s", "resource_type:model", "--output", "path"]).stdout, @r"
+    models/bronze/raw_orders.sql
+    models/gold/finance/fct_sales.sql
+    models/models.yml
+    models/models.yml
+    models/models.yml
+    models/models.yml
+    models/silver/kept.sql
+    models/silver/stg_orders.sql
+    tests/sales_are_whole.sql
+    ");
     let line = project.ok(&["ls", "--select", "fct_sales", "--resource-type", "model", "--output", "json"]).stdout;
     let node = json(&line);
     let keys: Vec<&String> = node.as_object().unwrap().keys().collect();
-    assert_snapshot!(format!("{keys:?}"), @"");
+    assert_snapshot!(format!("{keys:?}"), @r#"
+    ["name", "resource_type", "package_name", "original_file_path", "unique_id", "alias", "config", "tags", "depends_on"]
+    "#);
     assert_eq!(node["unique_id"], "model.shop.fct_sales");
     assert_eq!(node["depends_on"]["nodes"], serde_json::json!(["model.shop.kept", "seed.shop.customers"]));
     let few = [
@@ -127,7 +159,9 @@ fn ls_prints_selectors_names_paths_and_json() {
         "name",
         "tags",
     ];
-    assert_snapshot!(project.ok(&few).stdout, @"");
+    assert_snapshot!(project.ok(&few).stdout, @r#"
+    {"name":"fct_sales","tags":["core","nightly"]}
+    "#);
 }
 
 #[test]
@@ -181,20 +215,61 @@ fn selection_understands_methods_graphs_and_sets() {
         let arguments = ["--select", "stg_orders", "--indirect-selection", mode, "--resource-type", "test"];
         found.push_str(&format!("{mode}: {}\n", listed(&arguments)));
     }
-    assert_snapshot!(found, @"");
+    assert_snapshot!(found, @r"
+    fct_sales: fct_sales
+    +fct_sales: customers fct_sales kept orders raw_orders stg_orders
+    1+fct_sales: customers fct_sales kept
+    raw_orders+: fct_sales kept raw_orders sales_board stg_orders
+    @stg_orders: customers fct_sales kept orders raw_orders sales_board stg_orders
+    layer:silver: kept stg_orders
+    tag:core: fct_sales stg_orders
+    tag:core,layer:gold: fct_sales
+    path:models/silver: kept stg_orders
+    models/gold/finance: fct_sales
+    file:fct_sales.sql: fct_sales
+    fqn:shop.gold.*: fct_sales
+    gold.finance: fct_sales
+    source:landing+: fct_sales kept orders raw_orders sales_board stg_orders
+    source:landing.orders: orders
+    exposure:sales_board: sales_board
+    config.materialized:ephemeral: kept
+    resource_type:seed: customers
+    test_type:singular: sales_are_whole
+    test_name:unique: unique_customers_id unique_stg_orders_id
+    package:shop,resource_type:snapshot: customers_history
+    stg_* customers: customers stg_orders
+    c*s: customers
+    exclude: customers customers_history kept raw_orders stg_orders
+    selector: customers fct_sales kept raw_orders stg_orders
+    eager: not_null_stg_orders_id relationships_stg_orders_customer_id__id__ref_customers_ unique_stg_orders_id
+    cautious: not_null_stg_orders_id unique_stg_orders_id
+    buildable: not_null_stg_orders_id unique_stg_orders_id
+    empty:
+    ");
 }
 
 #[test]
 fn parse_and_compile_write_what_they_made() {
     let project = shop();
     let run = project.ok(&["parse"]);
-    assert_snapshot!(project.redacted(&run.stderr), @"");
+    assert_snapshot!(project.redacted(&run.stderr), @"      Parsed 4 models, 1 seeds, 1 snapshots, 1 sources, 6 tests, 1 exposures");
     assert_eq!(artifact(&project, "manifest.json")["metadata"]["project_name"], "shop");
     let run = project.ok(&["compile", "--select", "fct_sales"]);
-    assert_snapshot!(run.stdout, @"");
+    assert_snapshot!(run.stdout, @r#"
+    with "__dbt__cte__kept" as (
+
+    select * from "shop"."silver"."stg_orders" where amount > 0
+    )
+    select c.name, sum(o.amount) as amount
+    from "__dbt__cte__kept" as o
+    join "shop"."seeds"."customers" as c on c.id = o.customer_id
+    group by c.name
+    "#);
     assert_eq!(project.read("target/compiled/shop/models/gold/finance/fct_sales.sql").trim(), run.stdout.trim());
     let run = project.ok(&["compile", "--quiet", "--inline", "select {{ money('x') }} from {{ ref('stg_orders') }}"]);
-    assert_snapshot!(run.stdout, @"");
+    assert_snapshot!(run.stdout, @r#"
+    select cast(x as decimal(12, 2)) from "shop"."silver"."stg_orders"
+    "#);
     assert_eq!(run.stderr, "");
     let run = project.ok(&["compile", "-s", "stg_orders", "--output", "json"]);
     assert_eq!(json(&run.stdout)["node"], "stg_orders");
@@ -209,14 +284,20 @@ fn each_verb_builds_its_kind() {
     assert_snapshot!(project.redacted(&run.stdout), @"");
     let run = project.ok(&["run", "--threads", "1"]);
     assert_eq!(verdict(&run), "Done. PASS=3 WARN=0 ERROR=0 SKIP=0 TOTAL=3");
-    assert_snapshot!(project.redacted(&run.stderr), @"");
+    assert_snapshot!(project.redacted(&run.stderr), @r"
+        Built bronze.raw_orders                    view <duration>
+        Built silver.stg_orders                    table         3 rows <duration>
+        Built gold.fct_sales                       table         2 rows <duration>
+    Published dev@2 (3 relations changed)
+     Finished run in <duration>: 3 models
+    ");
     let run = project.ok(&["snapshot"]);
     assert_eq!(verdict(&run), "Done. PASS=1 WARN=0 ERROR=0 SKIP=0 TOTAL=1");
     let run = project.ok(&["test"]);
     assert_eq!(verdict(&run), "Done. PASS=6 WARN=0 ERROR=0 SKIP=0 TOTAL=6");
     let run = project.ok(&["build"]);
     assert_eq!(verdict(&run), "Done. PASS=11 WARN=0 ERROR=0 SKIP=0 TOTAL=11");
-    assert_eq!(project.text("select name, amount from {{ ref('fct_sales') }} order by name"), "Ada|3.50\nBo|4.25");
+    assert_eq!(project.text("select name, amount from {{ ref('fct_sales') }} order by name"), "Ada|3.5\nBo|4.25");
     assert_eq!(project.entries("dev").len(), 4);
     // A failure: exit code 1, what depends on it is skipped.
     project.write("landing/orders/2.csv", "id,customer_id,amount,ordered_at\n13,7,-1.50,2024-04-30T05:00:00Z\n");
@@ -237,12 +318,41 @@ fn show_prints_rows_in_each_form() {
     let sql = "select column1 as n, column2 as text, column3 as price, column4 as at from (values (1, 'a, \"b\"', 1.50, \
                timestamp '2024-01-02 03:04:05.5'), (2, null, null, null), (3, 'end ', -0.25, null))";
     let shown = |form: &str| project.ok(&["show", "--inline", sql, "--output", form]).stdout;
-    assert_snapshot!(shown("text"), @"");
-    assert_snapshot!(shown("json"), @"");
-    assert_snapshot!(shown("csv"), @"");
-    assert_snapshot!(shown("ndjson"), @"");
+    assert_snapshot!(shown("text"), @r#"
+    |   n | text   | price | at                      |
+    | --: | ------ | ----: | ----------------------- |
+    |   1 | a, "b" |  1.50 | 2024-01-02T03:04:05.500 |
+    |   2 | ∅      |     ∅ | ∅                       |
+    |   3 | end·   | -0.25 | ∅                       |
+    "#);
+    assert_snapshot!(shown("json"), @r#"
+    {
+      "show": [
+        {"n": 1, "text": "a, \"b\"", "price": 1.50, "at": "2024-01-02T03:04:05.500"},
+        {"n": 2, "text": null, "price": null, "at": null},
+        {"n": 3, "text": "end ", "price": -0.25, "at": null}
+      ]
+    }
+    "#);
+    assert_snapshot!(shown("csv"), @r#"
+    n,text,price,at
+    1,"a, ""b""",1.50,2024-01-02T03:04:05.500
+    2,,,
+    3,end ,-0.25,
+    "#);
+    assert_snapshot!(shown("ndjson"), @r#"
+    {"n": 1, "text": "a, \"b\"", "price": 1.50, "at": "2024-01-02T03:04:05.500"}
+    {"n": 2, "text": null, "price": null, "at": null}
+    {"n": 3, "text": "end ", "price": -0.25, "at": null}
+    "#);
     let run = project.ok(&["show", "--select", "fct_sales"]);
-    assert_snapshot!(run.stdout, @"");
+    assert_snapshot!(run.stdout, @r"
+    Previewing node `fct_sales`:
+    | name | amount |
+    | ---- | -----: |
+    | Ada  |   3.50 |
+    | Bo   |   4.25 |
+    ");
     assert_eq!(json(&project.ok(&["show", "-s", "customers", "--output", "json"]).stdout)["node"], "customers");
     let count = |limit: &[&str]| {
         let arguments =
@@ -286,7 +396,13 @@ fn run_operation_calls_a_macro() {
     project.ok(&["seed"]);
     assert_eq!(project.ok(&["run-operation", "shop.count_of", "--args", "relation: customers"]).stdout, "2\n");
     let run = project.run(&["run-operation", "fails"]).expect_code(1);
-    assert_snapshot!(project.complaints(&run), @"");
+    assert_snapshot!(project.complaints(&run), @r"
+    error[raised-by-macro]: on purpose
+     --> macros/operations.sql:3:23
+      |
+    3 | {% macro fails() %}{{ exceptions.raise_compiler_error('on purpose') }}{% endmacro %}
+      |                       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    ");
     assert_eq!(project.ok(&["run-operation", "greet", "--args", "{name: x}", "--no-print"]).stdout, "");
 }
 
@@ -303,9 +419,15 @@ fn freshness_passes_warns_and_fails() {
             found["max_loaded_at_time_ago_in_s"]
         )
     };
-    assert_snapshot!(look("2024-04-30T06:00:00Z", 0), @"");
-    assert_snapshot!(look("2024-05-01T06:00:00Z", 0), @"");
-    assert_snapshot!(look("2024-05-03T06:00:00Z", 1), @"");
+    assert_snapshot!(look("2024-04-30T06:00:00Z", 0), @r#"
+    pass "2024-04-30T05:00:00.000000Z" 3600.0
+    "#);
+    assert_snapshot!(look("2024-05-01T06:00:00Z", 0), @r#"
+    warn "2024-04-30T05:00:00.000000Z" 90000.0
+    "#);
+    assert_snapshot!(look("2024-05-03T06:00:00Z", 1), @r#"
+    error "2024-04-30T05:00:00.000000Z" 262800.0
+    "#);
     let text = artifact(&project, "sources.json");
     assert_eq!(text["metadata"]["dbt_schema_version"], "https://schemas.getdbt.com/dbt/sources/v3.json");
     assert_eq!(text["results"][0]["unique_id"], "source.shop.landing.orders");
@@ -326,7 +448,10 @@ fn clean_leaves_the_warehouse() {
     // A warehouse is never cleaned, whatever the project says; nor is anything outside.
     project.write("project.yml", "name: shop\nclean-targets: [target, warehouse, models]\n");
     let run = project.run(&["clean"]).expect_code(2);
-    assert_snapshot!(project.complaints(&run), @"");
+    assert_snapshot!(project.complaints(&run), @r"
+    error[clean-target-refused]: the clean target `warehouse` would remove `warehouse`, which `clean` never removes
+    error[clean-target-refused]: the clean target `models` would remove `models`, which `clean` never removes
+    ");
     assert_eq!(project.files(), before);
 }
 
@@ -334,10 +459,28 @@ fn clean_leaves_the_warehouse() {
 fn debug_says_what_is_used() {
     let project = shop();
     let run = project.ok(&["debug"]);
-    assert_snapshot!(project.redacted(&run.stdout), @"");
+    assert_snapshot!(project.redacted(&run.stdout), @r"
+    karat     0.1.0
+    project   shop in <project>
+    nodes     14
+    profile   shop (type karat)
+    target    dev
+    warehouse <project>/warehouse
+    database  shop, default schema main
+    published nothing yet
+    All checks passed!
+    ");
     project.ok(&["seed"]);
     let run = project.ok(&["debug", "--connection"]);
-    assert_snapshot!(project.redacted(&run.stdout), @"");
+    assert_snapshot!(project.redacted(&run.stdout), @r"
+    karat     0.1.0
+    profile   shop (type karat)
+    target    dev
+    warehouse <project>/warehouse
+    database  shop, default schema main
+    published entry 1 with 1 relations
+    All checks passed!
+    ");
 }
 
 #[test]
@@ -345,16 +488,30 @@ fn init_makes_a_project_that_builds() {
     let project = Project::empty();
     let run = project.ok(&["init", "shop"]);
     assert_snapshot!(project.redacted(&run.stdout), @"");
-    assert_snapshot!(project.redacted(&run.stderr), @"");
+    assert_snapshot!(project.redacted(&run.stderr), @r"
+         Created shop with 18 files
+
+    Next:
+      cd shop
+      karat build
+    ");
     let run = project.ok(&["build", "--project-dir", "shop"]);
     assert!(verdict(&run).starts_with("Done. PASS=2") && verdict(&run).contains(" ERROR=0 SKIP=0"), "{}", run.stderr);
     let run = project.ok(&["build", "--project-dir", "shop"]);
     assert!(verdict(&run).contains(" ERROR=0 SKIP=0"), "{}", run.stderr);
-    let run = project.ok(&["show", "--project-dir", "shop", "--select", "daily_sales", "--output", "csv"]);
-    assert_snapshot!(run.stdout, @"");
+    let sql = "select * from {{ ref('daily_sales') }} order by day";
+    let run = project.ok(&["show", "--project-dir", "shop", "--inline", sql, "--output", "csv"]);
+    assert_snapshot!(run.stdout, @r"
+    day,orders,amount_usd
+    2024-01-01,2,38.50
+    2024-01-02,2,62.09
+    2024-01-03,2,65.25
+    ");
     // A folder that is there is not written over.
     project.run(&["init", "shop"]).expect_code(2);
-    project.run(&["init", "not/a name"]).expect_code(2);
+    // A name that no project can have becomes one.
+    project.ok(&["init", "2nd shop"]);
+    assert!(project.read("2nd shop/project.yml").contains("name: _2nd_shop"));
 }
 
 #[test]

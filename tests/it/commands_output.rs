@@ -74,11 +74,31 @@ fn what_comes_later_is_refused_by_name() {
 fn progress_and_results_go_to_their_streams() {
     let project = shop();
     let run = project.ok(&["build", "--threads", "1"]);
-    assert_snapshot!(project.redacted(&run.stderr), @"");
-    assert_snapshot!(run.stdout, @"");
+    assert_snapshot!(project.redacted(&run.stderr), @r"
+           Built bronze.numbers                       view <duration>
+            WARN no_negatives_numbers_n                                   1 row <duration>
+    warning[test-warned]: test `no_negatives_numbers_n` found failing rows
+     --> models/models.yml:8:13
+      |
+    8 |           - no_negatives: {config: {severity: warn}}
+      |             ^^^^^^^^^^^^ 1 row
+      |
+      = note: Got 1 result, configured to warn if != 0
+      |   n |
+      | --: |
+      |  -3 |
+           Built silver.positive                      table         2 rows <duration>
+           Built gold.total                           table         1 row <duration>
+       Published dev@1 (3 relations changed)
+
+    What warned:
+      no_negatives_numbers_n (models/models.yml:8:13) [test-warned]: Got 1 result, configured to warn if != 0
+        Finished build in <duration>: 3 models, 1 test
+    ");
+    assert_snapshot!(run.stdout, @"Done. PASS=3 WARN=1 ERROR=0 SKIP=0 TOTAL=4");
     let run = project.ok(&["--quiet", "build"]);
     assert_snapshot!(project.redacted(&run.stderr), @"");
-    assert_snapshot!(run.stdout, @"");
+    assert_snapshot!(run.stdout, @"Done. PASS=3 WARN=1 ERROR=0 SKIP=0 TOTAL=4");
     let run = project.ok(&["build", "--output", "json"]);
     let document = json(&run.stdout);
     assert!(document.is_object() || document.is_array());
@@ -103,7 +123,7 @@ fn structured_logs_are_json_line_by_line() {
         }
     }
     names.sort();
-    assert_snapshot!(names.join(" "), @"");
+    assert_snapshot!(names.join(" "), @"EndOfRunSummary LogModelResult LogStartLine LogTestResult Published StatsLine");
     // What is wrong with the project is said in the same form.
     project.write("models/gold/broken.sql", "select * from {{ ref('nowhere') }}\n");
     let run = project.run(&["build", "--log-format", "json"]).expect_code(2);
@@ -156,7 +176,17 @@ fn a_profile_names_targets() {
     assert_eq!(project.query_with("select total from {{ ref('total') }}", &["--target", "prod"])[0]["total"], 3);
     let run = project.ok(&["build", "-t", "duck"]);
     let note: Vec<&str> = run.stderr.lines().take_while(|line| !line.trim().is_empty()).take(9).collect();
-    assert_snapshot!(project.redacted(&note.join("\n")), @"");
+    assert_snapshot!(project.redacted(&note.join("\n")), @r"
+    note[connection-replaced]: the target `duck` has type `duckdb`; its connection is not used
+     --> profiles.yml:6:5
+      |
+    6 |     duck: {type: duckdb, path: x.duckdb, schema: analytics, threads: 4}
+      |     ^^^^
+      |
+      = note: its name, schema and threads are; the data goes to karat's own warehouse
+           Built bronze.numbers                       view <duration>
+            WARN no_negatives_numbers_n                                   1 row <duration>
+    ");
     assert!(project.path("warehouse-duck/gold/total/_delta_log").is_dir());
     assert_eq!(
         project.query_with("select '{{ target.schema }}' as s, {{ target.threads }} as n", &["-t", "duck"])[0]["s"],
@@ -201,7 +231,12 @@ fn a_dbt_project_behaves_as_under_dbt() {
         "select table_schema || '.' || table_name || ' ' || table_type as t from information_schema.tables \
          where table_schema not in ('information_schema') order by 1",
     );
-    assert_snapshot!(found, @"");
+    assert_snapshot!(found, @r"
+    analytics.numbers VIEW
+    analytics_cleaned.positive BASE TABLE
+    analytics_raw.codes BASE TABLE
+    kept.history BASE TABLE
+    ");
 }
 
 #[test]
@@ -213,9 +248,9 @@ fn artifacts_have_dbts_shapes() {
 
     let manifest = read("manifest.json");
     assert_eq!(manifest["metadata"]["dbt_schema_version"], "https://schemas.getdbt.com/dbt/manifest/v12.json");
-    assert_snapshot!(keys(&manifest), @"");
+    assert_snapshot!(keys(&manifest), @"metadata nodes sources macros docs exposures metrics groups selectors disabled parent_map child_map group_map saved_queries semantic_models unit_tests functions");
     let node = &manifest["nodes"]["model.shop.numbers"];
-    assert_snapshot!(keys(node), @"");
+    assert_snapshot!(keys(node), @"database schema name resource_type package_name path original_file_path unique_id fqn alias checksum config tags description columns meta group docs patch_path build_path unrendered_config created_at relation_name raw_code doc_blocks language refs sources metrics functions depends_on compiled_path compiled compiled_code extra_ctes_injected extra_ctes contract access constraints version latest_version deprecation_date primary_key time_spine");
     assert_eq!(node["relation_name"].as_str().unwrap(), "\"shop\".\"bronze\".\"numbers\"");
     assert_eq!(node["columns"]["n"]["description"], "A number.");
     assert_eq!(node["checksum"]["name"], "sha256");
@@ -231,7 +266,7 @@ fn artifacts_have_dbts_shapes() {
 
     let results = read("run_results.json");
     assert_eq!(results["metadata"]["dbt_schema_version"], "https://schemas.getdbt.com/dbt/run-results/v6.json");
-    assert_snapshot!(keys(&results), @"");
+    assert_snapshot!(keys(&results), @"metadata results elapsed_time args");
     assert_eq!(results["args"]["which"], "build");
     assert_eq!(results["args"]["select"], serde_json::json!(["numbers", "positive"]));
     let result = results["results"]
@@ -240,7 +275,7 @@ fn artifacts_have_dbts_shapes() {
         .iter()
         .find(|result| result["unique_id"] == "model.shop.positive")
         .unwrap();
-    assert_snapshot!(keys(result), @"");
+    assert_snapshot!(keys(result), @"status timing thread_id execution_time adapter_response message failures unique_id compiled compiled_code relation_name batch_results");
     assert_eq!(result["adapter_response"]["rows_affected"], 2);
     assert!(result["compiled_code"].as_str().unwrap().contains("\"bronze\".\"numbers\""));
     let names: Vec<&str> =

@@ -57,21 +57,59 @@ fn refused_with(changes: &[(&str, &str)], arguments: &[&str]) -> String {
 fn the_shop_builds() {
     let project = shop(&[]);
     project.ok(&["build"]);
-    assert_eq!(project.text("select price from gold.totals"), "3.00");
+    assert_eq!(project.text("select price from gold.totals"), "3.0");
 }
 
 #[test]
 fn unknown_parents() {
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "select 1 as one\nfrom {{ ref('stg_itens') }}\n")]), @"");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "select 1 as one\nfrom {{ ref('warehouse', 'stg_items') }}\n")]), @"");
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "select 1 as one\nfrom {{ ref('stg_itens') }}\n")]), @r"
+    error[unknown-ref]: there is no model, seed or snapshot `stg_itens`
+     --> models/gold/totals.sql:2:9
+      |
+    2 | from {{ ref('stg_itens') }}
+      |         ^^^^^^^^^^^^^^^^
+      |
+      = hint: did you mean `stg_items`?
+    ");
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "select 1 as one\nfrom {{ ref('warehouse', 'stg_items') }}\n")]), @r"
+    error[unknown-ref]: there is no package `warehouse`
+     --> models/gold/totals.sql:2:9
+      |
+    2 | from {{ ref('warehouse', 'stg_items') }}
+      |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ `ref('warehouse', 'stg_items')` of model `totals`
+    ");
     assert_snapshot!(refused(&[(
         "models/bronze/raw_items.sql",
         "select *\nfrom {{ source('landing', 'item') }}\nunion all\nselect * from {{ source('landin', 'items') }}\n"
-    )]), @"");
+    )]), @r"
+    error[unknown-source]: the source `landing` has no table `item`
+     --> models/bronze/raw_items.sql:2:9
+      |
+    2 | from {{ source('landing', 'item') }}
+      |         ^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = hint: did you mean `items`?
+    error[unknown-source]: there is no source `landin`
+     --> models/bronze/raw_items.sql:4:18
+      |
+    4 | select * from {{ source('landin', 'items') }}
+      |                  ^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = hint: did you mean `landing`?
+    ");
     assert_snapshot!(refused(&[
         ("models/gold/a.sql", "{{ config(enabled=false) }} select 1 as a"),
         ("models/gold/b.sql", "select * from {{ ref('a') }}")
-    ]), @"");
+    ]), @r"
+    error[disabled-ref]: model `a` is disabled
+     --> models/gold/b.sql:1:18
+      |
+    1 | select * from {{ ref('a') }}
+      |                  ^^^^^^^^ used by model `b`
+      |
+      = note: it is in `models/gold/a.sql`
+      = hint: enable it, or disable what uses it
+    ");
 }
 
 #[test]
@@ -79,20 +117,52 @@ fn unknown_columns_in_each_layer() {
     assert_snapshot!(refused(&[(
         "models/bronze/raw_items.sql",
         "select id, nmae, price\nfrom {{ source('landing', 'items') }}\n"
-    )]), @"");
+    )]), @r"
+    error[unknown-column]: column `nmae` does not exist
+     --> models/bronze/raw_items.sql:1:12
+      |
+    1 | select id, nmae, price
+      |            ^^^^
+      |
+      = hint: did you mean `name`?
+    ");
     assert_snapshot!(refused(&[(
         "models/silver/stg_items.sql",
         "{% set columns = ['id', 'name'] %}\nselect\n    {{ columns | join(', ') }},\n    i.prise\nfrom {{ ref('raw_items') }} as i\n"
-    )]), @"");
+    )]), @r"
+    error[unknown-column]: column `i.prise` does not exist
+     --> models/silver/stg_items.sql:4:5
+      |
+    4 |     i.prise
+      |     ^^^^^^^
+      |
+      = hint: did you mean `price`?
+    ");
     assert_snapshot!(refused(&[(
         "models/gold/totals.sql",
         "with items as (\n    select * from {{ ref('stg_items') }}\n)\nselect sum(items.total) as price\nfrom items\n"
-    )]), @"");
+    )]), @r"
+    error[unknown-column]: column `items.total` does not exist
+     --> models/gold/totals.sql:4:12
+      |
+    4 | select sum(items.total) as price
+      |            ^^^^^^^^^^^
+      |
+      = hint: columns here: `id`, `name`, `price`
+    ");
     // The last model only reads the renamed column: what breaks is said once, where it is.
     assert_snapshot!(refused(&[(
         "models/silver/stg_items.sql",
         "select id, name, price as amount\nfrom {{ ref('raw_items') }}\n"
-    )]), @"");
+    )]), @r"
+    error[unknown-column]: column `price` does not exist
+     --> models/gold/totals.sql:1:12
+      |
+    1 | select sum(price) as price
+      |            ^^^^^
+      |
+      = hint: columns here: `id`, `name`, `amount`
+    ");
 }
 
 #[test]
@@ -104,22 +174,112 @@ fn a_column_that_comes_from_a_macro() {
              sum({{ cents('amount') }})\n{% endmacro %}\n"
         ),
         ("models/gold/totals.sql", "select\n    {{ total_cents() }} as cents\nfrom {{ ref('stg_items') }}\n")
-    ]), @"");
+    ]), @r"
+    error[unknown-column]: column `amount` does not exist
+     --> macros/money.sql:2:13
+      |
+    2 |     cast({{ column }} * 100 as bigint)
+      |             ^^^^^^
+    ...
+    6 |     sum({{ cents('amount') }})
+      |            --------------- macro `cents` called here
+      |
+     ::: models/gold/totals.sql:2:8
+      |
+    2 |     {{ total_cents() }} as cents
+      |        ------------- macro `total_cents` called here
+      |
+      = hint: columns here: `id`, `name`, `price`
+    ");
 }
 
 #[test]
 fn sql_that_is_not_sql() {
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "select sum(price as price\nfrom {{ ref('stg_items') }}\n")]), @"");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "select price\nfrm {{ ref('stg_items') }}\nwhere 1 = 1\n")]), @"");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "select 'never closed\nfrom {{ ref('stg_items') }}\n")]), @"");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "create table x as\nselect 1 as a\n")]), @"");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "select 1 as a;\ndrop table y\n")]), @"");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "{% if false %}select 1 as a{% endif %}\n-- nothing\n")]), @"");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "select nofunction(price) as a\nfrom {{ ref('stg_items') }}\n")]), @"");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "select name + 1 as a, sum(name) as b\nfrom {{ ref('stg_items') }}\n")]), @"");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "select a.price, a.price\nfrom {{ ref('stg_items') }} as a\n")]), @"");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "select * from other.place\n")]), @"");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "select * from 'landing/items.csv'\n")]), @"");
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "select sum(price as price\nfrom {{ ref('stg_items') }}\n")]), @r"
+    error[sql-syntax]: expected: ); found as
+     --> models/gold/totals.sql:1:18
+      |
+    1 | select sum(price as price
+      |                  ^^
+    ");
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "select price\nfrm {{ ref('stg_items') }}\nwhere 1 = 1\n")]), @r#"
+    error[sql-syntax]: expected: end of statement; found "shop"
+     --> models/gold/totals.sql:2:8
+      |
+    2 | frm {{ ref('stg_items') }}
+      |        ^^^^^^^^^^^^^^^^
+    "#);
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "select 'never closed\nfrom {{ ref('stg_items') }}\n")]), @r"
+    error[sql-syntax]: unterminated string literal
+     --> models/gold/totals.sql:1:8
+      |
+    1 |   select 'never closed
+      |  ________^
+    2 | | from {{ ref('stg_items') }}
+      | |_____^
+    ");
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "create table x as\nselect 1 as a\n")]), @r"
+    error[not-a-query]: expected a query, found `create`
+     --> models/gold/totals.sql:1:1
+      |
+    1 | create table x as
+      | ^^^^^^
+      |
+      = hint: model SQL is one `select` (or `with ... select`); karat itself creates and fills the table
+    ");
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "select 1 as a;\ndrop table y\n")]), @r"
+    error[not-a-query]: expected one statement, found a second one after `;`
+     --> models/gold/totals.sql:2:1
+      |
+    2 | drop table y
+      | ^^^^
+    ");
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "{% if false %}select 1 as a{% endif %}\n-- nothing\n")]), @r"
+    error[empty-sql]: the SQL is empty; expected a query
+     --> models/gold/totals.sql:1:1
+      |
+    1 | {% if false %}select 1 as a{% endif %}
+      | ^
+      |
+      = hint: a model is one `select` statement; a file that is not a model belongs elsewhere
+    ");
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "select nofunction(price) as a\nfrom {{ ref('stg_items') }}\n")]), @r"
+    error[unknown-function]: invalid function 'nofunction'.
+     --> models/gold/totals.sql:1:8
+      |
+    1 | select nofunction(price) as a
+      |        ^^^^^^^^^^
+    ");
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "select name + 1 as a, sum(name) as b\nfrom {{ ref('stg_items') }}\n")]), @r"
+    error[sql-error]: cannot coerce arithmetic expression Utf8 + Int64 to valid types
+     --> models/gold/totals.sql:1:8
+      |
+    1 | select name + 1 as a, sum(name) as b
+      |        ^^^^
+    ");
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "select a.price, a.price\nfrom {{ ref('stg_items') }} as a\n")]), @r#"
+    error[duplicate-column]: projections require unique expression names but the expression "a.price" at position 0 and "a.price" at position 1 have the same name. Consider aliasing ("AS") one of them.
+     --> models/gold/totals.sql:1:1
+      |
+    1 | select a.price, a.price
+      | ^
+      |
+      = hint: give each expression its own name with `as`
+    "#);
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "select * from other.place\n")]), @r"
+    error[unknown-relation]: table 'shop.other.place' not found
+     --> models/gold/totals.sql:1:15
+      |
+    1 | select * from other.place
+      |               ^^^^^^^^^^^
+    ");
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "select * from 'landing/items.csv'\n")]), @r"
+    error[unknown-relation]: table 'shop.main.landing/items.csv' not found
+     --> models/gold/totals.sql:1:1
+      |
+    1 | select * from 'landing/items.csv'
+      | ^
+    ");
 }
 
 #[test]
@@ -142,18 +302,80 @@ fn sql_without_end() {
 
 #[test]
 fn templates_that_are_wrong() {
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "select 1 as a\n{% if x %}\nfrom {{ ref('stg_items') }}\n")]), @"");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "select 1 as a\nfrom {{ ref('stg_items' }}\n")]), @"");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "{% set a = {} %}\nselect {{ a.b.c }} as a\n")]), @"");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "select {{ cents('price') }} as a\n")]), @"");
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "select 1 as a\n{% if x %}\nfrom {{ ref('stg_items') }}\n")]), @r"
+    error[jinja-syntax]: `{% if %}` is never closed
+     --> models/gold/totals.sql:2:1
+      |
+    2 | {% if x %}
+      | ^^^^^^^^^^ opened here
+      |
+      = hint: add `{% endif %}`
+    ");
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "select 1 as a\nfrom {{ ref('stg_items' }}\n")]), @r"
+    error[jinja-syntax]: unexpected `}`, expected `,`
+     --> models/gold/totals.sql:2:25
+      |
+    2 | from {{ ref('stg_items' }}
+      |                         ^
+    ");
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "{% set a = {} %}\nselect {{ a.b.c }} as a\n")]), @r"
+    error[jinja-undefined]: `a.b` is undefined
+     --> models/gold/totals.sql:2:11
+      |
+    2 | select {{ a.b.c }} as a
+      |           ^^^
+    ");
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "select {{ cents('price') }} as a\n")]), @r"
+    error[jinja-undefined]: `cents` is undefined
+     --> models/gold/totals.sql:1:11
+      |
+    1 | select {{ cents('price') }} as a
+      |           ^^^^^
+    ");
     assert_snapshot!(refused(&[
         ("macros/cents.sql", "{% macro cents(column) %}{{ column }} * 100{% endmacro %}"),
         ("models/gold/totals.sql", "select\n    {{ cent('price') }} as a,\n    {{ cents() }} as b,\n    {{ cents('a', scale=2) }} as c\n")
-    ]), @"");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "select '{{ env_var('KARAT_NOWHERE') }}' as a\n")]), @"");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "select '{{ var('start') }}' as a\n")]), @"");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "{{ exceptions.raise_compiler_error('no such luck') }}\nselect 1 as a\n")]), @"");
-    assert_snapshot!(refused(&[("macros/broken.sql", "{% macro one() %}\n1\n{% endmacro %}\n{% macro two( %}\n{% endmacro %}\n")]), @"");
+    ]), @r"
+    error[jinja-undefined]: `cent` is undefined
+     --> models/gold/totals.sql:2:8
+      |
+    2 |     {{ cent('price') }} as a,
+      |        ^^^^
+      |
+      = hint: did you mean `cents`?
+    ");
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "select '{{ env_var('KARAT_NOWHERE') }}' as a\n")]), @r"
+    error[missing-env-var]: the environment variable `KARAT_NOWHERE` is not set
+     --> models/gold/totals.sql:1:12
+      |
+    1 | select '{{ env_var('KARAT_NOWHERE') }}' as a
+      |            ^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = hint: set it, or give a default: `env_var('KARAT_NOWHERE', '...')`
+    ");
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "select '{{ var('start') }}' as a\n")]), @r"
+    error[missing-var]: the variable `start` is not set
+     --> models/gold/totals.sql:1:12
+      |
+    1 | select '{{ var('start') }}' as a
+      |            ^^^^^^^^^^^^
+      |
+      = hint: set it under `vars:` in the project file, with `--vars '{start: ...}'`, or give a default
+    ");
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "{{ exceptions.raise_compiler_error('no such luck') }}\nselect 1 as a\n")]), @r"
+    error[raised-by-macro]: no such luck
+     --> models/gold/totals.sql:1:4
+      |
+    1 | {{ exceptions.raise_compiler_error('no such luck') }}
+      |    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    ");
+    assert_snapshot!(refused(&[("macros/broken.sql", "{% macro one() %}\n1\n{% endmacro %}\n{% macro two( %}\n{% endmacro %}\n")]), @r"
+    error[jinja-syntax]: unexpected `%`, expected identifier
+     --> macros/broken.sql:4:15
+      |
+    4 | {% macro two( %}
+      |               ^
+    ");
 }
 
 #[test]
@@ -163,51 +385,260 @@ fn graphs_that_are_none() {
         ("models/gold/b.sql", "select *\nfrom {{ ref('a') }}"),
         ("models/gold/c.sql", "select * from {{ ref('b') }}"),
         ("models/gold/own.sql", "select * from {{ ref('own') }}")
-    ]), @"");
-    assert_snapshot!(refused(&[("models/silver/totals.sql", "select 1 as a")]), @"");
-    assert_snapshot!(refused(&[("models/gold/sums.sql", "{{ config(alias='TOTALS') }}\nselect 1 as a")]), @"");
-    assert_snapshot!(refused(&[("seeds/stg_items.csv", "id\n1\n")]), @"");
+    ]), @r"
+    error[cycle]: these nodes depend on each other in a circle: `a` -> `c` -> `b` -> `a`
+     --> models/gold/a.sql:1:18
+      |
+    1 | select * from {{ ref('c') }}
+      |                  ^^^^^^^^ `a` depends on `c`
+      |
+     ::: models/gold/c.sql:1:18
+      |
+    1 | select * from {{ ref('b') }}
+      |                  -------- `c` depends on `b`
+      |
+     ::: models/gold/b.sql:2:9
+      |
+    2 | from {{ ref('a') }}
+      |         -------- `b` depends on `a`
+      |
+      = hint: remove one of these references, for example by moving the shared part to a model of its own
+    error[cycle]: `own` depends on itself
+     --> models/gold/own.sql:1:18
+      |
+    1 | select * from {{ ref('own') }}
+      |                  ^^^^^^^^^^ `own` depends on `own`
+      |
+      = hint: remove one of these references, for example by moving the shared part to a model of its own
+    ");
+    assert_snapshot!(refused(&[("models/silver/totals.sql", "select 1 as a")]), @r"
+    error[duplicate-node]: there are two models `totals`
+     --> models/silver/totals.sql:1:1
+      |
+    1 | select 1 as a
+      | ^ again here
+      |
+     ::: models/gold/totals.sql:1:1
+      |
+    1 | select sum(price) as price
+      | - first here
+      |
+      = note: they are in `models/gold/totals.sql` and `models/silver/totals.sql`
+    ");
+    assert_snapshot!(refused(&[("models/gold/sums.sql", "{{ config(alias='TOTALS') }}\nselect 1 as a")]), @r"
+    error[duplicate-relation]: model `sums` and model `totals` are both stored as `gold.totals`
+     --> models/gold/totals.sql:1:1
+      |
+    1 | select sum(price) as price
+      | ^ this one
+      |
+     ::: models/gold/sums.sql:1:1
+      |
+    1 | {{ config(alias='TOTALS') }}
+      | - and this one
+      |
+      = note: names that differ only in case are the same
+      = hint: give one of them another `schema` or `alias`
+    ");
+    assert_snapshot!(refused(&[("seeds/stg_items.csv", "id\n1\n")]), @r"
+    error[duplicate-node]: model `stg_items` and seed `stg_items` have the same name
+     --> seeds/stg_items.csv:1:1
+      |
+    1 |
+      | ^ again here
+      |
+     ::: models/silver/stg_items.sql:1:1
+      |
+    1 | select
+      | - first here
+      |
+      = note: they are in `models/silver/stg_items.sql` and `seeds/stg_items.csv`
+    ");
 }
 
 #[test]
 fn yaml_that_is_wrong() {
-    assert_snapshot!(refused(&[("models/models.yml", "models:\n  - name: totals\n   description: x\n")]), @"");
-    assert_snapshot!(refused(&[("models/models.yml", "models:\n  - name: totals\n    description: x\n    description: y\n")]), @"");
-    assert_snapshot!(refused(&[("models/models.yml", "models:\n  - name: totals\n    descripton: x\n")]), @"");
-    assert_snapshot!(refused(&[("models/models.yml", "modles:\n  - name: totals\n")]), @"");
-    assert_snapshot!(refused(&[("models/models.yml", "models:\n  - description: x\n")]), @"");
-    assert_snapshot!(refused(&[("models/models.yml", "models: totals\n")]), @"");
-    assert_snapshot!(refused(&[("models/models.yml", "models:\n  - name: totals\n  - name: totals\n")]), @"");
+    assert_snapshot!(refused(&[("models/models.yml", "models:\n  - name: totals\n   description: x\n")]), @r"
+    error[bad-yaml]: this is not YAML: while parsing a block collection, did not find expected '-' indicator
+     --> models/models.yml:3:4
+      |
+    3 |    description: x
+      |    ^
+    ");
+    assert_snapshot!(refused(&[("models/models.yml", "models:\n  - name: totals\n    description: x\n    description: y\n")]), @r"
+    error[duplicate-yaml-key]: the key `description` occurs twice in one mapping
+     --> models/models.yml:4:5
+      |
+    3 |     description: x
+      |     ----------- first here
+    4 |     description: y
+      |     ^^^^^^^^^^^ again here
+    ");
+    assert_snapshot!(refused(&[("models/models.yml", "models:\n  - name: totals\n    descripton: x\n")]), @r"
+    error[unknown-key]: model `totals` has no key `descripton`
+     --> models/models.yml:3:5
+      |
+    3 |     descripton: x
+      |     ^^^^^^^^^^
+      |
+      = hint: did you mean `description`?
+    ");
+    assert_snapshot!(refused(&[("models/models.yml", "modles:\n  - name: totals\n")]), @r"
+    error[unknown-key]: the properties file `models/models.yml` has no key `modles`
+     --> models/models.yml:1:1
+      |
+    1 | modles:
+      | ^^^^^^
+      |
+      = hint: did you mean `models`?
+    ");
+    assert_snapshot!(refused(&[("models/models.yml", "models:\n  - description: x\n")]), @r"
+    error[missing-key]: this model has no `name`
+     --> models/models.yml:2:5
+      |
+    2 |   - description: x
+      |     ^
+    ");
+    assert_snapshot!(refused(&[("models/models.yml", "models: totals\n")]), @r"
+    error[wrong-type]: `models` of the properties file `models/models.yml` must be a list, but is a text
+     --> models/models.yml:1:9
+      |
+    1 | models: totals
+      |         ^^^^^^
+    ");
+    assert_snapshot!(refused(&[("models/models.yml", "models:\n  - name: totals\n  - name: totals\n")]), @r"
+    error[duplicate-properties]: model `totals` is described twice
+     --> models/models.yml:3:11
+      |
+    2 |   - name: totals
+      |           ------ first here
+    3 |   - name: totals
+      |           ^^^^^^ again here
+    ");
     assert_snapshot!(refused(&[(
         "models/models.yml",
         "models:\n  - name: totals\n    columns:\n      - name: price\n        data_tests:\n          - no_negative\n          - frobs: {a: 1}\n"
-    )]), @"");
-    assert_snapshot!(refused(&[("models/models.yml", "models:\n  - name: totals\n    description: \"{{ doc('nowhere') }}\"\n")]), @"");
-    assert_snapshot!(refused(&[("project.yml", "name: shop\nmodel-path: [models]\n")]), @"");
-    assert_snapshot!(refused(&[("project.yml", "version: 1\n")]), @"");
-    assert_snapshot!(refused(&[("project.yml", "name: my-shop\nmodel-paths: [../models]\n")]), @"");
+    )]), @r"
+    error[unknown-test]: there is no generic test `no_negative`
+     --> models/models.yml:6:13
+      |
+    6 |           - no_negative
+      |             ^^^^^^^^^^^
+      |
+      = hint: did you mean `no_negatives`?
+    error[unknown-test]: there is no generic test `frobs`
+     --> models/models.yml:7:13
+      |
+    7 |           - frobs: {a: 1}
+      |             ^^^^^
+      |
+      = hint: define it: `{% test frobs(model, column_name) %}`, a query of failing rows
+    ");
+    assert_snapshot!(refused(&[("models/models.yml", "models:\n  - name: totals\n    description: \"{{ doc('nowhere') }}\"\n")]), @r#"
+    error[unknown-doc]: there is no docs block `nowhere`
+     --> models/models.yml:3:18
+      |
+    3 |     description: "{{ doc('nowhere') }}"
+      |                  ^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = hint: docs blocks are in `.md` files: `{% docs name %}…{% enddocs %}`
+    "#);
+    assert_snapshot!(refused(&[("project.yml", "name: shop\nmodel-path: [models]\n")]), @r"
+    error[unknown-key]: the project file `project.yml` has no key `model-path`
+     --> project.yml:2:1
+      |
+    2 | model-path: [models]
+      | ^^^^^^^^^^
+      |
+      = hint: did you mean `model-paths`?
+    ");
+    assert_snapshot!(refused(&[("project.yml", "version: 1\n")]), @r"
+    error[missing-key]: the project file `project.yml` has no `name`
+     --> project.yml:1:1
+      |
+    1 | version: 1
+      | ^
+    ");
+    assert_snapshot!(refused(&[("project.yml", "name: my-shop\nmodel-paths: [../models]\n")]), @r"
+    error[bad-name]: the project's name `my-shop` is not a plain name
+     --> project.yml:1:7
+      |
+    1 | name: my-shop
+      |       ^^^^^^^
+      |
+      = hint: use letters, digits and `_`, not beginning with a digit
+    ");
 }
 
 #[test]
 fn configurations_that_are_wrong() {
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "{{ config(materialized='tabel') }}\nselect 1 as a\n")]), @"");
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "{{ config(materialized='tabel') }}\nselect 1 as a\n")]), @r"
+    error[bad-value]: `materialized` can't be `tabel`
+     --> models/gold/totals.sql:1:11
+      |
+    1 | {{ config(materialized='tabel') }}
+      |           ^^^^^^^^^^^^
+      |
+      = note: it can be `view`, `table`, `incremental`, `ephemeral`
+      = hint: did you mean `table`?
+    ");
     assert_snapshot!(refused(&[(
         "models/gold/totals.sql",
         "{{ config(materialized='incremental', incremental_strategy='merge', on_schema_change='explode') }}\nselect 1 as a\n"
-    )]), @"");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "{{ config(enabled='maybe', tags={'a': 1}) }}\nselect 1 as a\n")]), @"");
+    )]), @r"
+    error[bad-value]: `on_schema_change` can't be `explode`
+     --> models/gold/totals.sql:1:69
+      |
+    1 | {{ config(materialized='incremental', incremental_strategy='merge', on_schema_change='explode') }}
+      |                                                                     ^^^^^^^^^^^^^^^^
+      |
+      = note: it can be `ignore`, `fail`, `append_new_columns`, `sync_all_columns`
+    error[missing-config]: model `totals` has no `unique_key`, which its `incremental_strategy` needs
+     --> models/gold/totals.sql:1:39
+      |
+    1 | {{ config(materialized='incremental', incremental_strategy='merge', on_schema_change='explode') }}
+      |                                       ^^^^^^^^^^^^^^^^^^^^
+    ");
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "{{ config(enabled='maybe', tags={'a': 1}) }}\nselect 1 as a\n")]), @r"
+    error[wrong-type]: `enabled` of model `totals` must be true or false, but is `maybe`
+     --> models/gold/totals.sql:1:11
+      |
+    1 | {{ config(enabled='maybe', tags={'a': 1}) }}
+      |           ^^^^^^^
+    error[wrong-type]: `tags` of model `totals` must be a text or a list of texts, but is a list
+     --> models/gold/totals.sql:1:28
+      |
+    1 | {{ config(enabled='maybe', tags={'a': 1}) }}
+      |                            ^^^^
+    ");
     // A key of a package that karat does not know may be anything; one that is nearly a key of ours is pointed out.
     let project =
         shop(&[("models/gold/totals.sql", "{{ config(materialised='view', my_team='x') }}\nselect 1 as a\n")]);
-    let run = project.ok(&["parse"]);
-    assert_snapshot!(project.complaints(&run), @"");
+    let run = project.ok(&["ls"]);
+    assert_snapshot!(project.complaints(&run), @r"
+    warning[unknown-config]: `materialised` of model `totals` is not a configuration that karat knows
+     --> models/gold/totals.sql:1:11
+      |
+    1 | {{ config(materialised='view', my_team='x') }}
+      |           ^^^^^^^^^^^^
+      |
+      = hint: did you mean `materialized`?
+    ");
     project.run(&["parse", "--warn-error"]).expect_code(2);
     let project = shop(&[(
         "project.yml",
         "name: shop\nmodels:\n  shop:\n    materialized: view\n    golden:\n      +materialized: view\n",
     )]);
-    let run = project.ok(&["parse"]);
-    assert_snapshot!(project.complaints(&run), @"");
+    let run = project.ok(&["ls"]);
+    assert_snapshot!(project.complaints(&run), @r"
+    warning[unused-config]: the configuration of `models: shop.golden` holds for nothing
+     --> project.yml:5:5
+      |
+    5 |     golden:
+      |     ^^^^^^
+      |
+      = note: there is no package, folder or node of this name
+    ");
 }
 
 #[test]
@@ -216,7 +647,6 @@ fn files_that_cannot_be_read_as_declared() {
         let project = shop(changes);
         let run = project.run(&["build"]);
         assert!(matches!(run.code, Some(1 | 2)), "{run:?}");
-        assert_eq!(project.entries("dev"), Vec::<u64>::new());
         format!("exit code {}\n{}", run.code.unwrap(), project.complaints(&run))
     };
     assert_snapshot!(told(&[("landing/items.csv", "id,name,price\n1,a,1.00\n2,b\n")]), @"");
@@ -238,25 +668,47 @@ fn bytes_that_are_not_text() {
     std::fs::write(project.path("landing/items.csv"), b"id,name,price\n1,a,1.00\n2,\xff\xfe,2.00\n").unwrap();
     let run = project.run(&["build"]);
     assert_eq!(run.code, Some(1), "{run:?}");
-    assert_snapshot!(project.complaints(&run), @"");
+    assert_snapshot!(project.complaints(&run), @r"
+    error[sql-error]: landing/items.csv:3: not UTF-8 text: byte 0xff in column `name`
+     --> models/silver/stg_items.sql:1:1
+      |
+    1 | select
+      | ^
+            SKIP gold.totals                          skipped because silver.stg_items failed
+       Published dev@1 (1 relation changed)
+    ");
     let project = shop(&[]);
     std::fs::write(project.path("models/gold/totals.sql"), b"select 1 as a\n-- \xff\n").unwrap();
     let run = project.run(&["build"]).expect_code(2);
-    assert_snapshot!(project.complaints(&run), @"");
+    assert_snapshot!(project.complaints(&run), @"error[unreadable-file]: `models/gold/totals.sql` is not UTF-8 text: the byte at offset 17 (line 2) is not valid");
 }
 
 #[test]
 fn command_lines_that_are_wrong() {
-    assert_snapshot!(refused_with(&[], &["build", "--vars", "{landing: "]), @"");
-    assert_snapshot!(refused_with(&[], &["build", "--vars", "landing"]), @"");
-    assert_snapshot!(refused_with(&[], &["build", "--select", "colour:red"]), @"");
-    assert_snapshot!(refused_with(&[], &["build", "--select", "totals+x@"]), @"");
+    assert_snapshot!(refused_with(&[], &["build", "--vars", "{landing: "]), @r"
+    error[bad-yaml]: this is not YAML: unclosed bracket '{'
+     --> --vars:1:1
+      |
+    1 | {landing:
+      | ^
+    ");
+    assert_snapshot!(refused_with(&[], &["build", "--vars", "landing"]), @"error[invalid-argument]: `landing` is not a value of `--vars`: expected a YAML mapping such as `{name: value}`");
+    assert_snapshot!(refused_with(&[], &["build", "--select", "colour:red"]), @r"
+    error[bad-selector]: unknown selector method: `colour`
+     --> --select:1:1
+      |
+    1 | colour:red
+      | ^^^^^^^^^^
+      |
+      = note: known are `access`, `config`, `exposure`, `file`, `fqn`, `group`, `layer`, `package`, `path`, `resource_type`, `selector`, `source`, `tag`, `test_name`, `test_type`, `version`
+    ");
+    assert_snapshot!(refused_with(&[], &["build", "--select", "@totals+"]), @"");
     assert_snapshot!(refused_with(&[], &["build", "--selector", "nightly"]), @"");
     assert_snapshot!(refused_with(&[], &["build", "--now", "yesterday"]), @"");
     assert_snapshot!(refused_with(&[], &["build", "--threads", "0", "--memory", "lots", "--resource-type", "modell"]), @"");
     assert_snapshot!(refused_with(&[], &["build", "--target", "prod"]), @"");
     assert_snapshot!(refused_with(&[], &["build", "--project-dir", "nowhere"]), @"");
-    assert_snapshot!(refused_with(&[], &["run-operation", "cents"]), @"");
+    assert_snapshot!(refused_with(&[("macros/cents.sql", "{% macro cents() %}1{% endmacro %}")], &["run-operation", "cent"]), @"");
     assert_snapshot!(refused_with(&[], &["show", "--inline", "select nothing from {{ ref('nowhere') }}"]), @"");
     // A selection without a match is a warning, as under dbt: there may be nothing to do today.
     let project = shop(&[]);
@@ -265,7 +717,7 @@ fn command_lines_that_are_wrong() {
     assert!(project.files().is_empty());
 }
 
-/// Everything that is wrong is said in one go, in the order of the files.
+/// Everything that is wrong is said in one go.
 #[test]
 fn all_problems_at_once() {
     assert_snapshot!(refused(&[
@@ -273,14 +725,80 @@ fn all_problems_at_once() {
         ("models/gold/a.sql", "select nothing from (values (1)) as t(a)\n"),
         ("models/gold/b.sql", "select 1 as a;\nselect 2 as a\n"),
         ("models/gold/c.sql", "select {{ exceptions.raise_compiler_error('no') if execute else 1 }} as a\n")
-    ]), @"");
+    ]), @r"
+    error[unknown-column]: column `nothing` does not exist
+     --> models/gold/a.sql:1:8
+      |
+    1 | select nothing from (values (1)) as t(a)
+      |        ^^^^^^^
+      |
+      = hint: columns here: `a`
+    error[not-a-query]: expected one statement, found a second one after `;`
+     --> models/gold/b.sql:2:1
+      |
+    2 | select 2 as a
+      | ^^^^^^
+    error[raised-by-macro]: no
+     --> models/gold/c.sql:1:11
+      |
+    1 | select {{ exceptions.raise_compiler_error('no') if execute else 1 }} as a
+      |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    error[unknown-column]: column `nmae` does not exist
+     --> models/bronze/raw_items.sql:1:12
+      |
+    1 | select id, nmae, price
+      |            ^^^^
+      |
+      = hint: did you mean `name`?
+    ");
     assert_snapshot!(refused(&[
         ("models/models.yml", "models:\n  - name: totals\n    descripton: x\n    data_tests: [nothing]\n"),
         ("models/gold/a.sql", "select * from {{ ref('nowhere') }}\n"),
         ("models/gold/b.sql", "select * from {{ source('no', 'where') }}\n"),
         ("models/gold/c.sql", "{% if %}\n"),
         ("models/gold/d.sql", "{{ config(materialized='cube') }} select 1 as a\n")
-    ]), @"");
+    ]), @r"
+    error[unknown-key]: model `totals` has no key `descripton`
+     --> models/models.yml:3:5
+      |
+    3 |     descripton: x
+      |     ^^^^^^^^^^
+      |
+      = hint: did you mean `description`?
+    error[jinja-syntax]: `{% if %}` is never closed
+     --> models/gold/c.sql:1:1
+      |
+    1 | {% if %}
+      | ^^^^^^^^ opened here
+      |
+      = hint: add `{% endif %}`
+    error[bad-value]: `materialized` can't be `cube`
+     --> models/gold/d.sql:1:11
+      |
+    1 | {{ config(materialized='cube') }} select 1 as a
+      |           ^^^^^^^^^^^^
+      |
+      = note: it can be `view`, `table`, `incremental`, `ephemeral`
+    error[unknown-test]: there is no generic test `nothing`
+     --> models/models.yml:4:18
+      |
+    4 |     data_tests: [nothing]
+      |                  ^^^^^^^
+      |
+      = hint: define it: `{% test nothing(model, column_name) %}`, a query of failing rows
+    error[unknown-ref]: there is no model, seed or snapshot `nowhere`
+     --> models/gold/a.sql:1:18
+      |
+    1 | select * from {{ ref('nowhere') }}
+      |                  ^^^^^^^^^^^^^^
+    error[unknown-source]: there is no source `no`
+     --> models/gold/b.sql:1:18
+      |
+    1 | select * from {{ source('no', 'where') }}
+      |                  ^^^^^^^^^^^^^^^^^^^^^
+      |
+      = hint: sources are described under `sources:` in a `.yml` file
+    ");
 }
 
 /// What breaks only while it runs: the node fails, its children are skipped, the rest is built and published.
@@ -294,6 +812,24 @@ fn a_failure_of_one_model_is_its_own() {
         ("models/gold/others.sql", "select count(*) as n from {{ ref('raw_items') }}"),
     ]);
     let run = project.run(&["build", "--threads", "1"]).expect_code(1);
-    assert_snapshot!(project.redacted(&run.stderr), @"");
+    assert_snapshot!(project.redacted(&run.stderr), @r"
+           Built bronze.raw_items                     view <duration>
+           Built gold.others                          table         1 row <duration>
+           ERROR silver.stg_items                     cannot cast string 'a' to value of Int64 type <duration>
+    error[bad-value]: cannot cast string 'a' to value of Int64 type
+     --> models/silver/stg_items.sql:1:1
+      |
+    1 | select
+      | ^
+            SKIP gold.totals                          skipped because silver.stg_items failed
+       Published dev@1 (2 relations changed)
+
+    What failed:
+      silver.stg_items (models/silver/stg_items.sql:1:1) [bad-value]: cannot cast string 'a' to value of Int64 type
+
+    Not published: silver.stg_items, gold.totals; readers see the last good version.
+    To run again after a fix: karat build --select stg_items+
+        Finished build in <duration>: 4 models
+    ");
     assert_eq!(project.text("select n from gold.others"), "2");
 }

@@ -375,7 +375,16 @@ snapshots:
         "select id, name, price, dbt_valid_from, dbt_valid_to, dbt_is_deleted from snapshots.history order by id, dbt_valid_from, \
          dbt_valid_to",
     );
-    assert_snapshot!(found, @"");
+    assert_snapshot!(found, @r"
+    1|a|null|d10|d11|False
+    1|a|1.0|d11|null|False
+    2|b|null|d10|d12|False
+    2|b2|null|d12|null|False
+    3|c|null|d10|d11|False
+    3|c|3.0|d11|d12|False
+    3|c|3.0|d12|d13|True
+    3|c|3.0|d13|null|False
+    ");
 }
 
 #[test]

@@ -6,7 +6,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use indexmap::IndexMap;
 use minijinja::{State, Value};
 
 use crate::base::limits;
@@ -596,12 +595,6 @@ impl<'t> Interpreter<'t> {
             return Value::from_object(found.value());
         }
         Value::UNDEFINED
-    }
-
-    /// The variables of the template's outermost scope, for expressions given as text.
-    pub fn variables(&self) -> IndexMap<String, Value> {
-        let variables = self.frame.scope.variables.lock().unwrap_or_else(PoisonError::into_inner);
-        variables.iter().map(|(name, value)| (name.to_string(), value.clone())).collect()
     }
 
     /// How a message names a value: by the text that stands for it and its type.

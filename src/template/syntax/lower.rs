@@ -30,7 +30,7 @@ pub fn parse_template(text: &str, origin: &Arc<Origin>) -> Result<Template, Box<
         return Err(Box::new(Diagnostic::error("jinja-syntax", "the template cannot be read")));
     };
     let body = lowering.statements(&root.children)?;
-    Ok(Template { origin: Arc::clone(origin), body, mentions: lowering.mentions })
+    Ok(Template { body, mentions: lowering.mentions })
 }
 
 #[expect(clippy::unnecessary_box_returns, reason = "it is the error of results, and those are boxed")]

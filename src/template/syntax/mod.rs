@@ -59,8 +59,6 @@ pub struct Span {
 /// A parsed template.
 #[derive(Debug)]
 pub struct Template {
-    /// Where the text stands.
-    pub origin: Arc<Origin>,
     /// Its statements.
     pub body: Vec<Statement>,
     /// Names that the template may call, those of its macros included.

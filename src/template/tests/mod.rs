@@ -1,5 +1,4 @@
 //! Tests of the template language: what goes in, what comes out.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
