@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use uuid::Uuid;
 
 /// The time of one invocation: one instant for everything that a run writes or compares.
@@ -19,7 +19,8 @@ impl Clock {
     /// A clock that stands at the given instant, or at the present moment.
     #[expect(clippy::disallowed_methods, reason = "this is the one clock")]
     pub fn new(pinned: Option<DateTime<Utc>>) -> Self {
-        Self { now: pinned.unwrap_or_else(Utc::now), started: Instant::now() }
+        // Microseconds are what tables store; more digits would make a stored time differ from the run's.
+        Self { now: pinned.unwrap_or_else(Utc::now).trunc_subsecs(6), started: Instant::now() }
     }
 
     /// The run's time; does not move during a run.

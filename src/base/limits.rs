@@ -20,8 +20,13 @@ pub const TEMPLATE_RECURSION: usize = 200;
 pub const SQL_BYTES: usize = 4 << 20;
 /// Deepest nesting of brackets and subqueries in SQL.
 pub const SQL_NESTING: usize = 128;
-/// Longest chain of binary operators between brackets or commas in SQL: the planner recurses once per operator.
-pub const SQL_CHAIN: usize = 2_000;
+/// Longest chain of operators of one rank between brackets or commas in SQL: the planner recurses once per operator,
+/// and needs time by the square of their number.
+pub const SQL_CHAIN: usize = 1_000;
+/// Most tokens between brackets or commas in SQL: bounds what chains without being an operator.
+pub const SQL_CHAIN_TOKENS: usize = 20_000;
+/// Deepest recursion of the SQL parser; each bracket needs several steps.
+pub const SQL_RECURSION: usize = 400;
 /// Most tokens of one statement.
 pub const SQL_TOKENS: usize = 1_000_000;
 /// Stack of the threads that parse and plan, in bytes.

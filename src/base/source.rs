@@ -79,7 +79,9 @@ pub struct Location {
 impl Location {
     /// A location from a file and a byte range.
     pub fn new(file: &Arc<SourceFile>, range: Range<usize>) -> Self {
-        Self { file: Arc::clone(file), range }
+        // A range that ends within a character could not be shown.
+        let (start, end) = (file.text.floor_char_boundary(range.start), file.text.ceil_char_boundary(range.end));
+        Self { file: Arc::clone(file), range: start..end.max(start) }
     }
 
     /// The location of a whole file, which points at its beginning.

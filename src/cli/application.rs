@@ -14,9 +14,10 @@ use crate::base::clock::Clock;
 use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::base::env::ProcessEnv;
 use crate::base::ident::Identifier;
-use crate::cli::Outcome;
-use crate::cli::options::{GlobalOptions, IndirectSelection, SelectionOptions};
+use crate::base::secret::Scrubber;
+use crate::cli::options::{GlobalOptions, SelectionOptions};
 use crate::cli::printer::Printer;
+use crate::cli::{Outcome, log};
 use crate::compile::host::Invocation;
 use crate::engine::session::{Engine, EngineOptions};
 use crate::engine::view::Surroundings;
@@ -33,6 +34,9 @@ use crate::record;
 use crate::select::{self, SelectArgs, Selection};
 use crate::store::{Catalog, Failpoint, RunInfo, StoreError, Warehouse, WarehouseOptions};
 use crate::template::host::MessageLevel;
+
+/// The verbs that tell notes on the project, beside errors and warnings.
+const RUNNING: [&str; 7] = ["build", "run", "test", "seed", "snapshot", "parse", "debug"];
 
 /// One invocation of karat.
 pub struct Application {
@@ -101,10 +105,17 @@ impl Application {
             self.printer.diagnostics(&problems);
             return Err(Outcome::Usage);
         };
+        if let Some(package) = loaded.root() {
+            self.start_log(&root, &package.config.target_path);
+        }
         let (parsed, found) = parse::parse(&loaded, &target, &invocation);
         problems.extend(found);
         let (dag, found) = Dag::new(&parsed.manifest);
         problems.extend(found);
+        if !RUNNING.contains(&self.verb) {
+            // What is only worth a note is said where something is built, not before every list.
+            problems.0.retain(|problem| problem.severity != Severity::Note);
+        }
         self.report(&problems)?;
         let manifest = Arc::new(parsed.manifest.clone());
         Ok(Project { loaded, target, parsed, manifest, dag })
@@ -138,6 +149,19 @@ impl Application {
         }
     }
 
+    /// Begins `karat.log`, below the target folder unless told otherwise. A log that cannot be written is no reason to
+    /// refuse the work.
+    fn start_log(&self, root: &Path, configured: &str) {
+        let target = self.options.target_path.as_deref().unwrap_or(Path::new(configured));
+        let folder = match &self.options.log_path {
+            Some(folder) => self.working_folder.join(folder),
+            None => root.join(target).join("logs"),
+        };
+        if let Err(error) = log::start(&folder, self.options.file_log_level, Scrubber::new(&self.env)) {
+            self.printer.diagnostic(&Diagnostic::warning("no-log", error.to_string()));
+        }
+    }
+
     /// The nodes that the command line chooses among the verb's kinds.
     pub fn select(
         &self,
@@ -145,17 +169,11 @@ impl Application {
         options: &SelectionOptions,
         kinds: &[ResourceType],
     ) -> Result<Selection, Outcome> {
-        let indirect = match options.indirect_selection {
-            None | Some(IndirectSelection::Eager) => select::IndirectSelection::Eager,
-            Some(IndirectSelection::Cautious) => select::IndirectSelection::Cautious,
-            Some(IndirectSelection::Buildable) => select::IndirectSelection::Buildable,
-            Some(IndirectSelection::Empty) => select::IndirectSelection::Empty,
-        };
         let args = SelectArgs {
             select: options.select.clone(),
             exclude: options.exclude.clone(),
             selector: options.selector.clone(),
-            indirect,
+            indirect: options.indirect_selection.unwrap_or_default(),
             models: Vec::new(),
             resource_types: options.resource_types.clone(),
             exclude_resource_types: options.exclude_resource_types.clone(),
@@ -187,6 +205,7 @@ impl Application {
             full_refresh: self.flags.full_refresh,
             empty: self.flags.empty,
             store_failures: self.flags.store_failures,
+            warn_error: self.options.warn_error == Some(true),
             selected,
             globals: project.parsed.globals.clone(),
             messages: Arc::new(messages),
@@ -274,7 +293,7 @@ impl Application {
     /// The folder for artifacts.
     pub fn target_path(&self, project: &Project) -> PathBuf {
         let root = project.loaded.root_path();
-        let configured = project.loaded.root().map(|package| package.config.target_path.as_str()).unwrap_or("target");
+        let configured = project.loaded.root().map_or("target", |package| package.config.target_path.as_str());
         root.join(self.options.target_path.as_deref().unwrap_or(Path::new(configured)))
     }
 

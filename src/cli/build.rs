@@ -6,21 +6,29 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::base::diagnostic::Diagnostic;
+
 use crate::cli::Outcome;
 use crate::cli::application::{Application, Project, store_diagnostic};
-use crate::cli::options::BuildOptions;
+use crate::cli::options::{BuildOptions, OutputFormat};
+use crate::cli::show::print;
 use crate::cli::summary::Context;
+use crate::engine::session::Variant;
+use crate::engine::types::sql_type_of;
 use crate::engine::view::WarehouseView;
-use crate::execute::publication::{publish, withheld};
-use crate::execute::result::{EventSink, RunEvent, RunResult};
+use crate::execute::publication::{discard, publish, withheld};
+use crate::execute::result::{EventSink, RunEvent, RunResult, Status};
 use crate::execute::run::Run;
 use crate::execute::scheduler::run_all;
 use crate::graph::schedule::Schedule;
 use crate::manifest::node::{Detail, NodeId, ResourceType};
 use crate::plan::check::check;
-use crate::plan::run_plan::{Intent, RunPlan};
+use crate::plan::run_plan::RunPlan;
 use crate::record;
-use crate::store::{EnvLock, HolderInfo};
+use crate::record::catalog::{CatalogColumn, CatalogRow};
+use crate::store::{EnvLock, HolderInfo, Warehouse};
+
+/// Rows of each seed that `--show` prints.
+const SHOWN_SEED_ROWS: usize = 5;
 
 /// The kinds of node that a verb is about.
 pub fn kinds(verb: &str) -> &'static [ResourceType] {
@@ -73,13 +81,67 @@ pub async fn execute(
         interrupted: finished.interrupted,
         elapsed: app.clock.elapsed(),
     };
-    if !result.interrupted {
+    if result.interrupted {
+        discard(&run, &plan, &plan.steps.keys().cloned().collect()).await;
+    } else {
         make_visible(app, &run, &plan, &mut result).await;
     }
     result.elapsed = app.clock.elapsed();
     write_artifacts(app, &project, options, &result)?;
+    write_catalog(app, &project, &warehouse).await?;
+    if options.show_seeds {
+        show_seeds(app, &run.view, &result).await?;
+    }
+    if options.output == OutputFormat::Json {
+        let results = record::run_results::artifact(&result, &app.arguments(&options.selection), &app.record());
+        app.printer.result(&results.to_string());
+    }
     app.printer.summary(&result, &Context::new(app.verb, &app.options), options.output);
     Ok(outcome(&result))
+}
+
+/// Prints the first rows of the seeds that were loaded.
+async fn show_seeds(app: &Application, view: &Arc<WarehouseView>, result: &RunResult) -> Result<(), Outcome> {
+    for loaded in &result.results {
+        let node = &loaded.node;
+        let (ResourceType::Seed, Status::Success, Some(relation)) = (node.resource_type, loaded.status, &node.relation)
+        else {
+            continue;
+        };
+        let sql = format!("select * from {} limit {SHOWN_SEED_ROWS}", relation.to_sql());
+        let session = view.session(Variant::Normal);
+        let batches = session.query(&sql).await.map_err(|problem| {
+            app.printer.diagnostic(&Diagnostic::error(problem.code, problem.message));
+            Outcome::Failed
+        })?;
+        print(app, Some(&node.name), &batches, OutputFormat::Text)?;
+    }
+    Ok(())
+}
+
+/// `catalog.json`: what is published after the run.
+async fn write_catalog(app: &Application, project: &Project, warehouse: &Warehouse) -> Result<(), Outcome> {
+    let environment = app.environment(project)?;
+    let catalog = warehouse.catalog(&environment).await.map_err(|error| app.world(&error))?;
+    let rows: Vec<CatalogRow> = catalog
+        .relations()
+        .map(|published| {
+            let table = published.as_table();
+            let column = |field: &Arc<arrow::datatypes::Field>| CatalogColumn {
+                name: field.name().clone(),
+                data_type: sql_type_of(field.data_type()),
+            };
+            CatalogRow {
+                id: published.common().node_id.clone(),
+                kind: if table.is_some() { "table" } else { "view" },
+                columns: published.schema().fields().iter().map(column).collect(),
+                rows: table.map(|table| table.rows),
+                bytes: table.map(|table| table.bytes),
+            }
+        })
+        .collect();
+    let artifact = record::catalog::artifact(&project.manifest, &rows, &app.record());
+    app.write_artifact(project, record::catalog::FILE_NAME, &artifact)
 }
 
 fn outcome(result: &RunResult) -> Outcome {
@@ -109,6 +171,7 @@ async fn make_visible(app: &Application, run: &Arc<Run>, plan: &RunPlan, result:
         }
         Err(error) => result.failure = Some(store_diagnostic(&error)),
     }
+    discard(run, plan, &held).await;
 }
 
 /// Puts the project's hooks before and after everything else.
@@ -145,7 +208,7 @@ fn with_hooks(project: &Project, schedule: Schedule) -> Schedule {
     with_hooks
 }
 
-async fn lock(app: &Application, project: &Project, warehouse: &crate::store::Warehouse) -> Result<EnvLock, Outcome> {
+async fn lock(app: &Application, project: &Project, warehouse: &Warehouse) -> Result<EnvLock, Outcome> {
     let environment = app.environment(project)?;
     let holder = HolderInfo {
         pid: std::process::id(),
@@ -186,15 +249,4 @@ fn write_artifacts(
     app.write_artifact(project, record::manifest::FILE_NAME, &manifest)?;
     let results = record::run_results::artifact(result, &app.arguments(&options.selection), &about);
     app.write_artifact(project, record::run_results::FILE_NAME, &results)
-}
-
-/// Whether a plan has something to do.
-pub fn is_empty(plan: &RunPlan) -> bool {
-    plan.steps.values().all(|step| matches!(step.intent, Intent::Nothing))
-}
-
-/// A refusal of the command line.
-pub fn refuse(app: &Application, message: impl Into<String>) -> Outcome {
-    app.printer.diagnostic(&Diagnostic::error("bad-usage", message));
-    Outcome::Usage
 }

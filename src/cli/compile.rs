@@ -9,6 +9,7 @@ use crate::base::diagnostic::Diagnostics;
 use crate::base::source::SourceFile;
 use crate::cli::Outcome;
 use crate::cli::application::Application;
+use crate::cli::events::counted;
 use crate::cli::options::{CompileOptions, OutputFormat};
 use crate::cli::show::{introspect, open, render_problem};
 use crate::compile::node::{compile, compile_code};
@@ -49,7 +50,7 @@ pub async fn execute(app: &Application, options: &CompileOptions) -> Result<Outc
             }
             Err(RenderError::Diagnostic(problem)) => problems.push(*problem),
             Err(RenderError::NotReady(what)) => {
-                app.printer.message(&format!("`{}` is not compiled: {what}", node.name))
+                app.printer.message(&format!("`{}` is not compiled: {what}", node.name));
             }
         }
     }
@@ -65,6 +66,8 @@ pub async fn execute(app: &Application, options: &CompileOptions) -> Result<Outc
         && let (Some(node), Some(text)) = (project.manifest.get(id), sql.get(id))
     {
         app.printer.result(&printed(Some(&node.name), text, options.output));
+    } else {
+        app.printer.status("Compiled", &counted(sql.len() as u64, "node"));
     }
     Ok(Outcome::Success)
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::future::Future;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -16,9 +17,23 @@ use crate::cli::clean::CleanRequest;
 use crate::cli::log::Panics;
 use crate::cli::options::{ListOptions, Options, OutputFormat, Verb};
 use crate::cli::printer::{Appearance, Printer};
+use crate::cli::signals::Signals;
 use crate::cli::{Outcome, args, build, clean, compile, debug, freshness, list, operation, run_without_project, show};
 use crate::manifest::node::ResourceType;
 use crate::record;
+
+/// Runs karat as this process: its arguments, environment and working folder, on a thread with a large stack.
+pub fn process() -> ExitCode {
+    let arguments = std::env::args_os().collect();
+    let env = ProcessEnv::read();
+    let working_folder = std::env::current_dir().unwrap_or_else(|_| ".".into());
+    // Deeply nested SQL and YAML recurse; the main thread's stack is the system's choice.
+    let work = std::thread::Builder::new()
+        .stack_size(limits::PLANNER_STACK_BYTES)
+        .spawn(move || main(arguments, env, working_folder));
+    let outcome = work.ok().and_then(|thread| thread.join().ok());
+    outcome.unwrap_or(Outcome::Internal).into()
+}
 
 /// Runs karat: arguments in, outcome out. Everything that is printed goes through one printer.
 pub fn main(arguments: Vec<OsString>, env: ProcessEnv, working_folder: PathBuf) -> Outcome {
@@ -34,7 +49,8 @@ pub fn main(arguments: Vec<OsString>, env: ProcessEnv, working_folder: PathBuf) 
             return if error.use_stderr() { Outcome::Usage } else { Outcome::Success };
         }
     };
-    let options = match Options::new(parsed, &env) {
+    let project_flags = Options::project_flags(&parsed.global, &env, &working_folder);
+    let options = match Options::new(parsed, &env, &project_flags) {
         Ok(options) => options,
         Err(problems) => {
             early().diagnostics(&problems);
@@ -97,26 +113,12 @@ fn run(app: &Application, verb: &Verb) -> Outcome {
         Ok(runtime) => runtime,
         Err(error) => return app.world(&format!("cannot start threads: {error}")),
     };
-    let (stop, stopped) = watch::channel(false);
-    runtime.spawn(listen(stop));
-    // The work runs on a thread of the runtime, which has the stack for it.
-    runtime.block_on(async { verb_outcome(app, verb, stopped).await })
-}
-
-/// The first Ctrl-C asks the run to stop; the second ends the process.
-async fn listen(stop: watch::Sender<bool>) {
-    if tokio::signal::ctrl_c().await.is_ok() {
-        let _ = stop.send(true);
-    }
-    // Keeps the channel open: a closed one would look like a question that is never answered.
-    if tokio::signal::ctrl_c().await.is_ok() {
-        exit_now();
-    }
-}
-
-#[expect(clippy::exit, reason = "the user asked twice; nothing published is at risk")]
-fn exit_now() {
-    std::process::exit(i32::from(Outcome::Interrupted.code()));
+    let signals = Signals::listen(Arc::clone(&app.printer));
+    // The work runs on this thread, which has the stack for it, and on those of the runtime.
+    let outcome = runtime.block_on(async { verb_outcome(app, verb, signals.stop.clone()).await });
+    // A query that was aborted may take a while to notice; nobody waits for what it would have given.
+    runtime.shutdown_background();
+    signals.outcome(outcome)
 }
 
 async fn verb_outcome(app: &Application, verb: &Verb, stop: watch::Receiver<bool>) -> Outcome {
@@ -185,7 +187,11 @@ fn parse(app: &Application, output: OutputFormat) -> Result<Outcome, Outcome> {
 fn list_nodes(app: &Application, options: &ListOptions) -> Result<Outcome, Outcome> {
     use ResourceType::{Analysis, Exposure, Model, Seed, Snapshot, Source, Test};
     let project = app.project()?;
-    let kinds = [Model, Seed, Snapshot, Source, Test, Exposure, Analysis];
+    // As under dbt, analyses are listed only if they are asked for.
+    let mut kinds = vec![Model, Seed, Snapshot, Source, Test, Exposure];
+    if options.all_kinds || options.selection.resource_types.contains(&Analysis) {
+        kinds.push(Analysis);
+    }
     let selection = app.select(&project, &options.selection, &kinds)?;
     let mut lines: Vec<String> =
         selection.iter().filter_map(|id| project.manifest.get(id)).map(|node| list::line(node, options)).collect();

@@ -24,8 +24,11 @@ const DEFAULT_KEYS: [&str; 10] = [
 pub fn line(node: &Node, options: &ListOptions) -> String {
     match options.output {
         ListFormat::Selector => selector(node),
-        ListFormat::Name => node.name.clone(),
-        ListFormat::Path => node.path.clone(),
+        ListFormat::Name => match node.source() {
+            Some(table) => format!("{}.{}", table.source_name, node.name),
+            None => node.name.clone(),
+        },
+        ListFormat::Path => node.path_in_package(&node.path).to_owned(),
         ListFormat::Json => {
             let mut chosen = Map::new();
             if let Json::Object(keys) = node_json(node) {

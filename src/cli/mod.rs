@@ -21,6 +21,7 @@ pub mod operation;
 pub mod options;
 pub mod printer;
 pub mod show;
+pub mod signals;
 pub mod summary;
 pub mod table;
 
@@ -39,6 +40,8 @@ pub enum Outcome {
     World,
     /// Stopped by the user.
     Interrupted,
+    /// Stopped by the system (SIGTERM).
+    Terminated,
     /// A mistake in karat.
     Internal,
 }
@@ -52,6 +55,7 @@ impl Outcome {
             Self::Usage => 2,
             Self::World => 3,
             Self::Interrupted => 130,
+            Self::Terminated => 143,
             Self::Internal => 101,
         }
     }

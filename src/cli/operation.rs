@@ -7,8 +7,8 @@ use crate::cli::application::Application;
 use crate::cli::options::OperationOptions;
 use crate::cli::show::{introspect, open, render_problem};
 use crate::compile::host::CompileHost;
-use crate::template::Argument;
 use crate::template::host::SharedHost;
+use crate::template::{Argument, RenderError};
 
 /// Runs the verb.
 pub async fn execute(app: &Application, options: &OperationOptions) -> Result<Outcome, Outcome> {
@@ -24,8 +24,9 @@ pub async fn execute(app: &Application, options: &OperationOptions) -> Result<Ou
         options.arguments.iter().map(|(name, value)| (name.clone(), Argument::Plain(value.clone()))).collect();
     let called = invocation.templates.call_macro(package, name, &[], &keyword, &host);
     let outcome = called.map_err(|error| {
-        render_problem(app, *error);
-        Outcome::Failed
+        let unknown = matches!(&*error, RenderError::Diagnostic(found) if found.code == "unknown-macro");
+        let usage = render_problem(app, *error);
+        if unknown { usage } else { Outcome::Failed }
     })?;
     if outcome.text.trim().is_empty() {
         app.printer.message(&format!("the macro `{}` has run", options.macro_name));

@@ -3,7 +3,8 @@
 //! Nothing past this module looks at arguments or environment variables again. A flag wins over its variable, a
 //! variable over the project's `flags:`; what neither gives is `None` here, so that the project can still decide.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -18,8 +19,9 @@ use crate::base::limits;
 use crate::base::source::SourceFile;
 use crate::cli::args::{Arguments, FailureArguments, GlobalArguments, RebuildArguments, SelectionArguments};
 use crate::cli::args::{SourceArguments, VerbArguments};
-use crate::files::yaml;
+use crate::files::{project, yaml};
 use crate::manifest::node::ResourceType;
+use crate::select::IndirectSelection;
 
 /// Environment variables that stand for flags: the name without its prefix `KARAT_` or `DBT_`, and its meaning.
 pub const VARIABLES: [(&str, &str); 22] = [
@@ -165,19 +167,6 @@ pub enum ListFormat {
     Json,
 }
 
-/// Which tests come with selected nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IndirectSelection {
-    /// All that touch a selected node.
-    Eager,
-    /// Those whose parents are all selected.
-    Cautious,
-    /// Those whose parents are selected or ancestors of selected nodes.
-    Buildable,
-    /// None.
-    Empty,
-}
-
 /// Which nodes a verb is about.
 #[derive(Debug, Clone, Default)]
 pub struct SelectionOptions {
@@ -316,6 +305,8 @@ pub struct ListOptions {
     pub selection: SelectionOptions,
     /// What to print.
     pub output: ListFormat,
+    /// Whether kinds that are not listed by default are, too (`--resource-type all`).
+    pub all_kinds: bool,
     /// Keys to print with JSON; empty means dbt's choice.
     pub output_keys: Vec<String>,
 }
@@ -348,9 +339,16 @@ pub struct DebugOptions {
 }
 
 impl Options {
-    /// Checks a command line; reports every problem, not only the first.
-    pub fn new(arguments: Arguments, env: &ProcessEnv) -> Result<Self, Diagnostics> {
-        let mut reader = Reader { env, problems: Diagnostics::default() };
+    /// The flags that the project's file sets, if there is a project where the arguments say.
+    pub fn project_flags(given: &GlobalArguments, env: &ProcessEnv, working_folder: &Path) -> BTreeMap<String, String> {
+        let variable = env.first(&["KARAT_PROJECT_DIR", "DBT_PROJECT_DIR"]).map(Path::new);
+        let folder = given.project_dir.as_deref().or(variable);
+        project::find_root(folder, working_folder).map(|root| project::flags_of(&root)).unwrap_or_default()
+    }
+
+    /// Checks a command line; reports every problem, not only the first. `flags` are those of the project's file.
+    pub fn new(arguments: Arguments, env: &ProcessEnv, flags: &BTreeMap<String, String>) -> Result<Self, Diagnostics> {
+        let mut reader = Reader { env, flags, problems: Diagnostics::default() };
         for flag in arguments.later.given() {
             reader.problems.push(not_supported("flag", flag));
         }
@@ -419,13 +417,15 @@ fn bad_value(flag: &str, value: &str, expected: &str) -> Diagnostic {
 /// Reads arguments and environment, and collects what is wrong.
 struct Reader<'a> {
     env: &'a ProcessEnv,
+    flags: &'a BTreeMap<String, String>,
     problems: Diagnostics,
 }
 
 impl Reader<'_> {
-    /// The value of the environment variable that stands for a flag.
+    /// The value of the environment variable that stands for a flag, or of the project's `flags:`.
     fn variable(&self, name: &str) -> Option<String> {
-        self.env.first(&[&format!("KARAT_{name}"), &format!("DBT_{name}")]).map(str::to_owned)
+        let from_env = self.env.first(&[&format!("KARAT_{name}"), &format!("DBT_{name}")]);
+        from_env.or_else(|| self.flags.get(&name.to_ascii_lowercase()).map(String::as_str)).map(str::to_owned)
     }
 
     fn path(&self, given: Option<PathBuf>, name: &str) -> Option<PathBuf> {
@@ -454,7 +454,8 @@ impl Reader<'_> {
             "1" | "true" | "t" | "yes" | "y" | "on" => Some(true),
             "0" | "false" | "f" | "no" | "n" | "off" => Some(false),
             _ => {
-                self.problems.push(bad_value(&format!("KARAT_{variable}"), &value, "true or false"));
+                let flag = format!("--{}", variable.to_ascii_lowercase().replace('_', "-"));
+                self.problems.push(bad_value(&flag, &value, "true or false"));
                 None
             }
         }
@@ -622,17 +623,12 @@ impl Reader<'_> {
     }
 
     fn selection(&mut self, given: SelectionArguments) -> SelectionOptions {
-        const MODES: [(&str, IndirectSelection); 4] = [
-            ("eager", IndirectSelection::Eager),
-            ("cautious", IndirectSelection::Cautious),
-            ("buildable", IndirectSelection::Buildable),
-            ("empty", IndirectSelection::Empty),
-        ];
+        let modes = IndirectSelection::ALL.map(|mode| (mode.as_str(), mode));
         if given.selector.is_some() && !(given.select.is_empty() && given.exclude.is_empty()) {
             let message = "`--selector` cannot be combined with `--select` or `--exclude`";
             self.problems.push(Diagnostic::error("invalid-argument", message));
         }
-        let mode = self.word(given.indirect_selection, "INDIRECT_SELECTION", "--indirect-selection", &MODES);
+        let mode = self.word(given.indirect_selection, "INDIRECT_SELECTION", "--indirect-selection", &modes);
         SelectionOptions {
             resource_types: self.kinds(&given.resource_type, "--resource-type"),
             exclude_resource_types: self.kinds(&given.exclude_resource_type, "--exclude-resource-type"),
@@ -729,6 +725,7 @@ impl Reader<'_> {
                 ];
                 let keys = given.output_keys.iter().flat_map(|keys| keys.split([',', ' ']));
                 Verb::List(ListOptions {
+                    all_kinds: given.selection.resource_type.iter().any(|kind| kind == "all"),
                     selection: self.selection(given.selection),
                     output: self.word(given.output, "", "--output", &words).unwrap_or(ListFormat::Selector),
                     output_keys: keys.filter(|key| !key.is_empty()).map(str::to_owned).collect(),

@@ -3,7 +3,7 @@
 //! One stream of events feeds the terminal, the structured log of `--log-format json` and the log file. All text
 //! passes the filter for secrets. When the reader of standard output goes away, printing stops quietly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -69,6 +69,7 @@ pub struct Printer {
     streams: Mutex<Streams>,
     bar: ProgressBar,
     running: Mutex<BTreeMap<usize, String>>,
+    told: Mutex<BTreeSet<String>>,
 }
 
 /// Where the text goes.
@@ -102,7 +103,16 @@ impl Printer {
         }
         bar.set_prefix("Running");
         let streams = Mutex::new(Streams { output, messages, output_closed: false });
-        Self { appearance, clock, invocation_id, scrubber, streams, bar, running: Mutex::default() }
+        Self {
+            appearance,
+            clock,
+            invocation_id,
+            scrubber,
+            streams,
+            bar,
+            running: Mutex::default(),
+            told: Mutex::default(),
+        }
     }
 
     /// Whether messages are colored.
@@ -152,8 +162,11 @@ impl Printer {
         self.entry(&entry, || text.to_owned());
     }
 
-    /// Prints a diagnostic.
+    /// Prints a diagnostic; only once, however often it is found.
     pub fn diagnostic(&self, diagnostic: &Diagnostic) {
+        if !lock(&self.told).insert(diagnostic.render(false)) {
+            return;
+        }
         let entry = Entry::of_diagnostic(diagnostic);
         self.entry(&entry, || format!("{}\n", diagnostic.render(self.appearance.color)));
     }
@@ -328,9 +341,7 @@ impl EventSink for Printer {
                 }
             }
             RunEvent::Message(text) => self.entry(&entry, || self.stamped(text)),
-            RunEvent::Diagnostic(diagnostic) => {
-                self.entry(&entry, || format!("{}\n", diagnostic.render(self.appearance.color)));
-            }
+            RunEvent::Diagnostic(diagnostic) => self.diagnostic(diagnostic),
             RunEvent::Waiting(holder) => self.entry(&entry, || {
                 let text = format!("for the lock of the environment, held by {holder}");
                 self.stamped(&events::word_line("Waiting", events::DOUBTFUL, &text, self.appearance.color))

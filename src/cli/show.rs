@@ -21,10 +21,12 @@ use crate::engine::session::Variant;
 use crate::engine::view::WarehouseView;
 use crate::manifest::node::{Code, Detail, Node, NodeId, ResourceType};
 use crate::plan::check::{Beforehand, sql_diagnostic};
+use crate::select::IndirectSelection;
 use crate::template::RenderError;
 
 /// Runs the verb.
 pub async fn execute(app: &Application, options: &ShowOptions) -> Result<Outcome, Outcome> {
+    check_usage(app, options)?;
     let project = app.project()?;
     let view = open(app, &project).await?;
     if let Some(sql) = &options.inline {
@@ -51,7 +53,7 @@ pub async fn execute(app: &Application, options: &ShowOptions) -> Result<Outcome
     ];
     let mut selection_options = options.selection.clone();
     // The tests of a shown model are not asked for, unless a test is named.
-    selection_options.indirect_selection.get_or_insert(crate::cli::options::IndirectSelection::Empty);
+    selection_options.indirect_selection.get_or_insert(IndirectSelection::Empty);
     let selection = app.select(&project, &selection_options, &kinds)?;
     let selected: Vec<NodeId> = selection.iter().cloned().collect();
     let invocation = app.invocation(&project, selected.clone());
@@ -64,6 +66,18 @@ pub async fn execute(app: &Application, options: &ShowOptions) -> Result<Outcome
         print(app, Some(&node.name), &batches, options.output)?;
     }
     Ok(Outcome::Success)
+}
+
+/// Either a query or nodes, as under dbt.
+fn check_usage(app: &Application, options: &ShowOptions) -> Result<(), Outcome> {
+    let selection = &options.selection;
+    let chooses = !selection.select.is_empty() || selection.selector.is_some();
+    let message = match (options.inline.is_some(), chooses) {
+        (true, true) => "`--inline` cannot be combined with `--select` or `--selector`",
+        (false, false) => "`show` needs `--select`, `--selector` or `--inline`",
+        _ => return Ok(()),
+    };
+    app.report(&Diagnostic::error("invalid-argument", message).into())
 }
 
 /// A view of what is published now.
@@ -142,6 +156,8 @@ pub fn print(
         OutputFormat::Ndjson => table::json_rows(batches).map(|rows| rows.join("\n")),
     };
     match text {
+        // A form of one line per row has no line without a row.
+        Ok(text) if text.is_empty() => Ok(()),
         Ok(text) => {
             app.printer.result(&text);
             Ok(())

@@ -12,7 +12,7 @@ use crate::base::diagnostic::did_you_mean;
 use crate::base::env::ProcessEnv;
 use crate::base::fs::ProjectDir;
 use crate::base::secret::is_secret_name;
-use crate::compile::context::{graph_value, node_value};
+use crate::compile::context::graph_value;
 use crate::compile::ephemeral::cte_name;
 use crate::compile::introspect::Introspect;
 use crate::files::Target;
@@ -20,7 +20,7 @@ use crate::manifest::config::Materialization;
 use crate::manifest::manifest::Manifest;
 use crate::manifest::node::{Node, NodeId, RefCall, ResourceType, SourceCall};
 use crate::manifest::relation::{Relation, RelationKey};
-use crate::parse::Vars;
+use crate::parse::{Vars, node_value};
 use crate::template::Templates;
 use crate::template::host::{ColumnValue, Host, HostError, MessageLevel, RelationKind, RelationValue};
 
@@ -28,6 +28,7 @@ use crate::template::host::{ColumnValue, Host, HostError, MessageLevel, Relation
 pub type MessageSink = Arc<dyn Fn(MessageLevel, &str) + Send + Sync>;
 
 /// The facts of one invocation that templates may see: the same for all nodes.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Invocation {
     /// The project.
     pub manifest: Arc<Manifest>,
@@ -49,6 +50,8 @@ pub struct Invocation {
     pub empty: bool,
     /// `--store-failures`.
     pub store_failures: bool,
+    /// `--warn-error`: a test that would warn fails.
+    pub warn_error: bool,
     /// Ids of the selected nodes.
     pub selected: Vec<NodeId>,
     /// Globals of templates that hold for the whole run: `target`, `flags`, `run_started_at` and so on.
@@ -211,7 +214,7 @@ impl Host for CompileHost {
     fn get_config(&self, name: &str) -> Option<Json> {
         let node = self.node.as_ref()?;
         match name {
-            "materialized" => Some(json!(crate::compile::context::materialized(node))),
+            "materialized" => Some(json!(node.materialized())),
             "tags" => Some(json!(node.config.tags)),
             "meta" => Some(json!(node.config.meta)),
             "enabled" => Some(json!(node.config.enabled)),

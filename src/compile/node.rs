@@ -1,6 +1,6 @@
 //! Compiling one node.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -45,7 +45,15 @@ impl CompiledNode {
     ) -> Diagnostic {
         let Some(range) = range else { return diagnostic.at_maybe(fallback, "") };
         match self.locate(range) {
-            Some(place) => place.label(diagnostic, ""),
+            Some(mut place) => {
+                // A text that was made up (the call of a generic test) stands nowhere itself; its node does.
+                if place.location.range == (0..0)
+                    && let Some(fallback) = fallback
+                {
+                    place.location = fallback;
+                }
+                place.label(diagnostic, "")
+            }
             None => diagnostic.at(Location::new(&self.compiled_file, range.clone()), "in the compiled SQL"),
         }
     }
@@ -79,7 +87,7 @@ pub fn compile_code(
     let shared: SharedHost = Arc::clone(&host) as _;
     let rendered = invocation.templates.render(code, &shared, &IndexMap::new()).map_err(|error| *error)?;
     let mut expressions =
-        Expressions { invocation, view, done: BTreeMap::new(), order: Vec::new(), maps: vec![rendered.map] };
+        Expressions { invocation, view, done: BTreeSet::new(), order: Vec::new(), maps: vec![rendered.map] };
     for id in host.used_ephemeral() {
         expressions.add(&id)?;
     }
@@ -99,7 +107,7 @@ pub fn compile_code(
 struct Expressions<'a> {
     invocation: &'a Arc<Invocation>,
     view: &'a Arc<dyn Introspect>,
-    done: BTreeMap<NodeId, ()>,
+    done: BTreeSet<NodeId>,
     order: Vec<(NodeId, (String, String))>,
     maps: Vec<SourceMap>,
 }
@@ -107,7 +115,7 @@ struct Expressions<'a> {
 impl Expressions<'_> {
     fn add(&mut self, id: &NodeId) -> Result<(), RenderError> {
         // The graph has no cycles, so this ends.
-        if self.done.insert(id.clone(), ()).is_some() {
+        if !self.done.insert(id.clone()) {
             return Ok(());
         }
         let Some(node) = self.invocation.manifest.get(id) else { return Ok(()) };

@@ -1,15 +1,20 @@
 //! Problems with SQL, in the user's terms: which rule, where in the text, what to do.
 
+use std::error::Error;
 use std::ops::Range;
 
 use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, SchemaError};
+use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::Span;
 use regex::Regex;
 
 use crate::base::diagnostic::did_you_mean;
 use crate::base::source::{Position, SourceFile};
+use crate::engine::files::ExternalError;
 use crate::engine::guard::known;
+use crate::engine::wording::{groups, operator, sentence, sql_types};
+use crate::manifest::relation::RelationKey;
 
 /// A problem with one SQL text.
 #[derive(Debug, Clone)]
@@ -22,6 +27,8 @@ pub struct SqlProblem {
     pub range: Option<Range<usize>>,
     /// What to do.
     pub hint: Option<String>,
+    /// Further facts, one line each.
+    pub notes: Vec<String>,
     /// Whether memory ran out, so that another plan may succeed.
     pub exhausted: bool,
     /// Whether the world failed (disk full, storage), not the query.
@@ -31,7 +38,15 @@ pub struct SqlProblem {
 impl SqlProblem {
     /// A problem without place or hint.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), range: None, hint: None, exhausted: false, world: false }
+        Self {
+            code,
+            message: message.into(),
+            range: None,
+            hint: None,
+            notes: Vec::new(),
+            exhausted: false,
+            world: false,
+        }
     }
 
     /// Sets the place.
@@ -65,6 +80,12 @@ impl SqlProblem {
 
     /// Translates an error of the engine about a SQL text.
     pub fn from_engine(sql: &str, error: &DataFusionError) -> Self {
+        if let Some(file) = ExternalError::find(error) {
+            return file_problem(file);
+        }
+        if let Some(view) = find::<ViewError>(error) {
+            return view.problem(sql);
+        }
         let root = error.find_root();
         let mut problem = classify(sql, root);
         if problem.range.is_none()
@@ -75,78 +96,291 @@ impl SqlProblem {
                     ..Self::offset(sql, span.end.line, span.end.column),
             );
         }
-        if problem.range.is_none() {
+        // A value of the data that stands in a message may be a word of the query by chance.
+        let about_text = matches!(root, DataFusionError::Plan(_) | DataFusionError::SchemaError(..));
+        if problem.range.is_none() && about_text {
             problem.range = quoted_name(&problem.message).and_then(|name| find_word(sql, &name));
         }
         if problem.hint.is_none()
             && let Some(diagnostic) = error.diagnostic()
         {
-            problem.hint = diagnostic.helps.first().map(|help| help.message.clone());
+            problem.hint = diagnostic.helps.first().map(|help| sentence(&help.message));
         }
         problem
     }
 }
 
-fn classify(sql: &str, error: &DataFusionError) -> SqlProblem {
-    match error {
-        DataFusionError::SQL(error, _) => {
-            let text = error.to_string();
-            let text = text.trim_start_matches("sql parser error: ").trim_start_matches("ParserError(\"");
-            let (message, range) =
-                match Regex::new(r"^(?s)(.*?) at Line: (\d+), Column: (\d+)").ok().and_then(|regex| {
-                    let found = regex.captures(text)?;
-                    let number = |group| found.get(group)?.as_str().parse::<u64>().ok();
-                    let start = SqlProblem::offset(sql, number(2)?, number(3)?);
-                    Some((found.get(1)?.as_str().to_owned(), start..word_end(sql, start)))
-                }) {
-                    Some((message, range)) => (message, Some(range)),
-                    None => (text.to_owned(), None),
-                };
-            let mut problem = SqlProblem::new("sql-syntax", lower_first(&message.replace(", found:", "; found")));
-            problem.range = range;
-            problem
+/// A problem inside the query of a view, met while another query was planned.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the view `{view}` cannot be read: {}", .problem.message)]
+pub struct ViewError {
+    /// The view.
+    pub view: RelationKey,
+    /// What is wrong with its query.
+    pub problem: SqlProblem,
+}
+
+impl ViewError {
+    /// The problem as seen from a query that reads the view: its place is where the view is named.
+    fn problem(&self, sql: &str) -> SqlProblem {
+        SqlProblem {
+            message: self.to_string(),
+            range: find_word(sql, &self.view.identifier),
+            hint: self.problem.hint.clone().or_else(|| Some(format!("build `{}` again", self.view.identifier))),
+            ..self.problem.clone()
         }
-        DataFusionError::SchemaError(schema, _) => schema_problem(schema),
-        DataFusionError::ResourcesExhausted(text) => {
-            let mut problem = SqlProblem::new(
-                "out-of-memory",
-                format!("the query needs more memory than allowed: {}", first_line(text)),
-            )
-            .hint("raise the limit with `--memory`, or lower `--threads` so that fewer nodes share it");
-            problem.exhausted = true;
-            problem
-        }
-        DataFusionError::ArrowError(arrow, _) => arrow_problem(arrow),
-        DataFusionError::ParquetError(error) => SqlProblem::new("damaged-file", lower_first(&error.to_string())),
-        DataFusionError::ObjectStore(error) => {
-            let mut problem = SqlProblem::new("storage", lower_first(&error.to_string()));
-            problem.world = true;
-            problem
-        }
-        DataFusionError::IoError(error) => {
-            let mut problem = SqlProblem::new("storage", lower_first(&error.to_string()));
-            problem.world = true;
-            problem
-        }
-        DataFusionError::External(error) => SqlProblem::new("sql-error", error.to_string()),
-        DataFusionError::Plan(text) => plan_problem(text),
-        other => SqlProblem::new("sql-error", lower_first(first_line(&other.message()))),
     }
 }
 
+impl From<ViewError> for DataFusionError {
+    fn from(error: ViewError) -> Self {
+        Self::External(Box::new(error))
+    }
+}
+
+/// The error of a type that another one wraps.
+fn find<T: Error + 'static>(error: &DataFusionError) -> Option<&T> {
+    let mut current: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(cause) = current {
+        if let Some(found) = cause.downcast_ref::<T>() {
+            return Some(found);
+        }
+        // Some wrappers show the cause of what they hold instead of what they hold.
+        current = match (cause.downcast_ref::<DataFusionError>(), cause.downcast_ref::<ArrowError>()) {
+            (Some(DataFusionError::External(inner)), _) => Some(inner.as_ref()),
+            (Some(DataFusionError::Shared(inner)), _) => Some(inner.as_ref()),
+            (Some(DataFusionError::ArrowError(inner, _)), _) => Some(inner.as_ref()),
+            (Some(DataFusionError::Collection(all)), _) => all.first().map(|first| first as &(dyn Error + 'static)),
+            (_, Some(ArrowError::ExternalError(inner))) => Some(inner.as_ref()),
+            _ => cause.source(),
+        };
+    }
+    None
+}
+
+fn classify(sql: &str, error: &DataFusionError) -> SqlProblem {
+    let text = error.to_string();
+    if text.contains("No space left on device") || text.contains("(os error 28)") {
+        let mut problem = SqlProblem::new("storage-full", "no space left on the disk while the query was running")
+            .hint("free some space where the target path and the warehouse are; published tables are intact");
+        problem.world = true;
+        return problem;
+    }
+    match error {
+        DataFusionError::SQL(error, _) => syntax_problem(sql, error),
+        DataFusionError::SchemaError(schema, _) => schema_problem(schema),
+        DataFusionError::ResourcesExhausted(text) => exhausted_problem(text),
+        DataFusionError::ArrowError(arrow, _) => arrow_problem(arrow),
+        DataFusionError::ParquetError(error) => SqlProblem::new("damaged-file", sentence(&error.to_string())),
+        DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => {
+            let mut problem = SqlProblem::new("storage", sentence(&text));
+            problem.world = true;
+            problem
+        }
+        DataFusionError::External(error) => match error.downcast_ref::<ArrowError>() {
+            Some(arrow) => arrow_problem(arrow),
+            None => SqlProblem::new("sql-error", sentence(&error.to_string())),
+        },
+        DataFusionError::Collection(errors) => match errors.first() {
+            Some(first) => SqlProblem::from_engine(sql, first),
+            None => SqlProblem::new("sql-error", sentence(&text)),
+        },
+        DataFusionError::NotImplemented(text) => match groups(text, r"(?i)^query (insert|update|delete|merge)\b") {
+            Some(verb) => not_a_query(&verb.concat().to_lowercase()),
+            None if text.contains("WindowFunction(") => {
+                SqlProblem::new("misplaced-window", "a window function stands where none is allowed")
+                    .hint("filter on it with `qualify`, or in an outer query")
+            }
+            None => SqlProblem::new("unsupported-sql", sentence(text)),
+        },
+        // The engine calls a wrong use of a function a mistake of its own.
+        DataFusionError::Plan(text) | DataFusionError::Execution(text) | DataFusionError::Internal(text) => {
+            plan_problem(text)
+        }
+        DataFusionError::ExecutionJoin(error) if error.is_panic() => {
+            SqlProblem::new("internal-error", "a bug in the engine stopped the query")
+                .hint("please report it with the model's SQL and the end of karat.log")
+        }
+        other => SqlProblem::new("sql-error", sentence(&other.message())),
+    }
+}
+
+/// Functions that mean something only with `over`.
+const WINDOW_FUNCTIONS: [&str; 9] =
+    ["row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead", "nth_value"];
+
+/// A statement that does not only read.
+pub(crate) fn not_a_query(found: &str) -> SqlProblem {
+    SqlProblem::new("not-a-query", format!("expected a query, found `{found}`"))
+        .hint("model SQL is one `select` (or `with ... select`); karat itself creates and fills the table")
+}
+
+fn syntax_problem(sql: &str, error: &ParserError) -> SqlProblem {
+    let text = match error {
+        ParserError::RecursionLimitExceeded => {
+            return SqlProblem::new("sql-limit", "the SQL is nested too deeply")
+                .hint("move inner queries and expressions into common table expressions (`with`)");
+        }
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => text,
+    };
+    let (message, range) = match groups(text, r"^(?s)(.*?) at Line: (\d+), Column: (\d+)").as_deref() {
+        Some([message, line, column]) => {
+            let start = SqlProblem::offset(sql, line.parse().unwrap_or(1), column.parse().unwrap_or(1));
+            (message.clone(), Some(start..word_end(sql, start)))
+        }
+        _ => (text.clone(), None),
+    };
+    let message = match groups(&message, r"^(?s)Expected: (.*), found: (.*)$").as_deref() {
+        Some([expected, found]) if found == "EOF" => format!("expected {expected}, found the end of the SQL"),
+        Some([expected, found]) if !expected.contains(char::is_alphanumeric) => {
+            format!("expected `{expected}`, found `{found}`")
+        }
+        Some([expected, found]) => format!("expected {expected}, found `{found}`"),
+        _ => sentence(&message),
+    };
+    let mut problem = SqlProblem::new("sql-syntax", message);
+    problem.range = range;
+    problem
+}
+
+/// A file outside is to blame, not the query that reads it.
+fn file_problem(error: &ExternalError) -> SqlProblem {
+    let mut found = error.diagnostics().0.into_iter();
+    let mut problem = SqlProblem::new(error.code(), error.to_string());
+    if let Some(first) = found.next() {
+        problem = SqlProblem::new(first.code, first.message);
+        problem.hint = first.hint;
+    }
+    problem.notes.extend(found.map(|further| further.message));
+    problem.world = matches!(error, ExternalError::Access { .. });
+    problem
+}
+
+/// Memory ran out: who wanted more, and who has it.
+fn exhausted_problem(text: &str) -> SqlProblem {
+    let wanted = groups(text, r"Failed to allocate additional ([\d.]+ \w+) for (.+?) with ([\d.]+ \w+) already");
+    let pool = groups(text, r"pool_size: ([\d.]+ \w+)").map(|groups| groups.concat());
+    let limit = pool.map(|limit| format!(" of {limit}")).unwrap_or_default();
+    let message = match wanted.as_deref() {
+        Some([more, who, has]) => {
+            format!(
+                "the query needs more memory than the limit{limit}: {} has {has} and needs {more} more",
+                operator(who)
+            )
+        }
+        _ => format!("the query needs more memory than allowed: {}", sentence(text)),
+    };
+    let mut problem = SqlProblem::new("out-of-memory", message)
+        .hint("raise the limit with `--memory`, or lower `--threads` so that fewer nodes share it");
+    let consumers = Regex::new(r"(?m)^\s+(.+)#\d+\(can spill: (\w+)\) consumed ([\d.]+ \w+)").ok();
+    let top: Vec<String> = consumers.map_or_else(Vec::new, |regex| {
+        let consumer = |found: regex::Captures<'_>| {
+            let remark = if &found[2] == "true" { "" } else { ", cannot spill to disk" };
+            format!("{} ({}{remark})", operator(&found[1]), &found[3])
+        };
+        regex.captures_iter(text).map(consumer).collect()
+    });
+    if !top.is_empty() {
+        problem.notes.push(format!("most memory of all that runs: {}", top.join(", ")));
+    }
+    problem.exhausted = true;
+    problem
+}
+
 fn plan_problem(text: &str) -> SqlProblem {
-    let message = lower_first(first_line(text));
-    let code = if message.starts_with("table ") && message.contains("not found") {
-        "unknown-relation"
-    } else if message.starts_with("invalid function") {
-        "unknown-function"
-    } else if message.contains("Projections require unique expression names") || message.contains("projections require")
+    let message = sentence(text);
+    if let Some([name]) = groups(text, r"(?i)^table '([^']+)' not found").as_deref() {
+        let short = name.splitn(2, '.').nth(1).unwrap_or(name);
+        return SqlProblem::new("unknown-relation", format!("relation `{short}` does not exist"));
+    }
+    if let Some([name]) = groups(text, r"(?i)^table function '([^']+)' not found").as_deref() {
+        return SqlProblem::new("unknown-function", format!("there is no table function `{name}`"))
+            .hint("files are read through a source (`external: {location: ...}`), not through a function");
+    }
+    if let Some([name]) = groups(text, r"(?i)^invalid function '([^']+)'").as_deref() {
+        if WINDOW_FUNCTIONS.contains(&name.to_ascii_lowercase().as_str()) {
+            return SqlProblem::new("misplaced-window", format!("the window function `{name}` needs `over (...)`"));
+        }
+        let problem = SqlProblem::new("unknown-function", format!("there is no function `{name}`"));
+        let near = groups(text, r"Did you mean '([^']+)'").map(|near| near.concat());
+        // The engine names the nearest function however far it is.
+        return match near.as_deref().and_then(|near| did_you_mean(name, [near])) {
+            Some(near) => problem.hint(format!("did you mean `{near}`?")),
+            None => problem,
+        };
+    }
+    if let Some([first, second]) =
+        groups(text, r#"expression "(.+?)" at position \d+ and "(.+?)" at position"#).as_deref()
     {
-        return SqlProblem::new("duplicate-column", message).hint("give each expression its own name with `as`");
-    } else {
-        "sql-error"
+        let name = |text: &str| text.rsplit_once(" AS ").map_or(text, |(_, name)| name).trim_matches('"').to_owned();
+        let name = if name(first) == name(second) { name(first) } else { sentence(first) };
+        return SqlProblem::new("duplicate-column", format!("two columns of the query have the name `{name}`"))
+            .hint("give each expression its own name with `as`");
+    }
+    if let Some([column]) = groups(text, r#"column "([^"]+)" must appear in the GROUP BY"#).as_deref() {
+        let name = column.rsplit('.').next().unwrap_or(column);
+        let message = format!("column `{name}` is neither in `group by` nor inside an aggregate function");
+        return SqlProblem::new("not-grouped", message)
+            .hint(format!("add `{name}` to `group by`, or use an aggregate such as `max({name})`"));
+    }
+    if let Some(problem) = argument_problem(text) {
+        return problem;
+    }
+    if let Some([left, operation, right]) =
+        groups(text, r"^Cannot (?:coerce arithmetic expression|infer common argument type for (?:comparison )?operation) (.+?) ([^\w\s]+|IS [A-Z ]+) (.+?)(?: to valid types)?$").as_deref()
+    {
+        let (left, right) = (sql_types(left), sql_types(right));
+        return SqlProblem::new("type-mismatch", format!("there is no `{operation}` of {left} and {right}"))
+            .hint("cast one of them to the type of the other");
+    }
+    if let Some([first, second, column]) = groups(
+        text,
+        r"Incompatible inputs for Union: Previous inputs were of type (.+?), but got incompatible type (.+?) on column '(.+?)'",
+    )
+    .as_deref()
+    {
+        let message =
+            format!("column `{column}` of the union is {} here and {} there", sql_types(first), sql_types(second));
+        return SqlProblem::new("type-mismatch", message).hint("cast the column to the same type in each part");
+    }
+    let code = match message.as_str() {
+        text if text.contains("returned more than one row") => {
+            return SqlProblem::new("too-many-rows", message).hint("aggregate in the subquery, or add `limit 1`");
+        }
+        text if text.starts_with("cannot cast")
+            || text.starts_with("can't cast")
+            || text.starts_with("error parsing") =>
+        {
+            return value_problem(message);
+        }
+        _ => "sql-error",
     };
     SqlProblem::new(code, message)
+}
+
+/// A function that is not there for the types it was given.
+fn argument_problem(text: &str) -> Option<SqlProblem> {
+    let problem = |function: &str, given: &str| {
+        let given = sql_types(given);
+        let given = if given.is_empty() { "be called without arguments".to_owned() } else { format!("take ({given})") };
+        SqlProblem::new("argument-types", format!("function `{function}` cannot {given}"))
+            .hint("check the number of arguments, or cast them to types that the function takes")
+    };
+    if let Some([function, given]) = groups(text, r"argument types '([\w$]+)\((.*?)\)'").as_deref() {
+        return Some(problem(function, given));
+    }
+    let function = groups(text, r"(?i)function '([\w$]+)'(?: failed to match any signature|.* failed with)")?.concat();
+    let given = groups(text, r"DataType: ([^)]*\)?)\)").map(|given| given.concat()).unwrap_or_default();
+    Some(problem(&function, &given))
+}
+
+/// A value of the data that cannot become what the query wants.
+fn value_problem(message: String) -> SqlProblem {
+    let problem = SqlProblem::new("bad-value", message);
+    if problem.message.starts_with("invalid") {
+        return problem;
+    }
+    problem.hint("use `try_cast` to read such values as null, or mend them before")
 }
 
 fn schema_problem(error: &SchemaError) -> SqlProblem {
@@ -165,22 +399,32 @@ fn schema_problem(error: &SchemaError) -> SqlProblem {
             SqlProblem::new("ambiguous-column", format!("column `{}` is in more than one relation", field.flat_name()))
                 .hint("write the relation's name or alias before it")
         }
-        other => SqlProblem::new("duplicate-column", lower_first(&other.to_string())),
+        other => SqlProblem::new("duplicate-column", sentence(&other.to_string())),
     }
 }
 
 fn arrow_problem(error: &ArrowError) -> SqlProblem {
     match error {
-        ArrowError::CastError(text) | ArrowError::ParseError(text) => SqlProblem::new("bad-value", lower_first(text)),
+        ArrowError::CastError(text) | ArrowError::ParseError(text) => value_problem(cast_words(&sentence(text))),
         ArrowError::DivideByZero => {
             SqlProblem::new("division-by-zero", "division by zero").hint("use `nullif(divisor, 0)`")
         }
-        ArrowError::ArithmeticOverflow(text) => SqlProblem::new("overflow", lower_first(text)),
+        ArrowError::ArithmeticOverflow(text) => {
+            SqlProblem::new("overflow", sentence(text)).hint("cast to a wider type before the operation")
+        }
+        ArrowError::InvalidArgumentError(text) if text.contains("too large to store in a Decimal") => {
+            value_problem(sentence(text))
+        }
+        ArrowError::IoError(..) => {
+            let mut problem = SqlProblem::new("storage", sentence(&error.to_string()));
+            problem.world = true;
+            problem
+        }
         ArrowError::ExternalError(error) => match error.downcast_ref::<DataFusionError>() {
             Some(inner) => SqlProblem::from_engine("", inner),
-            None => SqlProblem::new("sql-error", lower_first(&error.to_string())),
+            None => SqlProblem::new("sql-error", sentence(&error.to_string())),
         },
-        other => SqlProblem::new("sql-error", lower_first(&other.to_string())),
+        other => SqlProblem::new("sql-error", sentence(&other.to_string())),
     }
 }
 
@@ -193,18 +437,11 @@ fn list(names: &[&str]) -> String {
     text
 }
 
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
-}
-
-fn lower_first(text: &str) -> String {
-    // An acronym or a type name keeps its capitals.
-    let mut characters = text.chars();
-    match (characters.next(), characters.clone().next()) {
-        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
-            first.to_lowercase().chain(characters).collect()
-        }
-        _ => text.to_owned(),
+/// `cannot cast string ... to value of integer type` in fewer words.
+fn cast_words(message: &str) -> String {
+    match groups(message, r"^cannot cast string `(.*)` to value of (.+) type$").as_deref() {
+        Some([value, data_type]) => format!("`{value}` is not a valid {data_type}"),
+        _ => message.to_owned(),
     }
 }
 
@@ -223,12 +460,10 @@ fn find_word(sql: &str, word: &str) -> Option<Range<usize>> {
     places.next().is_none().then(|| first.range())
 }
 
+/// The end of the word at a place, or of the one character there.
 fn word_end(sql: &str, start: usize) -> usize {
-    let length = sql
-        .get(start..)
-        .unwrap_or_default()
-        .char_indices()
-        .find(|(_, character)| !(character.is_alphanumeric() || *character == '_'))
-        .map_or(sql.len().saturating_sub(start), |(at, _)| at);
-    start + length.max(1)
+    let rest = sql.get(start..).unwrap_or_default();
+    let is_word = |character: char| character.is_alphanumeric() || character == '_';
+    let word = rest.find(|character| !is_word(character)).unwrap_or(rest.len());
+    start + word.max(rest.chars().next().map_or(0, char::len_utf8))
 }

@@ -10,7 +10,8 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use crate::base::limits;
-use crate::engine::error::SqlProblem;
+use crate::engine::error::{SqlProblem, not_a_query};
+use crate::engine::wording::lower_first;
 
 /// Checks the text of a statement against the limits and for being a single query.
 pub fn check_text(sql: &str, dialect: &dyn Dialect) -> Result<(), SqlProblem> {
@@ -52,9 +53,7 @@ fn check_verb(sql: &str, tokens: &[&TokenWithSpan]) -> Result<(), SqlProblem> {
         if let Token::Word(word) = &first.token
             && word.keyword != Keyword::NoKeyword
         {
-            return Err(SqlProblem::new("not-a-query", format!("expected a query, found `{}`", word.value))
-                .at(range)
-                .hint("model SQL is one `select` (or `with ... select`); karat itself creates and fills the table"));
+            return Err(not_a_query(&word.value).at(range));
         }
     }
     if let Some(at) = tokens.iter().position(|token| token.token == Token::SemiColon)
@@ -67,80 +66,180 @@ fn check_verb(sql: &str, tokens: &[&TokenWithSpan]) -> Result<(), SqlProblem> {
     Ok(())
 }
 
-/// Counts nesting, and operators between two brackets or commas.
-fn check_shape(sql: &str, tokens: &[&TokenWithSpan]) -> Result<(), SqlProblem> {
-    let mut chains = vec![0_usize];
-    for token in tokens {
-        match &token.token {
-            Token::LParen | Token::LBracket | Token::LBrace => chains.push(0),
-            Token::RParen | Token::RBracket | Token::RBrace => {
-                if chains.len() > 1 {
-                    chains.pop();
-                }
+/// Classes of operators that chain, the weakest first. What binds stronger begins anew after what binds weaker.
+#[derive(Debug, Clone, Copy)]
+enum Class {
+    /// `union` and the like: commas do not end them.
+    Set,
+    /// `join`, and a comma after `from`.
+    Join,
+    Or,
+    And,
+    /// Comparisons and all operators whose rank depends on the dialect.
+    Other,
+    Plus,
+    /// `*`, `/`, `%` and the dot of qualified names.
+    Times,
+}
+
+const CLASSES: usize = Class::Times as usize + 1;
+
+/// What was counted between two brackets.
+#[derive(Debug, Default)]
+struct Level {
+    chains: [usize; CLASSES],
+    /// Tokens since the last comma or clause: bounds what chains without being an operator.
+    tokens: usize,
+    /// Whether a comma separates relations.
+    in_from: bool,
+}
+
+impl Level {
+    fn count(&mut self, class: Class) {
+        for (at, chain) in self.chains.iter_mut().enumerate() {
+            match at.cmp(&(class as usize)) {
+                std::cmp::Ordering::Equal => *chain += 1,
+                std::cmp::Ordering::Greater => *chain = 0,
+                std::cmp::Ordering::Less => {}
             }
-            Token::Comma => set_last(&mut chains, 0),
-            Token::Word(word) if matches!(word.keyword, Keyword::CASE) => chains.push(0),
-            Token::Word(word) if matches!(word.keyword, Keyword::END) && chains.len() > 1 => {
-                chains.pop();
-            }
-            Token::Word(word) => match word.keyword {
-                Keyword::AND
-                | Keyword::OR
-                | Keyword::NOT
-                | Keyword::UNION
-                | Keyword::INTERSECT
-                | Keyword::EXCEPT
-                | Keyword::JOIN => add_to_last(&mut chains),
-                Keyword::WHERE | Keyword::HAVING | Keyword::ON | Keyword::WHEN | Keyword::THEN => {
-                    set_last(&mut chains, 0);
-                }
-                _ => {}
-            },
-            Token::Plus
-            | Token::Minus
-            | Token::Mul
-            | Token::Div
-            | Token::Mod
-            | Token::StringConcat
-            | Token::Eq
-            | Token::Neq
-            | Token::Lt
-            | Token::Gt
-            | Token::LtEq
-            | Token::GtEq
-            | Token::Ampersand
-            | Token::Pipe
-            | Token::Caret
-            | Token::DoubleColon
-            | Token::ExclamationMark
-            | Token::Tilde => add_to_last(&mut chains),
-            _ => {}
         }
-        let problem = if chains.len() > limits::SQL_NESTING {
-            Some(format!("brackets are nested more than {} deep", limits::SQL_NESTING))
-        } else if chains.last().is_some_and(|length| *length > limits::SQL_CHAIN) {
+    }
+
+    /// A comma or a clause ends all expressions, but no set operations and joins.
+    fn end_expressions(&mut self) {
+        for chain in self.chains.iter_mut().skip(Class::Or as usize) {
+            *chain = 0;
+        }
+        self.tokens = 0;
+    }
+
+    fn clause(&mut self, keyword: Keyword) {
+        self.end_expressions();
+        self.in_from = match keyword {
+            Keyword::FROM => true,
+            Keyword::ON => self.in_from,
+            _ => false,
+        };
+        if keyword == Keyword::SELECT
+            && let Some(joins) = self.chains.get_mut(Class::Join as usize)
+        {
+            *joins = 0;
+        }
+    }
+
+    fn problem(&self) -> Option<String> {
+        if self.chains.iter().any(|chain| *chain > limits::SQL_CHAIN) {
             Some(format!("an expression chains more than {} operators", limits::SQL_CHAIN))
+        } else if self.tokens > limits::SQL_CHAIN_TOKENS {
+            Some(format!("an expression has more than {} words and signs", limits::SQL_CHAIN_TOKENS))
         } else {
             None
+        }
+    }
+}
+
+/// Counts nesting, and operators of one rank between two brackets or commas.
+fn check_shape(sql: &str, tokens: &[&TokenWithSpan]) -> Result<(), SqlProblem> {
+    let mut levels = vec![Level::default()];
+    for token in tokens {
+        let opens = match &token.token {
+            Token::LParen | Token::LBracket | Token::LBrace => true,
+            Token::Word(word) => word.keyword == Keyword::CASE,
+            _ => false,
         };
+        let closes = match &token.token {
+            Token::RParen | Token::RBracket | Token::RBrace => true,
+            Token::Word(word) => word.keyword == Keyword::END,
+            _ => false,
+        };
+        if closes && levels.len() > 1 {
+            levels.pop();
+        }
+        let Some(level) = levels.last_mut() else { break };
+        count_token(level, &token.token);
+        let problem = level.problem().or_else(|| {
+            (levels.len() > limits::SQL_NESTING)
+                .then(|| format!("brackets and `case` are nested more than {} deep", limits::SQL_NESTING))
+        });
         if let Some(message) = problem {
             return Err(SqlProblem::new("sql-limit", message)
                 .at(SqlProblem::span_range(sql, token.span))
                 .hint("split the expression: a list as `in (...)`, a sum over rows, or a join with a seed"));
         }
+        if opens {
+            levels.push(Level::default());
+        }
     }
     Ok(())
 }
 
-fn set_last(chains: &mut [usize], value: usize) {
-    if let Some(last) = chains.last_mut() {
-        *last = value;
-    }
-}
-
-fn add_to_last(chains: &mut [usize]) {
-    if let Some(last) = chains.last_mut() {
-        *last += 1;
+fn count_token(level: &mut Level, token: &Token) {
+    level.tokens += 1;
+    match token {
+        Token::Comma if level.in_from => {
+            level.end_expressions();
+            level.count(Class::Join);
+        }
+        Token::Comma | Token::SemiColon => level.end_expressions(),
+        Token::Word(word) => match word.keyword {
+            Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::MINUS => {
+                level.clause(word.keyword);
+                level.count(Class::Set);
+            }
+            Keyword::JOIN | Keyword::APPLY => {
+                level.end_expressions();
+                level.in_from = true;
+                level.count(Class::Join);
+            }
+            Keyword::SELECT
+            | Keyword::FROM
+            | Keyword::WHERE
+            | Keyword::HAVING
+            | Keyword::QUALIFY
+            | Keyword::GROUP
+            | Keyword::ORDER
+            | Keyword::LIMIT
+            | Keyword::ON
+            | Keyword::WHEN
+            | Keyword::THEN
+            | Keyword::ELSE => level.clause(word.keyword),
+            Keyword::OR => level.count(Class::Or),
+            Keyword::AND => level.count(Class::And),
+            Keyword::NOT
+            | Keyword::IS
+            | Keyword::IN
+            | Keyword::LIKE
+            | Keyword::ILIKE
+            | Keyword::RLIKE
+            | Keyword::REGEXP
+            | Keyword::SIMILAR
+            | Keyword::BETWEEN
+            | Keyword::XOR
+            | Keyword::DIV
+            | Keyword::AT
+            | Keyword::COLLATE
+            | Keyword::OVERLAPS
+            | Keyword::PRIOR
+            | Keyword::INTERVAL => level.count(Class::Other),
+            _ => {}
+        },
+        Token::Plus | Token::Minus => level.count(Class::Plus),
+        Token::Mul | Token::Div | Token::Mod | Token::Period => level.count(Class::Times),
+        Token::Number(..)
+        | Token::Char(_)
+        | Token::SingleQuotedString(_)
+        | Token::DoubleQuotedString(_)
+        | Token::DollarQuotedString(_)
+        | Token::NationalStringLiteral(_)
+        | Token::EscapedStringLiteral(_)
+        | Token::UnicodeStringLiteral(_)
+        | Token::HexStringLiteral(_)
+        | Token::LParen
+        | Token::RParen
+        | Token::RBracket
+        | Token::RBrace => {}
+        // All other tokens are operators of some dialect; `[` is one, too, as in `x[1][1]`.
+        _ => level.count(Class::Other),
     }
 }
 
@@ -150,10 +249,10 @@ pub fn check_plan(plan: &LogicalPlan) -> Result<(), SqlProblem> {
     let walked = plan.apply_with_subqueries(|node| {
         found = match node {
             LogicalPlan::Ddl(DdlStatement::CreateExternalTable(_)) => Some("create external table"),
-            LogicalPlan::Ddl(_) => Some("a definition (DDL)"),
-            LogicalPlan::Dml(_) => Some("a change of data (DML)"),
+            LogicalPlan::Ddl(_) => Some("create"),
+            LogicalPlan::Dml(_) => Some("insert"),
             LogicalPlan::Copy(_) => Some("copy"),
-            LogicalPlan::Statement(_) => Some("a session statement"),
+            LogicalPlan::Statement(_) => Some("set"),
             LogicalPlan::DescribeTable(_) => Some("describe"),
             LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) => Some("explain"),
             _ => None,
@@ -162,7 +261,7 @@ pub fn check_plan(plan: &LogicalPlan) -> Result<(), SqlProblem> {
     });
     match (walked, found) {
         (Ok(_), None) => Ok(()),
-        (Ok(_), Some(what)) => Err(SqlProblem::new("not-a-query", format!("expected a query, found {what}"))),
+        (Ok(_), Some(what)) => Err(not_a_query(what)),
         (Err(error), _) => Err(SqlProblem::new("sql-error", error.message().to_string())),
     }
 }
@@ -170,9 +269,4 @@ pub fn check_plan(plan: &LogicalPlan) -> Result<(), SqlProblem> {
 /// The position of a tokenizer location, which counts from 1 and says 0 for "unknown".
 pub(crate) fn known(location: Location) -> Option<(u64, u64)> {
     (location.line > 0).then_some((location.line, location.column))
-}
-
-fn lower_first(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
 }

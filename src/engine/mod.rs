@@ -12,3 +12,4 @@ pub mod session;
 pub mod table;
 pub mod types;
 pub mod view;
+mod wording;

@@ -12,7 +12,7 @@ use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProviderList, SchemaProvider, TableProvider,
 };
 use datafusion::common::Result as EngineResult;
-use datafusion::common::config::Dialect;
+use datafusion::common::config::{ConfigNonZeroUsize, Dialect};
 use datafusion::datasource::TableType;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
@@ -26,6 +26,7 @@ use datafusion::sql::sqlparser::dialect::dialect_from_str;
 use object_store::ObjectStore;
 use url::Url;
 
+use crate::base::limits;
 use crate::engine::error::SqlProblem;
 use crate::engine::{functions, guard};
 use crate::manifest::relation::RelationKey;
@@ -76,6 +77,9 @@ pub trait RelationSource: Send + Sync + fmt::Debug + 'static {
     }
 }
 
+/// Rows of a batch when memory is short.
+const FRUGAL_BATCH_ROWS: usize = 1024;
+
 /// The query engine of one invocation.
 #[derive(Debug, Clone)]
 pub struct Engine {
@@ -121,8 +125,13 @@ impl Engine {
         }
         let mut config = self.base.config().clone();
         if variant == Variant::Frugal {
-            config.options_mut().optimizer.prefer_hash_join = false;
-            config.options_mut().execution.target_partitions = (self.options.partitions / 2).max(1);
+            let settings = config.options_mut();
+            settings.optimizer.prefer_hash_join = false;
+            settings.execution.target_partitions = (self.options.partitions / 2).max(1);
+            // Every run of a sort that is merged back keeps a batch in memory.
+            if let Ok(rows) = ConfigNonZeroUsize::try_new(FRUGAL_BATCH_ROWS) {
+                settings.execution.batch_size = rows;
+            }
         }
         let state = SessionStateBuilder::new_from_existing(self.base.clone())
             .with_catalog_list(Arc::new(catalogs))
@@ -131,6 +140,11 @@ impl Engine {
         Session { state, now: self.options.now, relations }
     }
 }
+
+/// The functions that may stand after `from`; `unnest` belongs to the language itself.
+const TABLE_FUNCTIONS: [&str; 2] = ["generate_series", "range"];
+/// The part of all memory that one partition of a sort keeps back.
+const SORT_RESERVE_SHARE: usize = 64;
 
 fn base_state(options: &EngineOptions, runtime: Arc<RuntimeEnv>) -> EngineResult<SessionState> {
     let mut config = SessionConfig::new()
@@ -146,12 +160,22 @@ fn base_state(options: &EngineOptions, runtime: Arc<RuntimeEnv>) -> EngineResult
         settings.sql_parser.collect_spans = true;
         settings.sql_parser.map_string_types_to_utf8view = false;
         settings.sql_parser.dialect = options.dialect.parse::<Dialect>()?;
+        settings.sql_parser.recursion_limit = ConfigNonZeroUsize::try_new(limits::SQL_RECURSION)?;
         settings.execution.parquet.pushdown_filters = false;
+        // Each partition of each sort keeps so much back for merging; the default would use up a small limit.
+        let reserve = settings.execution.sort_spill_reservation_bytes;
+        settings.execution.sort_spill_reservation_bytes = reserve.min(options.memory_limit / SORT_RESERVE_SHARE);
         // Statistics come with the file lists of our own tables; other files are small or read once.
         settings.execution.collect_statistics = true;
     }
     let mut state =
         SessionStateBuilder::new().with_default_features().with_config(config).with_runtime_env(runtime).build();
+    // A function that makes a table may read files; only these make up their rows.
+    let strange: Vec<String> =
+        state.table_functions().keys().filter(|name| !TABLE_FUNCTIONS.contains(&name.as_str())).cloned().collect();
+    for name in strange {
+        state.deregister_udtf(&name)?;
+    }
     functions::register_all(&mut state)?;
     Ok(state)
 }
@@ -261,6 +285,10 @@ impl Session {
         let mut problem = SqlProblem::from_engine(sql, error);
         if problem.code == "unknown-relation" && problem.hint.is_none() {
             let wanted = problem.range.clone().and_then(|range| sql.get(range)).unwrap_or_default().to_lowercase();
+            if wanted.contains(['/', '\\']) || problem.message.contains('/') {
+                problem.hint = Some("files are read through a source (`external: {location: ...}`)".to_owned());
+                return problem;
+            }
             let names: Vec<String> = self.relations.names().into_iter().map(|key| key.to_string()).collect();
             let short: Vec<&str> = names.iter().map(|name| name.split('.').next_back().unwrap_or(name)).collect();
             problem.hint = crate::base::diagnostic::did_you_mean(&wanted, short).map(|near| {

@@ -20,7 +20,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use crate::base::diagnostic::Diagnostic;
-use crate::engine::error::SqlProblem;
+use crate::engine::error::{SqlProblem, ViewError};
 use crate::engine::files::{self, Access, Cause, DeltaOpener, ExternalTable, StoreLookup};
 use crate::engine::session::{Engine, RelationSource, Session, Variant};
 use crate::engine::table;
@@ -163,17 +163,17 @@ impl WarehouseView {
                     .map_err(|error| DataFusionError::External(Box::new(error)))?;
                 self.table_provider(&version)
             }
-            PublishedRelation::View(view) => self.view_provider(&view.sql).await,
+            PublishedRelation::View(view) => self.view_provider(&relation.relation().key(), &view.sql).await,
         }
     }
 
-    async fn view_provider(&self, sql: &str) -> EngineResult<Arc<dyn TableProvider>> {
+    async fn view_provider(&self, key: &RelationKey, sql: &str) -> EngineResult<Arc<dyn TableProvider>> {
         let Some(this) = self.this.upgrade() else {
             return Err(DataFusionError::Internal("the view of the warehouse is gone".into()));
         };
         // A view is planned each time it is opened, so it follows its parents.
         let planning: BoxFuture<'static, Result<LogicalPlan, SqlProblem>> = planned(this, sql.to_owned()).boxed();
-        let plan = planning.await.map_err(|problem| DataFusionError::Plan(problem.message))?;
+        let plan = planning.await.map_err(|problem| ViewError { view: key.clone(), problem })?;
         Ok(Arc::new(ViewTable::new(plan, Some(sql.to_owned()))))
     }
 
@@ -184,7 +184,7 @@ impl WarehouseView {
                 return Err(DataFusionError::Plan(format!("the columns of `{key}` are not known before it is built")));
             }
             Some(Fresh::Staged(version)) => return self.table_provider(&version).map(Some),
-            Some(Fresh::View { sql, .. }) => return self.view_provider(&sql).await.map(Some),
+            Some(Fresh::View { sql, .. }) => return self.view_provider(key, &sql).await.map(Some),
             Some(Fresh::Memory(table)) => return Ok(Some(table)),
             None => {}
         }

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use crate::compile::node::{CompiledNode, compile};
+use crate::base::source::SourceFile;
+use crate::compile::node::{CompiledNode, compile, compile_code};
 use crate::engine::session::Variant;
 use crate::engine::view::Fresh;
 use crate::execute::failure::Failure;
 use crate::execute::result::{NodeResult, RunEvent, Status, Timing};
 use crate::execute::run::Run;
 use crate::execute::{snapshot, table, test};
-use crate::manifest::node::Node;
+use crate::manifest::config::Hook;
+use crate::manifest::node::{Code, Node};
 use crate::plan::run_plan::{Intent, Step};
 
 /// A result that says nothing yet.
@@ -62,7 +64,7 @@ pub async fn run(run: &Arc<Run>, step: &Step, worker: usize) -> NodeResult {
     let outcome = match compiled {
         Ok(compiled) => {
             result.compiled_sql = compiled.as_ref().map(|compiled| compiled.sql.clone());
-            execute(run, step, compiled.as_deref(), &mut result).await
+            with_hooks(run, step, compiled.as_deref(), &mut result).await
         }
         Err(failure) => Err(failure),
     };
@@ -87,6 +89,35 @@ fn compile_step(run: &Arc<Run>, step: &Step) -> Result<Option<Arc<CompiledNode>>
         Some(compiled) => Ok(Some(Arc::clone(compiled))),
         None => Ok(Some(Arc::new(compile(&run.invocation, &run.introspect(), &step.node, IndexMap::new())?))),
     }
+}
+
+/// The node's own hooks, before and after its work. A failing hook fails the node.
+async fn with_hooks(
+    run: &Arc<Run>,
+    step: &Step,
+    compiled: Option<&CompiledNode>,
+    result: &mut NodeResult,
+) -> Result<(), Failure> {
+    let config = &step.node.config;
+    let stores = !matches!(step.intent, Intent::Check(_) | Intent::Operation);
+    if stores {
+        hooks(run, &step.node, &config.pre_hook, "pre-hook").await?;
+    }
+    execute(run, step, compiled, result).await?;
+    if stores {
+        hooks(run, &step.node, &config.post_hook, "post-hook").await?;
+    }
+    Ok(())
+}
+
+async fn hooks(run: &Arc<Run>, node: &Arc<Node>, hooks: &[Hook], name: &str) -> Result<(), Failure> {
+    for (index, hook) in hooks.iter().enumerate() {
+        let file = SourceFile::new(format!("{} ({name} {})", node.path, index + 1), hook.sql.as_str());
+        let code = Code { text: Arc::from(hook.sql.as_str()), offset: Some(0), file };
+        let compiled = compile_code(&run.invocation, &run.introspect(), &code, Some(node), IndexMap::new())?;
+        operation(run, node, &compiled).await?;
+    }
+    Ok(())
 }
 
 async fn execute(

@@ -11,8 +11,11 @@ use crate::base::diagnostic::Diagnostic;
 use crate::execute::node;
 use crate::execute::result::{NodeResult, RunEvent, Status};
 use crate::execute::run::Run;
-use crate::manifest::node::{Node, NodeId};
+use crate::manifest::node::{Detail, Node, NodeId};
 use crate::plan::run_plan::{Intent, RunPlan, Step};
+
+/// How long a stopped run waits for its nodes to end.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What the scheduler gives back.
 #[derive(Debug, Default)]
@@ -42,9 +45,13 @@ pub async fn run_all(run: &Arc<Run>, plan: &RunPlan, mut stop: watch::Receiver<b
             () = stopped(&mut stop) => {
                 finished.interrupted = true;
                 tasks.abort_all();
-                while let Some(ended) = tasks.join_next_with_id().await {
-                    scheduler.ended(ended);
-                }
+                let ending = async {
+                    while let Some(ended) = tasks.join_next_with_id().await {
+                        scheduler.ended(ended);
+                    }
+                };
+                // What does not notice in time that it was aborted is left behind.
+                let _ = tokio::time::timeout(GRACE, ending).await;
                 break;
             }
         }
@@ -171,7 +178,7 @@ impl<'a> Scheduler<'a> {
     /// Lets the dependents of a node go on; with a cause they are doomed to be skipped.
     fn release(&mut self, id: &NodeId, cause: Option<&NodeId>) {
         for dependent in self.dependents.get(id).cloned().unwrap_or_default() {
-            if let Some(cause) = cause {
+            if let Some(cause) = cause.filter(|_| !self.runs_anyway(&dependent)) {
                 self.doomed.entry(dependent.clone()).or_insert_with(|| cause.clone());
             }
             if let Some(waiting) = self.waiting.get_mut(&dependent) {
@@ -182,6 +189,12 @@ impl<'a> Scheduler<'a> {
                 }
             }
         }
+    }
+
+    /// `on-run-end` hooks run whatever has happened, as under dbt.
+    fn runs_anyway(&self, id: &NodeId) -> bool {
+        let step = self.plan.steps.get(id);
+        step.is_some_and(|step| matches!(step.node.detail, Detail::Operation { event: "on-run-end", .. }))
     }
 
     fn skip(&mut self, step: &Step, reason: &str) {
@@ -220,9 +233,12 @@ fn panicked(node: &Arc<Node>, worker: usize, error: JoinError) -> NodeResult {
         .or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()))
         .unwrap_or_else(|| "no message".to_owned());
     let diagnostic =
-        Diagnostic::error("internal-error", format!("a bug in karat or its engine stopped `{}`: {text}", node.name))
+        Diagnostic::error("internal-error", format!("a bug in karat or its engine stopped `{}`", node.display_name()))
             .at_maybe(node.location.clone(), "")
-            .with_hint("please report it with the model's SQL; nothing of this node was published");
+            .with_note(text.lines().next().unwrap_or_default())
+            .with_hint(
+                "please report it with the model's SQL and the end of karat.log; nothing of this node was published",
+            );
     let mut result = node::blank(node, "error", worker);
     result.status = Status::Error;
     result.message = Some(diagnostic.message.clone());

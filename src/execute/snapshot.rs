@@ -13,7 +13,6 @@ use crate::execute::result::{NodeResult, RowCounts};
 use crate::execute::run::Run;
 use crate::execute::table::{described, first_count, published, refuse_duplicates, relation, stage};
 use crate::execute::writer::Writer;
-use crate::manifest::config::SnapshotStrategy;
 use crate::manifest::node::Node;
 use crate::plan::algebra::{BATCH, CLOSINGS, FILE_INDEX, TARGET, scratch};
 use crate::plan::snapshot::SnapshotPlan;
@@ -154,9 +153,7 @@ async fn guard(writer: &Writer<'_>, node: &Node, plan: &SnapshotPlan) -> Result<
 }
 
 fn check_columns(node: &Node, plan: &SnapshotPlan, columns: &[String]) -> Result<(), Failure> {
-    let SnapshotStrategy::Check { columns: Some(checked), .. } = &plan.strategy else { return Ok(()) };
-    let unknown: Vec<&String> =
-        checked.iter().filter(|name| !columns.iter().any(|column| column.eq_ignore_ascii_case(name))).collect();
+    let unknown = plan.unknown_columns(columns);
     if unknown.is_empty() {
         return Ok(());
     }

@@ -16,7 +16,7 @@ use crate::execute::run::Run;
 use crate::execute::writer::Writer;
 use crate::manifest::node::Node;
 use crate::manifest::relation::Relation;
-use crate::plan::algebra::{BATCH, Combination, TARGET, column_list, duplicates, scratch};
+use crate::plan::algebra::{BATCH, Combination, TARGET, duplicates, scratch};
 use crate::plan::incremental::{Incremental, Strategy, schema_change, update_columns};
 use crate::plan::steps::{column_names, load_seed};
 use crate::store::{DataFile, PublishedRelation, TableVersion};
@@ -156,10 +156,8 @@ pub async fn incremental(
         Strategy::OverwritePartitions => overwrite_partitions(&before, batch),
         Strategy::Combine(_, combination) => {
             let mut combination = combination.clone();
-            combination.update_columns = match combination.unique {
-                true => update_columns(&node.config, &column_names(&schema)),
-                false => None,
-            };
+            combination.update_columns =
+                if combination.unique { update_columns(&node.config, &column_names(&schema)) } else { None };
             combine(&writer, node, &combination, &before, batch).await?
         }
     };
@@ -336,9 +334,4 @@ pub fn described(batch: &RecordBatch, keys: &[String]) -> Vec<String> {
             }
         })
         .collect()
-}
-
-/// All columns of a scratch relation, by name.
-pub fn select_all(name: &str, columns: &[String]) -> String {
-    format!("select {} from {} as s", column_list("s", columns), scratch(name))
 }

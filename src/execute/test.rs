@@ -35,6 +35,10 @@ pub async fn check(
         TestSeverity::Error if verdict.should_error => {
             (Status::Fail, Some(format!("Got {} {plural}, configured to fail if {}", verdict.failures, plan.error_if)))
         }
+        _ if verdict.should_warn && run.invocation.warn_error => {
+            let why = format!("Got {} {plural}, configured to warn if {}", verdict.failures, plan.warn_if);
+            (Status::Fail, Some(format!("{why}, and warnings are errors")))
+        }
         _ if verdict.should_warn => {
             (Status::Warn, Some(format!("Got {} {plural}, configured to warn if {}", verdict.failures, plan.warn_if)))
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity, did_you_mean};
 use crate::base::fs::{self, ProjectDir};
 use crate::base::limits;
 use crate::base::source::{Location, SourceFile};
@@ -176,7 +176,7 @@ impl ProjectConfig {
         let packages_path = folder("packages-install-path", "dbt_packages");
         let clean_targets = fields.texts("clean-targets", diagnostics).unwrap_or_default();
         let require_dbt_version = fields.texts("require-dbt-version", diagnostics).unwrap_or_default();
-        let flags = read_flags(&mut fields, diagnostics);
+        let flags = read_flags(&mut fields, kind, diagnostics);
         let vars = fields.take("vars").cloned();
         let on_run_start = fields.texts("on-run-start", diagnostics).unwrap_or_default();
         let on_run_end = fields.texts("on-run-end", diagnostics).unwrap_or_default();
@@ -310,12 +310,77 @@ fn read_paths(fields: &mut Fields<'_>, kind: ProjectKind, diagnostics: &mut Diag
     paths
 }
 
-fn read_flags(fields: &mut Fields<'_>, diagnostics: &mut Diagnostics) -> IndexMap<String, Json> {
+/// The flags that a project file may set: the command line's, with `_` for `-`.
+pub const FLAGS: [&str; 13] = [
+    "debug",
+    "fail_fast",
+    "full_refresh",
+    "indirect_selection",
+    "log_format",
+    "log_level",
+    "log_level_file",
+    "print",
+    "quiet",
+    "store_failures",
+    "use_colors",
+    "warn_error",
+    "write_json",
+];
+
+/// Flags of dbt that tune what karat does not have.
+const FLAGS_WITHOUT_EFFECT: [&str; 11] = [
+    "cache_selected_only",
+    "log_format_file",
+    "partial_parse",
+    "populate_cache",
+    "printer_width",
+    "send_anonymous_usage_stats",
+    "static_parser",
+    "use_colors_file",
+    "use_experimental_parser",
+    "version_check",
+    "log_file_max_bytes",
+];
+
+/// The values of [`FLAGS`] that a project's file sets, as texts.
+///
+/// Flags say how the rest is read and reported, so they are looked at before anything else; what is wrong with the
+/// file is told when the project is loaded.
+pub fn flags_of(root: &Path) -> BTreeMap<String, String> {
+    let file = [KARAT_FILE, DBT_FILE].into_iter().find(|name| fs::is_file(&root.join(name)));
+    let text = file.and_then(|name| fs::read_text(&root.join(name), limits::TEXT_FILE_BYTES).ok()).unwrap_or_default();
+    let written = yaml::parse(&SourceFile::new(file.unwrap_or_default(), text), &mut Diagnostics::default());
+    let flags = written.as_ref().and_then(|written| written.get("flags")).and_then(Yaml::entries).unwrap_or_default();
+    let known = flags.iter().filter(|(key, _)| FLAGS.contains(&key.value.as_str()));
+    known.filter_map(|(key, value)| Some((key.value.clone(), value.scalar_text()?))).collect()
+}
+
+fn read_flags(fields: &mut Fields<'_>, kind: ProjectKind, diagnostics: &mut Diagnostics) -> IndexMap<String, Json> {
     let Some(value) = fields.take("flags") else { return IndexMap::new() };
     let Some(entries) = value.entries() else {
         diagnostics.push(fields.wrong("flags", value, "a mapping"));
         return IndexMap::new();
     };
+    for (key, _) in entries {
+        let name = key.value.as_str();
+        if FLAGS.contains(&name) || FLAGS_WITHOUT_EFFECT.contains(&name) {
+            continue;
+        }
+        if name == "warn_error_options" {
+            let message = "the flag `warn_error_options` is not supported yet and has no effect";
+            diagnostics.push(Diagnostic::warning("not-supported-yet", message).at(key.location.clone(), ""));
+            continue;
+        }
+        let near = did_you_mean(name, FLAGS);
+        // dbt has many flags for the behavior of one version or adapter; they are no mistake of the user.
+        if kind == ProjectKind::Karat || near.is_some() {
+            let message = format!("`flags` of the project file has no key `{name}`");
+            let mut problem = Diagnostic::error("unknown-key", message).at(key.location.clone(), "");
+            problem.severity = if kind == ProjectKind::Karat { Severity::Error } else { Severity::Warning };
+            problem.hint = near.map(|near| format!("did you mean `{near}`?"));
+            diagnostics.push(problem);
+        }
+    }
     entries.iter().map(|(key, value)| (key.value.clone(), value.to_json())).collect()
 }
 

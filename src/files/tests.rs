@@ -350,3 +350,19 @@ fn files_memory_sizes() {
         assert_eq!(profiles::parse_size(text), expected, "{text}");
     }
 }
+
+#[test]
+fn files_flags_are_read_early_and_unknown_ones_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "name: shop\nflags: {fail_fast: true, log_level: warn, partial_parse: false, fale_fast: 1}\n";
+    crate::base::fs::write_atomic(&folder.path().join("dbt_project.yml"), text.as_bytes()).unwrap();
+    let flags = project::flags_of(folder.path());
+    let expected = [("fail_fast", "true"), ("log_level", "warn")].map(|(name, value)| (name.into(), value.into()));
+    assert_eq!(flags, std::collections::BTreeMap::from(expected));
+    let (_, problems) = project(text, ProjectKind::Dbt);
+    assert!(shown(&problems).contains("did you mean `fail_fast`?"), "{}", shown(&problems));
+    let (_, problems) = project("name: shop\nflags: {require_x: true}\n", ProjectKind::Dbt);
+    assert!(problems.is_empty());
+    let (_, problems) = project("name: shop\nflags: {require_x: true}\n", ProjectKind::Karat);
+    assert!(problems.has_errors());
+}

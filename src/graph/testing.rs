@@ -97,6 +97,7 @@ fn node(line: &str) -> Node {
         resource_type,
         name: name.to_owned(),
         package: package.to_owned(),
+        package_folder: String::new(),
         path: format!("{folder}s/{middle}{file}"),
         relative_path: format!("{middle}{file}"),
         patch_path: (resource_type == ResourceType::Model).then(|| format!("{folder}s/{middle}schema.yml")),

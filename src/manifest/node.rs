@@ -254,6 +254,8 @@ pub struct Node {
     pub name: String,
     /// Package that defines it.
     pub package: String,
+    /// Folder of that package, relative to the project; empty for the project itself.
+    pub package_folder: String,
     /// Path of the defining file, relative to the project.
     pub path: String,
     /// Path below the configured folder (dbt's `path`), used for `target/compiled`.
@@ -313,6 +315,12 @@ impl Node {
         }
     }
 
+    /// A path of the node's package as the package itself would write it: dbt's `original_file_path`.
+    pub fn path_in_package<'a>(&self, path: &'a str) -> &'a str {
+        let below = path.strip_prefix(self.package_folder.as_str()).and_then(|rest| rest.strip_prefix('/'));
+        below.filter(|_| !self.package_folder.is_empty()).unwrap_or(path)
+    }
+
     /// The test's details, if it is a test.
     pub fn test(&self) -> Option<&TestDetail> {
         match &self.detail {
@@ -326,6 +334,17 @@ impl Node {
         match &self.detail {
             Detail::Source(table) => Some(table),
             _ => None,
+        }
+    }
+
+    /// dbt's `materialized` of any kind of node.
+    pub fn materialized(&self) -> &'static str {
+        match self.resource_type {
+            ResourceType::Model => self.config.materialized.as_str(),
+            ResourceType::Seed => "seed",
+            ResourceType::Snapshot => "snapshot",
+            ResourceType::Test => "test",
+            _ => "view",
         }
     }
 

@@ -178,6 +178,7 @@ impl<'a> Builder<'a> {
             resource_type: draft.kind,
             name: draft.name,
             package,
+            package_folder: draft.package.config.root.clone(),
             path: draft.path,
             relative_path: draft.relative_path,
             patch_path: patch.map(|(path, _)| path),

@@ -144,6 +144,16 @@ impl<'a> Index<'a> {
         let attached = node.test().and_then(|test| test.attached_node.clone());
         parents.extend(attached);
         for call in &node.refs {
+            if let Some(version) = &call.version {
+                let message =
+                    format!("version {version} of `{}` is asked for, but versions are not supported", call.name);
+                let place = call.location.clone().or_else(|| node.location.clone());
+                diagnostics.push(
+                    Diagnostic::error("not-supported-yet", message)
+                        .at_maybe(place, used_by(node, call.location.as_ref()))
+                        .with_hint("refer to the model by its name alone"),
+                );
+            }
             match self.find(node, call) {
                 Found::One(id) => parents.push(id),
                 Found::Disabled(_) if node.resource_type == ResourceType::Test => return None,

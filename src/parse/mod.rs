@@ -16,6 +16,7 @@ mod nodes;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod values;
 pub mod vars;
 
 use std::collections::BTreeMap;
@@ -48,6 +49,7 @@ use crate::template::{Block, MacroFile, Settings, Templates, extract_blocks};
 
 pub use crate::parse::generic_tests::{declared_at, test_kwargs};
 pub use crate::parse::jinja::YamlRenderer;
+pub use crate::parse::values::node_value;
 pub use crate::parse::vars::{Vars, parse_command_line};
 
 /// The version of dbt whose behavior karat follows, as `dbt_version` in templates and artifacts.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::base::diagnostic::Diagnostic;
 use crate::base::ident::{Identifier, IdentifierError};
@@ -15,6 +15,7 @@ use crate::parse::builder::Builder;
 use crate::parse::config::RawConfig;
 use crate::parse::hosts::ParseHost;
 use crate::parse::jinja;
+use crate::parse::values::node_value;
 
 /// Schema of tests that store their failing rows, before `generate_schema_name`.
 pub const AUDIT_SCHEMA: &str = "dbt_test__audit";
@@ -156,23 +157,6 @@ impl Builder<'_> {
             }
         }
     }
-}
-
-/// `node` as naming macros see it.
-pub fn node_value(node: &Node) -> Json {
-    json!({
-        "unique_id": node.id.as_str(),
-        "name": node.name,
-        "resource_type": node.resource_type.as_str(),
-        "package_name": node.package,
-        "path": node.relative_path,
-        "original_file_path": node.path,
-        "fqn": node.fqn,
-        "tags": node.config.tags,
-        "config": node.config.raw,
-        "version": Json::Null,
-        "layer": node.layer.map(Layer::as_str),
-    })
 }
 
 fn bad_name(what: &str, node: &Node, error: &IdentifierError) -> Diagnostic {

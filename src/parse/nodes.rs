@@ -191,8 +191,9 @@ impl<'a> Builder<'a> {
                 draft.detail = Detail::Operation { event, index };
                 draft.tags = vec![event.to_owned()];
                 let text = hook.value.as_str();
+                // Quotes and the sign of a block stand before the text; a text with escapes is not found.
                 let raw = config.file.text.get(hook.location.range.clone());
-                let offset = raw.filter(|raw| *raw == text).map(|_| hook.location.range.start);
+                let offset = raw.and_then(|raw| raw.find(text)).map(|at| hook.location.range.start + at);
                 let code = Code { file: Arc::clone(&config.file), text: Arc::from(text), offset };
                 self.add(draft);
                 if let Some(node) = self.nodes.last_mut() {

@@ -91,6 +91,7 @@ impl<'a> Builder<'a> {
             resource_type: ResourceType::Source,
             name: table.name.value.clone(),
             package: name.to_owned(),
+            package_folder: package.config.root.clone(),
             path: file.source.path.clone(),
             relative_path: file.relative.clone(),
             patch_path: None,

@@ -8,13 +8,13 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use indexmap::IndexMap;
 
-use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity, did_you_mean};
 use crate::compile::host::Invocation;
 use crate::compile::introspect::Introspect;
 use crate::compile::node::{CompiledNode, compile};
 use crate::engine::error::SqlProblem;
 use crate::engine::session::{Session, Variant};
-use crate::engine::types::{sql_type_of, storage_schema};
+use crate::engine::types::{TypeError, sql_type_of, storage_schema};
 use crate::engine::view::{Fresh, Overlay, WarehouseView, without_rows};
 use crate::graph::schedule::Schedule;
 use crate::manifest::config::Materialization;
@@ -226,7 +226,15 @@ impl Check<'_> {
         let storable = steps::storable(source).map_err(|message| SqlProblem::new("unstorable-type", message))?;
         overlay.put(RelationKey::new(SCRATCH_SCHEMA, BATCH), without_rows(&storable));
         let session = self.view.surroundings().engine.session(overlay, Variant::Normal);
-        let sql = snapshot.first(&steps::column_names(&storable));
+        let columns = steps::column_names(&storable);
+        if let Some(name) = snapshot.unknown_columns(&columns).first() {
+            let problem = SqlProblem::new("unknown-column", format!("column `{name}` of `check_cols` does not exist"));
+            return Err(match did_you_mean(name, columns.iter().map(String::as_str)) {
+                Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                None => problem,
+            });
+        }
+        let sql = snapshot.first(&columns);
         let plan = session.plan(&sql).await.map_err(|problem| SqlProblem { range: None, ..problem })?;
         Ok(Arc::new(plan.schema().as_arrow().clone()))
     }
@@ -240,7 +248,7 @@ impl Check<'_> {
         let storable = match storage_schema(result) {
             Ok(schema) => schema,
             // What stores nothing may have columns of any type, but not of any name.
-            Err(error) if !stores && error.each().iter().all(|error| error.is_about_type()) => Arc::clone(result),
+            Err(error) if !stores && error.each().iter().all(TypeError::is_about_type) => Arc::clone(result),
             Err(error) => {
                 for error in error.each().iter().filter(|error| stores || !error.is_about_type()) {
                     let diagnostic =
@@ -346,6 +354,7 @@ pub fn sql_diagnostic(node: &Node, compiled: &CompiledNode, problem: &SqlProblem
     if let Some(hint) = &problem.hint {
         diagnostic = diagnostic.with_hint(hint.clone());
     }
+    diagnostic.notes.clone_from(&problem.notes);
     compiled.point(diagnostic, problem.range.as_ref(), node.location.clone())
 }
 
@@ -365,7 +374,7 @@ fn contract_problem(node: &Node, schema: &Schema) -> Option<Diagnostic> {
                 match crate::engine::types::data_type_of(declared) {
                     Ok(wanted) if steps::storable_type(&wanted).as_ref() == Some(field.data_type()) => {}
                     Ok(_) => {
-                        notes.push(format!("`{}` is declared as {declared}, the query gives {found}", column.name))
+                        notes.push(format!("`{}` is declared as {declared}, the query gives {found}", column.name));
                     }
                     Err(error) => notes.push(format!("`{}`: {error}", column.name)),
                 }

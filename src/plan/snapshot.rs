@@ -61,6 +61,13 @@ impl SnapshotPlan {
         columns
     }
 
+    /// The columns of `check_cols` that the source does not have.
+    pub fn unknown_columns(&self, columns: &[String]) -> Vec<&str> {
+        let SnapshotStrategy::Check { columns: Some(checked), .. } = &self.strategy else { return Vec::new() };
+        let is_unknown = |name: &&str| !columns.iter().any(|column| column.eq_ignore_ascii_case(name));
+        checked.iter().map(String::as_str).filter(is_unknown).collect()
+    }
+
     fn source(&self, columns: &[String]) -> String {
         format!(
             "(select *, {}, {} as \"__karat_version\", true as \"__karat_present\" from {})",
@@ -245,7 +252,7 @@ impl SnapshotPlan {
         // Columns that the source has lost: new versions have no value there, a deletion record keeps the last one.
         let lost: Vec<&String> =
             stored.iter().filter(|column| !columns.contains(column) && !own.contains(column)).collect();
-        let nulls: String = lost.iter().map(|column| format!(", null as {}", quote(column))).collect();
+        let nulls = lost.iter().map(|column| format!(", null as {}", quote(column))).collect::<Vec<_>>().concat();
         let mut sql = format!(
             "select {}{nulls}, {} from {} as s left join {} as o on {} where o.\"__karat_present\" is null or {} or {}",
             column_list("s", columns),

@@ -13,7 +13,8 @@ const FILE_NAME_BYTES: usize = 200;
 pub fn path(node: &Node) -> PathBuf {
     let mut path = PathBuf::from(&node.package);
     // The path comes from the project, but it becomes a path outside of its sandbox: only plain names are taken over.
-    path.extend(Path::new(&node.path).components().filter(|component| matches!(component, Component::Normal(_))));
+    let own = node.path_in_package(&node.path);
+    path.extend(Path::new(own).components().filter(|component| matches!(component, Component::Normal(_))));
     if node.resource_type == ResourceType::Operation {
         path.push("hooks");
     }

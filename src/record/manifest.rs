@@ -137,7 +137,7 @@ impl Writer<'_> {
                 ("resource_type", json!(node.resource_type.as_str())),
                 ("package_name", json!(node.package)),
                 ("path", json!(slashes(&node.relative_path))),
-                ("original_file_path", json!(slashes(&node.path))),
+                ("original_file_path", json!(slashes(node.path_in_package(&node.path)))),
                 ("unique_id", json!(node.id.as_str())),
                 ("fqn", json!(node.fqn)),
             ],
@@ -318,7 +318,7 @@ impl Writer<'_> {
             keys,
             [
                 // dbt writes the whole path here for sources.
-                ("path", json!(slashes(&node.path))),
+                ("path", json!(slashes(node.path_in_package(&node.path)))),
                 ("source_name", json!(table.source_name)),
                 ("source_description", json!(table.source_description)),
                 ("loader", json!(table.loader)),
@@ -400,7 +400,7 @@ fn config_json(node: &Node) -> Json {
             ("tags", json!(config.tags)),
             ("meta", json!(config.meta)),
             ("group", Json::Null),
-            ("materialized", json!(materialized(node))),
+            ("materialized", json!(node.materialized())),
         ],
     );
     if is_test {
@@ -451,7 +451,8 @@ fn config_json(node: &Node) -> Json {
     }
     for (key, value) in &config.raw {
         // Typed keys were written above in dbt's spelling; every other key is kept as it was merged.
-        if !keys.contains_key(key) && !matches!(key.as_str(), "pre_hook" | "post_hook" | "data_tests" | "tests") {
+        let is_blank = keys.get(key).is_none_or(|written| written.is_null() || *written == json!({}));
+        if is_blank && !matches!(key.as_str(), "pre_hook" | "post_hook" | "data_tests" | "tests") {
             keys.insert(key.clone(), value.clone());
         }
     }
@@ -507,17 +508,6 @@ fn snapshot_config(config: &NodeConfig) -> [(&'static str, Json); 8] {
     ]
 }
 
-/// dbt's `materialized` of any kind of node.
-fn materialized(node: &Node) -> &'static str {
-    match node.resource_type {
-        ResourceType::Model => node.config.materialized.as_str(),
-        ResourceType::Seed => "seed",
-        ResourceType::Snapshot => "snapshot",
-        ResourceType::Test => "test",
-        _ => "view",
-    }
-}
-
 fn columns_json(node: &Node) -> Json {
     let column = |column: &Column| {
         json!({
@@ -551,7 +541,7 @@ fn depends_on(node: &Node) -> Json {
 
 fn patch_path(node: &Node) -> Option<String> {
     let path = node.patch_path.as_ref().filter(|_| node.resource_type != ResourceType::Test)?;
-    Some(format!("{}://{}", node.package, slashes(path)))
+    Some(format!("{}://{}", node.package, slashes(node.path_in_package(path))))
 }
 
 /// SHA-256 of the node's text without the blanks around it; generic tests have no text of their own.

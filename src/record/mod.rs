@@ -15,9 +15,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
 use crate::base::fs::{self, FsError};
-
-/// The version of dbt whose artifacts these are.
-pub const DBT_VERSION: &str = "1.12.0";
+use crate::parse::DBT_VERSION;
 
 /// What the artifacts of one invocation say about it.
 #[derive(Debug, Clone)]

@@ -33,6 +33,7 @@ fn node(id: &str, path: &str, detail: Detail) -> Node {
         resource_type: kind,
         name: name.to_owned(),
         package: "shop".into(),
+        package_folder: String::new(),
         path: path.into(),
         relative_path: path.split_once('/').map_or(path, |(_, rest)| rest).into(),
         patch_path: Some("models/schema.yml".into()),
@@ -290,6 +291,15 @@ fn freshness_is_judged_by_age() {
         [verdict(60), verdict(61), verdict(24 * 60 + 1)],
         [FreshnessStatus::Pass, FreshnessStatus::Warn, FreshnessStatus::Error]
     );
+}
+
+#[test]
+fn nodes_of_a_package_have_the_paths_that_the_package_gives_them() {
+    let mut node = node("model.utils.days", "dbt_packages/utils/models/days.sql", Detail::Model);
+    node.package = "utils".into();
+    node.package_folder = "dbt_packages/utils".into();
+    assert_eq!(manifest::node_json(&node)["original_file_path"], "models/days.sql");
+    assert_eq!(compiled::path(&node), Path::new("utils/models/days.sql"));
 }
 
 #[test]

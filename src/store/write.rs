@@ -110,7 +110,12 @@ impl Warehouse {
         // Leaving early drops the tasks and with them their files.
         let mut drained = Vec::new();
         while let Some(joined) = tasks.join_next().await {
-            drained.push(joined.map_err(StoreError::io("finish writing", &target.table))??);
+            let joined = match joined {
+                // The one who asked for the rows contains the panic, and says which node it was.
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                joined => joined.map_err(StoreError::io("finish writing", &target.table))?,
+            };
+            drained.push(joined?);
         }
         drained.sort_by_key(|drained| drained.index);
         let mut staged = Vec::new();

@@ -217,10 +217,10 @@ fn selection_understands_methods_graphs_and_sets() {
     }
     assert_snapshot!(found, @r"
     fct_sales: fct_sales
-    +fct_sales: customers fct_sales kept orders raw_orders stg_orders
+    +fct_sales: customers fct_sales kept landing.orders raw_orders stg_orders
     1+fct_sales: customers fct_sales kept
     raw_orders+: fct_sales kept raw_orders sales_board stg_orders
-    @stg_orders: customers fct_sales kept orders raw_orders sales_board stg_orders
+    @stg_orders: customers fct_sales kept landing.orders raw_orders sales_board stg_orders
     layer:silver: kept stg_orders
     tag:core: fct_sales stg_orders
     tag:core,layer:gold: fct_sales
@@ -229,8 +229,8 @@ fn selection_understands_methods_graphs_and_sets() {
     file:fct_sales.sql: fct_sales
     fqn:shop.gold.*: fct_sales
     gold.finance: fct_sales
-    source:landing+: fct_sales kept orders raw_orders sales_board stg_orders
-    source:landing.orders: orders
+    source:landing+: fct_sales kept landing.orders raw_orders sales_board stg_orders
+    source:landing.orders: landing.orders
     exposure:sales_board: sales_board
     config.materialized:ephemeral: kept
     resource_type:seed: customers
@@ -281,7 +281,14 @@ fn each_verb_builds_its_kind() {
     let project = shop();
     let run = project.ok(&["seed", "--show"]);
     assert_eq!(verdict(&run), "Done. PASS=1 WARN=0 ERROR=0 SKIP=0 TOTAL=1");
-    assert_snapshot!(project.redacted(&run.stdout), @"");
+    assert_snapshot!(project.redacted(&run.stdout), @r"
+    Previewing node `customers`:
+    |  id | name |
+    | --: | ---- |
+    |   1 | Ada  |
+    |   2 | Bo   |
+    Done. PASS=1 WARN=0 ERROR=0 SKIP=0 TOTAL=1
+    ");
     let run = project.ok(&["run", "--threads", "1"]);
     assert_eq!(verdict(&run), "Done. PASS=3 WARN=0 ERROR=0 SKIP=0 TOTAL=3");
     assert_snapshot!(project.redacted(&run.stderr), @r"
@@ -302,7 +309,7 @@ fn each_verb_builds_its_kind() {
     // A failure: exit code 1, what depends on it is skipped.
     project.write("landing/orders/2.csv", "id,customer_id,amount,ordered_at\n13,7,-1.50,2024-04-30T05:00:00Z\n");
     let run = project.run(&["build"]).expect_code(1);
-    assert_eq!(verdict(&run), "Done. PASS=8 WARN=0 ERROR=1 SKIP=2 TOTAL=11");
+    assert_eq!(verdict(&run), "Done. PASS=7 WARN=0 ERROR=1 SKIP=3 TOTAL=11");
     assert_eq!(project.text("select count(*) as n from {{ ref('stg_orders') }}"), "3");
     let run = project.run(&["build", "--fail-fast", "--threads", "1"]).expect_code(1);
     assert!(verdict(&run).contains("ERROR=1"), "{}", run.stderr);
@@ -345,13 +352,13 @@ fn show_prints_rows_in_each_form() {
     {"n": 2, "text": null, "price": null, "at": null}
     {"n": 3, "text": "end ", "price": -0.25, "at": null}
     "#);
-    let run = project.ok(&["show", "--select", "fct_sales"]);
+    let run = project.ok(&["show", "--select", "customers"]);
     assert_snapshot!(run.stdout, @r"
-    Previewing node `fct_sales`:
-    | name | amount |
-    | ---- | -----: |
-    | Ada  |   3.50 |
-    | Bo   |   4.25 |
+    Previewing node `customers`:
+    |  id | name |
+    | --: | ---- |
+    |   1 | Ada  |
+    |   2 | Bo   |
     ");
     assert_eq!(json(&project.ok(&["show", "-s", "customers", "--output", "json"]).stdout)["node"], "customers");
     let count = |limit: &[&str]| {
@@ -376,7 +383,9 @@ fn show_prints_rows_in_each_form() {
         "select cast(12345678901234567890.123456789 as decimal(38, 9)) as d, cast('2024-01-02T03:04:05Z' as timestamp with time zone) \
          as t, date '2024-02-29' as day, [1, null] as list, named_struct('a', 1, 'b', 'x') as s, cast('NaN' as double) as nan, true as yes",
     );
-    assert_snapshot!(exact, @"");
+    assert_snapshot!(exact, @r#"
+    {"d": 12345678901234567890.123456789, "t": "2024-01-02T03:04:05Z", "day": "2024-02-29", "list": [1, null], "s": {"a": 1, "b": "x"}, "nan": null, "yes": true}
+    "#);
 }
 
 #[test]
@@ -509,9 +518,10 @@ fn init_makes_a_project_that_builds() {
     ");
     // A folder that is there is not written over.
     project.run(&["init", "shop"]).expect_code(2);
-    // A name that no project can have becomes one.
-    project.ok(&["init", "2nd shop"]);
-    assert!(project.read("2nd shop/project.yml").contains("name: _2nd_shop"));
+    // A name that is nearly one becomes one.
+    project.ok(&["init", "my shop-1.0"]);
+    assert!(project.read("my shop-1.0/project.yml").contains("name: my_shop_1_0"));
+    project.run(&["init", "2nd"]).expect_code(2).expect_message(&["`2nd` is not a name of a project"]);
 }
 
 #[test]

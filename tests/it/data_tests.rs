@@ -259,11 +259,34 @@ fn a_bad_configuration_is_refused_in_its_line() {
          'nothing > 1'}}\n",
     );
     let run = project.run(&["build"]).expect_code(2);
-    assert_snapshot!(project.complaints(&run), @"");
+    assert_snapshot!(project.complaints(&run), @r"
+    error[unknown-column]: column `prices` does not exist
+     --> models/silver/items.yml:6:13
+      |
+    6 |           - not_null: {name: d, config: {fail_calc: 'sum(prices)'}}
+      |             ^^^^^^^^
+      |
+      = hint: did you mean `price`?
+    error[unknown-column]: column `nothing` does not exist
+     --> models/silver/items.yml:7:13
+      |
+    7 |           - not_null: {name: e, config: {where: 'nothing > 1'}}
+      |             ^^^^^^^^
+      |
+      = hint: columns here: `id`, `name`, `price`
+    ");
     assert!(project.files().is_empty());
     let project = items("          - accepted_values: {arguments: {value: [a]}}\n          - accepted_values\n");
     let run = project.run(&["parse"]).expect_code(2);
-    assert_snapshot!(project.complaints(&run), @"");
+    assert_snapshot!(project.complaints(&run), @r"
+    error[jinja-error]: macro `test_accepted_values` has no argument `value`
+     --> models/silver/items.yml:6:13
+      |
+    6 |           - accepted_values: {arguments: {value: [a]}}
+      |             ^^^^^^^^^^^^^^^
+      |
+      = hint: did you mean `values`?
+    ");
 }
 
 #[test]
@@ -420,13 +443,33 @@ snapshots:
     project.run(&["build"]).expect_code(1);
     let text: Vec<String> =
         verdicts(&project).into_iter().map(|(name, verdict)| format!("{name}: {verdict}")).collect();
-    assert_snapshot!(text.join("\n"), @"");
+    assert_snapshot!(text.join("\n"), @r"
+    at_least_items_id: warn 1 Got 1 result, configured to warn if != 0
+    at_least_items_id__1: pass 0
+    at_least_items_id__2__True: fail 2 Got 2 results, configured to fail if != 0
+    at_least_items_id__3: warn 2 Got 2 results, configured to warn if != 0
+    by_name: pass 0
+    has_rows_items_: pass 0
+    ids_are_small: warn 1 Got 1 result, configured to warn if != 0
+    not_null_history_dbt_valid_to: skipped - skipped because at_least_items_id__2__True failed
+    source_has_rows_landing_items_: pass 0
+    source_not_null_landing_items_id: pass 0
+    unique_codes_code: fail 1 Got 1 result, configured to fail if != 0
+    ");
     let listed =
         |select: &str| project.ok(&["ls", "--resource-type", "test", "--output", "name", "--select", select]).stdout;
-    assert_snapshot!(listed("tag:own"), @"");
-    assert_snapshot!(listed("tag:key,test_name:at_least"), @"");
-    assert_snapshot!(listed("test_type:singular"), @"");
-    assert_snapshot!(listed("source:landing"), @"");
+    assert_snapshot!(listed("tag:own"), @"ids_are_small");
+    assert_snapshot!(listed("tag:key,test_name:at_least"), @r"
+    at_least_items_id
+    at_least_items_id__2__True
+    at_least_items_id__3
+    by_name
+    ");
+    assert_snapshot!(listed("test_type:singular"), @"ids_are_small");
+    assert_snapshot!(listed("source:landing"), @r"
+    source_has_rows_landing_items_
+    source_not_null_landing_items_id
+    ");
     assert_eq!(listed("tag:checked").lines().count(), 11);
 }
 

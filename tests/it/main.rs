@@ -4,6 +4,7 @@ mod commands;
 mod commands_output;
 mod data_tests;
 mod errors;
+mod errors_files;
 mod flagship;
 mod functions;
 mod incremental;

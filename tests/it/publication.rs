@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
 
-use crate::support::{Project, Random, Run};
+use crate::support::{Project, Random, Run, number};
 
 const SOURCES: &str = "
 sources:
@@ -216,7 +216,7 @@ fn publication_survives_a_crash_at_every_step() {
 
 #[test]
 fn publication_survives_being_killed_at_any_time() {
-    const KILLS: u32 = 6;
+    let (kills, seed) = (number("KARAT_POINTS", 6), number("KARAT_SEED", 1));
     let base = shop("error");
     base.ok(&["build"]);
     let (old, new) = old_and_new(&base);
@@ -224,8 +224,8 @@ fn publication_survives_being_killed_at_any_time() {
     second_batch(&timed, "4.25");
     timed.ok(&["build"]);
     let whole = u64::try_from(began.elapsed().as_millis()).unwrap();
-    let mut random = Random(1);
-    for kill in 0..KILLS {
+    let mut random = Random(seed);
+    for kill in 0..kills {
         let project = base.copy();
         second_batch(&project, "4.25");
         // The second half is where something is written.
@@ -235,9 +235,12 @@ fn publication_survives_being_killed_at_any_time() {
         child.kill().unwrap();
         child.wait().unwrap();
         let seen = state(&project);
-        assert!(seen == old || seen == new, "kill {kill} after {delay:?} of {whole} ms: readers see\n{seen}");
+        assert!(
+            seen == old || seen == new,
+            "seed {seed}, kill {kill} after {delay:?} of {whole} ms: readers see\n{seen}"
+        );
         project.ok(&["build"]);
-        assert_eq!(state(&project), new, "kill {kill} after {delay:?} of {whole} ms");
+        assert_eq!(state(&project), new, "seed {seed}, kill {kill} after {delay:?} of {whole} ms");
     }
 }
 
@@ -283,4 +286,40 @@ fn publication_waits_politely_for_the_holder_of_the_lock() {
         .expect_code(0)
         .expect_message(&["held by `karat build` (process 4711"]);
     assert_eq!(project.entries("dev"), [1, 2]);
+}
+
+#[test]
+fn publication_shows_readers_one_state_of_all_tables() {
+    let project = shop("error");
+    project.ok(&["build"]);
+    let mut states = vec![state(&project)];
+    for (batch, price) in [(2, "4.25"), (3, "0.25")] {
+        let id = batch + 1;
+        project.write(&format!("landing/items/{batch}.csv"), &format!("id,price\n{id},{price}\n"));
+        project.write(&format!("landing/people/{batch}.csv"), &format!("id,name\n{id},Bo\n"));
+        let mut build = project.start(&["build"]);
+        let mut seen = Vec::new();
+        while build.try_wait().unwrap().is_none() {
+            seen.push(state(&project));
+        }
+        assert!(build.wait().unwrap().success());
+        states.push(state(&project));
+        assert!(!seen.is_empty());
+        assert!(seen.iter().all(|seen| states[states.len() - 2..].contains(seen)), "{seen:#?}\n{states:#?}");
+    }
+    assert_ne!(states[1], states[2]);
+}
+
+#[test]
+fn publication_can_be_read_without_its_sources() {
+    let project = shop("error");
+    project.ok(&["build"]);
+    let before = state(&project);
+    project.remove("landing/items/1.csv");
+    project.remove("landing/people/1.csv");
+    assert_eq!(state(&project), before);
+    let tables = "select table_name, table_type from information_schema.tables where table_schema = 'gold' order by 1";
+    assert_eq!(project.rows(tables), ["headcount|BASE TABLE", "totals|BASE TABLE"]);
+    project.run(&["build"]).expect_message(&["landing/items/*.csv"]);
+    assert_eq!(state(&project), before);
 }

@@ -276,7 +276,13 @@ snapshots:
         &project,
         "select id, name, changed_at, valid_from, valid_to, is_deleted from snapshots.named order by id, valid_from, valid_to",
     );
-    assert_snapshot!(found, @"");
+    assert_snapshot!(found, @r"
+    1|a|d01|d01|d05|False
+    1|a2|d05|d05|9999-12-31|False
+    2|b|d01|d01|d11|False
+    2|b|d11|d11|d12|True
+    2|b2|d12|d12|9999-12-31|False
+    ");
     let columns = rows(
         &project,
         "select string_agg(column_name, ',' order by ordinal_position) as c from information_schema.columns \
@@ -601,4 +607,60 @@ snapshots:
     // `snapshot` publishes without tests, as dbt does.
     snapshot_on(&project, 12);
     assert_eq!(history(), "1.0|d10|d12\n-1.0|d12|null");
+}
+
+/// The time of change may be a date, a timestamp without zone, a text or an expression; a full refresh keeps history.
+#[test]
+fn times_of_every_type() {
+    let one = |name: &str, expression: &str| {
+        format!(
+            "  - name: {name}\n    relation: ref('items')\n    config: {{strategy: timestamp, unique_key: id, hard_deletes: new_record, \
+             updated_at: \"{expression}\"}}\n"
+        )
+    };
+    let project = project(&format!(
+        "snapshots:\n{}{}{}{}",
+        one("by_date", "cast(updated_at as date)"),
+        one("without_zone", "cast(updated_at as timestamp)"),
+        one("by_text", "cast(updated_at as varchar)"),
+        one("by_column", "UPDATED_AT"),
+    ));
+    items(&project, &["1,a,1.00,01", "2,b,2.00,01", "3,c,3.00,01"]);
+    on_day(&project, 10, "build").expect_code(0);
+    items(&project, &["1,a2,1.00,05", "3,c,3.00,01"]);
+    project.ok(&["build", "--full-refresh", "--now", "2024-01-11T00:00:00Z"]);
+    let history = |name: &str| {
+        let sql = format!(
+            "select id, name, dbt_valid_from, dbt_valid_to, dbt_is_deleted from snapshots.{name} order by id, dbt_valid_from, name"
+        );
+        rows(&project, &sql)
+    };
+    assert_snapshot!(history("by_date"), @r"
+    1|a|d01|d05|False
+    1|a2|d05|null|False
+    2|b|d01|d11|False
+    2|b|d11|null|True
+    3|c|d01|null|False
+    ");
+    assert_snapshot!(history("without_zone"), @r"
+    1|a|d01T00:00:00|d05T00:00:00|False
+    1|a2|d05T00:00:00|null|False
+    2|b|d01T00:00:00|d11T00:00:00|False
+    2|b|d11T00:00:00|null|True
+    3|c|d01T00:00:00|null|False
+    ");
+    assert_snapshot!(history("by_text"), @r"
+    1|a|d01|d05|False
+    1|a2|d05|null|False
+    2|b|d01|d11|False
+    2|b|d11|null|True
+    3|c|d01|null|False
+    ");
+    assert_snapshot!(history("by_column"), @r"
+    1|a|d01|d05|False
+    1|a2|d05|null|False
+    2|b|d01|d11|False
+    2|b|d11|null|True
+    3|c|d01|null|False
+    ");
 }

@@ -313,6 +313,11 @@ fn copy_folder(from: &Path, to: &Path) {
     });
 }
 
+/// A number that the environment may set, so that a test can be run longer or repeated exactly.
+pub fn number(variable: &str, usual: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
 /// A small generator of random numbers (SplitMix64): the same seed gives the same test.
 pub struct Random(pub u64);
 

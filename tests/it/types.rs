@@ -143,7 +143,9 @@ fn types_go_through_tables_exactly() {
     list_of_structs is List(Struct("at": Timestamp(µs, "UTC"), "ok": Boolean), field: 'element')
     map_plain is Map("key_value": non-null Struct("key": non-null Utf8, "value": Int64), unsorted)
     "#);
-    assert_eq!(project.rows("select cast(double_negative_zero as varchar) from gold.second"), ["-0.0"]);
+    // JSON has no words for these.
+    let texts = "select cast(double_nan as varchar), cast(double_infinite as varchar) from gold.second";
+    assert_eq!(project.rows(texts), ["NaN|-inf"]);
 }
 
 #[test]

@@ -4,10 +4,15 @@ use super::*;
 use crate::cli::args;
 
 fn read(line: &[&str], env: &[(&str, &str)]) -> Result<Options, String> {
+    read_with_flags(line, env, &[])
+}
+
+fn read_with_flags(line: &[&str], env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Options, String> {
     let arguments = std::iter::once("karat").chain(line.iter().copied()).map(std::ffi::OsString::from);
     let arguments = args::parse(arguments).map_err(|error| error.to_string())?;
     let env = ProcessEnv(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect());
-    Options::new(arguments, &env).map_err(|problems| {
+    let flags = flags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Options::new(arguments, &env, &flags).map_err(|problems| {
         problems.0.iter().map(|problem| format!("{}: {}", problem.code, problem.message)).collect::<Vec<_>>().join("\n")
     })
 }
@@ -142,7 +147,7 @@ fn variables_stand_for_flags_that_are_not_given() {
     ];
     let options = read(&["run"], &env).unwrap();
     assert_eq!(options.global.target.as_deref(), Some("ours"));
-    assert_eq!(options.global.profiles_dir.as_deref(), Some(std::path::Path::new("profiles")));
+    assert_eq!(options.global.profiles_dir.as_deref(), Some(Path::new("profiles")));
     assert_eq!((options.global.fail_fast, options.global.color), (Some(false), ColorChoice::Never));
     assert!(options.global.now.is_some());
     assert!(matches!(options.verb, Verb::Run(run) if run.full_refresh == Some(true)));
@@ -188,4 +193,16 @@ fn help_names_every_verb_and_hides_what_is_refused() {
     assert!(String::from_utf8(script).unwrap().contains("run-operation"));
     let page = crate::cli::man::page().unwrap();
     assert!(page.contains("KARAT RUN-OPERATION") && page.contains("\\-\\-full\\-refresh"), "{page}");
+}
+
+#[test]
+fn the_flags_of_the_project_hold_unless_a_variable_or_a_flag_says_otherwise() {
+    let flags = [("fail_fast", "true"), ("warn_error", "yes"), ("indirect_selection", "empty"), ("log_level", "warn")];
+    let options = read_with_flags(&["build", "--no-fail-fast"], &[("DBT_WARN_ERROR", "0")], &flags).unwrap();
+    assert_eq!((options.global.fail_fast, options.global.warn_error), (Some(false), Some(false)));
+    assert_eq!(options.global.log_level, LogLevel::Warn);
+    let Verb::Build(build) = options.verb else { panic!("another verb") };
+    assert_eq!(build.selection.indirect_selection, Some(IndirectSelection::Empty));
+    let problem = read_with_flags(&["build"], &[], &[("fail_fast", "maybe")]).unwrap_err();
+    assert_eq!(problem, "invalid-argument: `maybe` is not a value of `--fail-fast`: expected true or false");
 }

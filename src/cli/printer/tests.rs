@@ -80,6 +80,7 @@ fn node(id: &str, schema: &str, detail: Detail) -> Arc<Node> {
         resource_type: ResourceType::parse(id.split('.').next().unwrap()).unwrap(),
         name: name.to_owned(),
         package: "shop".into(),
+        package_folder: String::new(),
         path: "models/silver/silver.yml".into(),
         relative_path: "silver/silver.yml".into(),
         patch_path: None,
@@ -254,12 +255,16 @@ fn other_events_have_their_streams() {
     printer.event(&RunEvent::Published(&publication));
     printer.status("Checked", "24 models in 43 ms");
     printer.debug("not shown");
+    for _ in 0..2 {
+        printer.diagnostic(&Diagnostic::warning("once", "found at every parent"));
+    }
     assert_eq!(output.text(), "from a template\n");
     let expected = "\
 [time] token is *****
 [time]      Waiting for the lock of the environment, held by run 7 on host ci
 [time]    Published dev@42 (6 relations changed)
 [time]      Checked 24 models in 43 ms
+warning[once]: found at every parent
 ";
     assert_eq!(messages.text(), expected);
 }
@@ -287,7 +292,10 @@ fn lists_have_the_four_forms_of_dbt() {
     let node = node("model.shop.stg_items", "silver", Detail::Model);
     let line = |output, keys: &[&str]| {
         let output_keys = keys.iter().map(|&key| key.to_owned()).collect();
-        list::line(&node, &ListOptions { selection: SelectionOptions::default(), output, output_keys })
+        list::line(
+            &node,
+            &ListOptions { selection: SelectionOptions::default(), output, output_keys, all_kinds: false },
+        )
     };
     assert_eq!(line(ListFormat::Selector, &[]), "shop.stg_items");
     assert_eq!(line(ListFormat::Name, &[]), "stg_items");

@@ -35,7 +35,7 @@ fn in_microseconds(data_type: &mut DataType) {
     match data_type {
         DataType::Timestamp(precision @ None, _) => *precision = DIGITS,
         DataType::Datetime(None) | DataType::TimestampNtz(None) => {
-            *data_type = DataType::Timestamp(DIGITS, TimezoneInfo::None)
+            *data_type = DataType::Timestamp(DIGITS, TimezoneInfo::None);
         }
         DataType::Array(
             ArrayElemTypeDef::AngleBracket(item)

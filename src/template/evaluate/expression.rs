@@ -183,7 +183,7 @@ impl Interpreter<'_> {
                 Argument::Splat(expression) => {
                     let value = self.evaluate(expression)?;
                     if let Some(items) = values::items_of(&value) {
-                        evaluated.positional.extend(items)
+                        evaluated.positional.extend(items);
                     } else {
                         let message = format!("`*` needs a list, not {}", self.describe(&value, expression.span));
                         return Err(self.placed(Failure::new("jinja-error", message).into(), expression.span));

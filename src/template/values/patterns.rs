@@ -264,7 +264,7 @@ fn substitute(
         let Some(whole) = captures.get(0).filter(|_| limit.is_none_or(|limit| made < limit)) else { break };
         output.push_str(text.get(start..whole.start()).unwrap_or_default());
         if let Some(template) = &template {
-            captures.expand(template, &mut output)
+            captures.expand(template, &mut output);
         } else {
             let found = Value::from_object(Match::new(&pattern.regex, &text, &captures));
             let part = interpreter.call_value(&replacement, Arguments::of(vec![found]), span, span)?;
