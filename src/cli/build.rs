@@ -1,7 +1,7 @@
 //! `karat run`, `test`, `seed`, `snapshot` and `build`: the whole pipeline, one line per stage.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
@@ -72,7 +72,8 @@ pub async fn execute(
     let view = WarehouseView::new(surroundings);
     let sink: Arc<dyn EventSink> = Arc::clone(&app.printer) as _;
     let fail_fast = app.options.fail_fast.unwrap_or(false);
-    let run = Arc::new(Run { invocation, view, sink, threads: app.threads(&project), fail_fast });
+    let run =
+        Arc::new(Run { invocation, view, sink, threads: app.threads(&project), fail_fast, ended: Mutex::default() });
     let finished = run_all(&run, &plan, stop).await;
     let mut result = RunResult {
         results: finished.results,

@@ -127,7 +127,8 @@ impl Engine {
         if variant == Variant::Frugal {
             let settings = config.options_mut();
             settings.optimizer.prefer_hash_join = false;
-            settings.execution.target_partitions = (self.options.partitions / 2).max(1);
+            // With a single partition the engine would choose the hash join after all.
+            settings.execution.target_partitions = (self.options.partitions / 2).max(2);
             // Every run of a sort that is merged back keeps a batch in memory.
             if let Ok(rows) = ConfigNonZeroUsize::try_new(FRUGAL_BATCH_ROWS) {
                 settings.execution.batch_size = rows;

@@ -135,8 +135,10 @@ fn short_relations(text: &str) -> String {
 
 /// The kind of work that an operator of the engine does; its own name if it is not one of the well-known.
 pub fn operator(name: &str) -> String {
-    const WORK: [(&str, &str); 12] = [
+    const WORK: [(&str, &str); 14] = [
+        ("ExternalSorterMerge", "merging sorted rows"),
         ("ExternalSorter", "sorting"),
+        ("FinalHashAggregate", "grouping"),
         ("SortPreservingMerge", "merging sorted rows"),
         ("GroupedHashAggregate", "grouping"),
         ("AggregateStream", "grouping"),
@@ -207,7 +209,7 @@ mod tests {
 
     #[test]
     fn operators_are_named_by_their_work() {
-        assert_eq!(operator("ExternalSorterMerge[0]"), "sorting");
+        assert_eq!(operator("ExternalSorterMerge[0]"), "merging sorted rows");
         assert_eq!(operator("HashJoinInput"), "a hash join");
         assert_eq!(operator("ParquetSink[3]"), "ParquetSink");
     }

@@ -87,7 +87,10 @@ fn compile_step(run: &Arc<Run>, step: &Step) -> Result<Option<Arc<CompiledNode>>
     }
     match &step.compiled {
         Some(compiled) => Ok(Some(Arc::clone(compiled))),
-        None => Ok(Some(Arc::new(compile(&run.invocation, &run.introspect(), &step.node, IndexMap::new())?))),
+        None => {
+            let extra = if step.runs_at_end() { run.end_globals() } else { IndexMap::new() };
+            Ok(Some(Arc::new(compile(&run.invocation, &run.introspect(), &step.node, extra)?)))
+        }
     }
 }
 

@@ -1,14 +1,17 @@
 //! What all nodes of a run share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::record_batch::RecordBatch;
+use indexmap::IndexMap;
+use serde_json::{Value as Json, json};
 
 use crate::compile::host::Invocation;
 use crate::compile::introspect::Introspect;
 use crate::engine::view::WarehouseView;
-use crate::execute::result::EventSink;
+use crate::execute::result::{EventSink, NodeResult};
 use crate::manifest::relation::RelationKey;
+use crate::parse::node_value;
 use crate::plan::check::{columns_of, list_now, query_now};
 use crate::template::host::{ColumnValue, HostError, RelationKind};
 
@@ -24,9 +27,46 @@ pub struct Run {
     pub threads: usize,
     /// Whether the first failure stops the run.
     pub fail_fast: bool,
+    /// What has ended so far, in dbt's shape: the `results` of `on-run-end` hooks.
+    pub ended: Mutex<Vec<Json>>,
 }
 
 impl Run {
+    /// Notes a result for the hooks at the end.
+    pub fn note(&self, result: &NodeResult) {
+        let value = json!({
+            "node": node_value(&result.node),
+            "unique_id": result.node.id.as_str(),
+            "status": result.status.as_str(),
+            "message": result.message,
+            "failures": result.failures,
+            "execution_time": result.execution_time.as_secs_f64(),
+            "thread_id": format!("Thread-{}", result.worker),
+            "adapter_response": { "rows_affected": result.rows.map(|rows| rows.inserted + rows.updated) },
+        });
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).push(value);
+    }
+
+    /// What only `on-run-end` hooks see: `results`, `schemas` and `database_schemas` of the run.
+    pub fn end_globals(&self) -> IndexMap<String, Json> {
+        let results = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let pair = |result: &Json| {
+            let node = result.get("node")?;
+            let kind = node.get("resource_type")?.as_str()?;
+            let built = matches!(kind, "model" | "seed" | "snapshot");
+            built.then(|| Some((node.get("database")?.clone(), node.get("schema")?.clone())))?
+        };
+        let mut pairs: Vec<(Json, Json)> = results.iter().filter_map(pair).collect();
+        pairs.sort_by_key(|(_, schema)| schema.to_string());
+        pairs.dedup();
+        let schemas: Vec<&Json> = pairs.iter().map(|(_, schema)| schema).collect();
+        IndexMap::from([
+            ("schemas".to_owned(), json!(schemas)),
+            ("database_schemas".to_owned(), json!(pairs)),
+            ("results".to_owned(), Json::Array(results)),
+        ])
+    }
+
     /// What templates may learn now, when a node's parents are ready.
     pub fn introspect(&self) -> Arc<dyn Introspect> {
         Arc::new(Now { view: Arc::clone(&self.view) })

@@ -11,7 +11,7 @@ use crate::base::diagnostic::Diagnostic;
 use crate::execute::node;
 use crate::execute::result::{NodeResult, RunEvent, Status};
 use crate::execute::run::Run;
-use crate::manifest::node::{Detail, Node, NodeId};
+use crate::manifest::node::{Node, NodeId};
 use crate::plan::run_plan::{Intent, RunPlan, Step};
 
 /// How long a stopped run waits for its nodes to end.
@@ -168,6 +168,7 @@ impl<'a> Scheduler<'a> {
         };
         let failed = result.status.is_failure();
         self.run.sink.event(&RunEvent::Finished { result: &result, index, total: self.total });
+        self.run.note(&result);
         self.results.push(result);
         if failed && self.run.fail_fast {
             self.stopping = true;
@@ -178,7 +179,7 @@ impl<'a> Scheduler<'a> {
     /// Lets the dependents of a node go on; with a cause they are doomed to be skipped.
     fn release(&mut self, id: &NodeId, cause: Option<&NodeId>) {
         for dependent in self.dependents.get(id).cloned().unwrap_or_default() {
-            if let Some(cause) = cause.filter(|_| !self.runs_anyway(&dependent)) {
+            if let Some(cause) = cause.filter(|_| !self.plan.steps.get(&dependent).is_some_and(Step::runs_at_end)) {
                 self.doomed.entry(dependent.clone()).or_insert_with(|| cause.clone());
             }
             if let Some(waiting) = self.waiting.get_mut(&dependent) {
@@ -191,12 +192,6 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    /// `on-run-end` hooks run whatever has happened, as under dbt.
-    fn runs_anyway(&self, id: &NodeId) -> bool {
-        let step = self.plan.steps.get(id);
-        step.is_some_and(|step| matches!(step.node.detail, Detail::Operation { event: "on-run-end", .. }))
-    }
-
     fn skip(&mut self, step: &Step, reason: &str) {
         if matches!(step.intent, Intent::Nothing) {
             return;
@@ -207,6 +202,7 @@ impl<'a> Scheduler<'a> {
         result.message = Some(reason.to_owned());
         let (index, total) = (self.started, self.total);
         self.run.sink.event(&RunEvent::Finished { result: &result, index, total });
+        self.run.note(&result);
         self.results.push(result);
     }
 

@@ -289,8 +289,19 @@ fn read_external(reader: &mut Reader<'_>, value: &Yaml) -> Option<ExternalProper
 const POLICIES: [&str; 3] = ["allow", "warn", "fail"];
 
 /// The options that a format may have, with every known name.
-const OPTIONS: [&str; 9] =
-    ["delimiter", "header", "quote", "escape", "comment", "null_values", "compression", "encoding", "skip_rows"];
+const OPTIONS: [&str; 11] = [
+    "delimiter",
+    "header",
+    "quote",
+    "escape",
+    "comment",
+    "null_values",
+    "quoted_nulls",
+    "compression",
+    "sample_rows",
+    "all_text",
+    "allow_empty",
+];
 
 fn read_options(value: &Yaml, diagnostics: &mut Diagnostics) -> IndexMap<String, String> {
     let Some(entries) = value.entries() else {

@@ -166,7 +166,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     async fn step(&mut self, node: &Arc<Node>, step: &mut Step) {
-        if matches!(step.intent, Intent::Nothing) && !node.is_ephemeral() {
+        if (matches!(step.intent, Intent::Nothing) && !node.is_ephemeral()) || step.runs_at_end() {
             return;
         }
         if self.depends_on(node, &self.broken) {

@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 use indexmap::IndexMap;
 
 use crate::compile::node::CompiledNode;
-use crate::manifest::node::{Node, NodeId};
+use crate::manifest::node::{Detail, Node, NodeId};
 use crate::plan::incremental::Incremental;
 use crate::plan::snapshot::SnapshotPlan;
 use crate::plan::test::TestPlan;
@@ -49,6 +49,13 @@ pub struct Step {
     pub schema: Option<SchemaRef>,
     /// Steps that must end before this one.
     pub prerequisites: BTreeSet<NodeId>,
+}
+
+impl Step {
+    /// Whether it is a hook of the run's end: it sees the results, so it is compiled last, and runs whatever happened.
+    pub fn runs_at_end(&self) -> bool {
+        matches!(self.node.detail, Detail::Operation { event: "on-run-end", .. })
+    }
 }
 
 /// The steps of a run, each after its prerequisites.

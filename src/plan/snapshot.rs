@@ -27,6 +27,8 @@ pub struct SnapshotPlan {
     pub valid_to_current: Option<String>,
     /// Largest share of the open versions that may close because their keys are gone.
     pub max_delete_fraction: Option<f64>,
+    /// Whether the source is empty on purpose (`--empty`), so that no key counts as gone.
+    pub keeps_gone: bool,
     /// The run's time.
     pub now: DateTime<Utc>,
 }
@@ -191,7 +193,7 @@ impl SnapshotPlan {
         let keys: Vec<String> = (0..self.keys.len()).map(|index| format!("o.{}", key_alias(index))).collect();
         let deleted = self.is_deletion_record();
         let mut when = format!("(s.\"__karat_present\" and ({} or {deleted}))", self.changed(columns, stored));
-        if self.hard_deletes != HardDeletes::Ignore {
+        if self.hard_deletes != HardDeletes::Ignore && !self.keeps_gone {
             when.push_str(&format!(" or (s.\"__karat_present\" is null and not {deleted})"));
         }
         format!(
@@ -263,7 +265,7 @@ impl SnapshotPlan {
             self.changed(columns, stored),
             self.is_deletion_record(),
         );
-        if self.hard_deletes == HardDeletes::NewRecord {
+        if self.hard_deletes == HardDeletes::NewRecord && !self.keeps_gone {
             let kept: Vec<String> = columns
                 .iter()
                 .chain(lost)

@@ -62,6 +62,7 @@ fn snapshot(invocation: &Invocation, node: &Node) -> SnapshotPlan {
         } else {
             config.max_delete_fraction
         },
+        keeps_gone: invocation.empty,
         now: invocation.clock.now(),
     }
 }

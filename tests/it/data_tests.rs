@@ -486,11 +486,13 @@ fn a_test_that_cannot_run_is_an_error() {
     let run = project.run(&["build"]).expect_code(1);
     assert_eq!(project.statuses()["amounts"], "error");
     assert_snapshot!(project.complaints(&run), @r"
-    error[bad-value]: `amounts`: cannot cast string 'many' to value of Int64 type
+    error[bad-value]: `amounts`: `many` is not a valid bigint
      --> tests/amounts.sql:1:1
       |
     1 | {{ config(severity='warn') }}
       | ^
+      |
+      = hint: use `try_cast` to read such values as null, or mend them before
     ");
     assert_eq!(project.entries("dev"), Vec::<u64>::new());
 }

@@ -196,14 +196,14 @@ fn a_column_that_comes_from_a_macro() {
 #[test]
 fn sql_that_is_not_sql() {
     assert_snapshot!(refused(&[("models/gold/totals.sql", "select sum(price as price\nfrom {{ ref('stg_items') }}\n")]), @r"
-    error[sql-syntax]: expected: ); found as
+    error[sql-syntax]: expected `)`, found `as`
      --> models/gold/totals.sql:1:18
       |
     1 | select sum(price as price
       |                  ^^
     ");
     assert_snapshot!(refused(&[("models/gold/totals.sql", "select price\nfrm {{ ref('stg_items') }}\nwhere 1 = 1\n")]), @r#"
-    error[sql-syntax]: expected: end of statement; found "shop"
+    error[sql-syntax]: expected end of statement, found `"shop"`
      --> models/gold/totals.sql:2:8
       |
     2 | frm {{ ref('stg_items') }}
@@ -244,41 +244,45 @@ fn sql_that_is_not_sql() {
       = hint: a model is one `select` statement; a file that is not a model belongs elsewhere
     ");
     assert_snapshot!(refused(&[("models/gold/totals.sql", "select nofunction(price) as a\nfrom {{ ref('stg_items') }}\n")]), @r"
-    error[unknown-function]: invalid function 'nofunction'.
+    error[unknown-function]: there is no function `nofunction`
      --> models/gold/totals.sql:1:8
       |
     1 | select nofunction(price) as a
       |        ^^^^^^^^^^
     ");
     assert_snapshot!(refused(&[("models/gold/totals.sql", "select name + 1 as a, sum(name) as b\nfrom {{ ref('stg_items') }}\n")]), @r"
-    error[sql-error]: cannot coerce arithmetic expression Utf8 + Int64 to valid types
+    error[type-mismatch]: there is no `+` of varchar and bigint
      --> models/gold/totals.sql:1:8
       |
     1 | select name + 1 as a, sum(name) as b
       |        ^^^^
+      |
+      = hint: cast one of them to the type of the other
     ");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "select a.price, a.price\nfrom {{ ref('stg_items') }} as a\n")]), @r#"
-    error[duplicate-column]: projections require unique expression names but the expression "a.price" at position 0 and "a.price" at position 1 have the same name. Consider aliasing ("AS") one of them.
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "select a.price, a.price\nfrom {{ ref('stg_items') }} as a\n")]), @r"
+    error[duplicate-column]: two columns of the query have the name `a.price`
      --> models/gold/totals.sql:1:1
       |
     1 | select a.price, a.price
       | ^
       |
       = hint: give each expression its own name with `as`
-    "#);
+    ");
     assert_snapshot!(refused(&[("models/gold/totals.sql", "select * from other.place\n")]), @r"
-    error[unknown-relation]: table 'shop.other.place' not found
+    error[unknown-relation]: relation `other.place` does not exist
      --> models/gold/totals.sql:1:15
       |
     1 | select * from other.place
       |               ^^^^^^^^^^^
     ");
     assert_snapshot!(refused(&[("models/gold/totals.sql", "select * from 'landing/items.csv'\n")]), @r"
-    error[unknown-relation]: table 'shop.main.landing/items.csv' not found
+    error[unknown-relation]: relation `main.landing/items.csv` does not exist
      --> models/gold/totals.sql:1:1
       |
     1 | select * from 'landing/items.csv'
       | ^
+      |
+      = hint: files are read through a source (`external: {location: ...}`)
     ");
 }
 

@@ -225,10 +225,10 @@ fn files_that_cannot_be_read_as_declared() {
     assert_snapshot!(told(&[("landing/items.csv", "id,name,price\n1,a,1.00\ntwo,b,2.00\n")]), @r"
     exit code 1
     error[source-value]: landing/items.csv:3: column `id`: `two` is not a valid bigint
-     --> models/silver/stg_items.sql:2:5
+     --> models/silver/stg_items.sql:1:1
       |
-    2 |     id,
-      |     ^^
+    1 | select
+      | ^
             SKIP gold.totals                          skipped because silver.stg_items failed
        Published dev@1 (1 relation changed)
     ");
@@ -479,17 +479,19 @@ fn a_failure_of_one_model_is_its_own() {
     assert_snapshot!(project.redacted(&run.stderr), @r"
            Built bronze.raw_items                     view <duration>
            Built gold.others                          table         1 row <duration>
-           ERROR silver.stg_items                     cannot cast string 'a' to value of Int64 type <duration>
-    error[bad-value]: cannot cast string 'a' to value of Int64 type
+           ERROR silver.stg_items                     `a` is not a valid bigint <duration>
+    error[bad-value]: `a` is not a valid bigint
      --> models/silver/stg_items.sql:1:1
       |
     1 | select
       | ^
+      |
+      = hint: use `try_cast` to read such values as null, or mend them before
             SKIP gold.totals                          skipped because silver.stg_items failed
        Published dev@1 (2 relations changed)
 
     What failed:
-      silver.stg_items (models/silver/stg_items.sql:1:1) [bad-value]: cannot cast string 'a' to value of Int64 type
+      silver.stg_items (models/silver/stg_items.sql:1:1) [bad-value]: `a` is not a valid bigint
 
     Not published: silver.stg_items, gold.totals; readers see the last good version.
     To run again after a fix: karat build --select stg_items+
