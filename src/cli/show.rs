@@ -35,10 +35,11 @@ pub async fn execute(app: &Application, options: &ShowOptions) -> Result<Outcome
         let code = Code { text: Arc::from(sql.as_str()), offset: Some(0), file };
         let compiled = compile_code(&invocation, &introspect(&view), &code, None, IndexMap::new());
         let compiled = compiled.map_err(|error| render_problem(app, error))?;
-        let batches = rows(&view, &compiled, options.limit).await.map_err(|problem| {
+        let batches = rows(&view, &compiled, options.limit).await.map_err(|(outcome, problem)| {
             let mut diagnostic = Diagnostic::error(problem.code, problem.message.clone());
             diagnostic.hint.clone_from(&problem.hint);
-            failed(app, &compiled.point(diagnostic, problem.range.as_ref(), None))
+            app.printer.diagnostic(&compiled.point(diagnostic, problem.range.as_ref(), None));
+            outcome
         })?;
         print(app, None, &batches, options.output)?;
         return Ok(Outcome::Success);
@@ -60,9 +61,10 @@ pub async fn execute(app: &Application, options: &ShowOptions) -> Result<Outcome
     for id in &selected {
         let Some(node) = project.manifest.get(id) else { continue };
         let compiled = node_query(app, &invocation, &view, node)?;
-        let batches = rows(&view, &compiled, options.limit)
-            .await
-            .map_err(|problem| failed(app, &sql_diagnostic(node, &compiled, &problem)))?;
+        let batches = rows(&view, &compiled, options.limit).await.map_err(|(outcome, problem)| {
+            app.printer.diagnostic(&sql_diagnostic(node, &compiled, &problem));
+            outcome
+        })?;
         print(app, Some(&node.name), &batches, options.output)?;
     }
     Ok(Outcome::Success)
@@ -126,15 +128,17 @@ fn node_query(
     compiled.map_err(|error| render_problem(app, error))
 }
 
+/// The rows of a query. A problem that shows before anything is read is the user's to mend; later the query has failed.
 async fn rows(
     view: &Arc<WarehouseView>,
     compiled: &CompiledNode,
     limit: Option<usize>,
-) -> Result<Vec<RecordBatch>, SqlProblem> {
-    let session = view.session(Variant::Normal);
+) -> Result<Vec<RecordBatch>, (Outcome, SqlProblem)> {
+    // "The first rows" should be the same each time; all rows may come in any order.
+    let session = view.session(if limit.is_some() { Variant::Ordered } else { Variant::Normal });
     // The user's own text is checked first, so that places in it are right.
-    let plan = session.plan(&compiled.sql).await?;
-    session.query_plan(&compiled.sql, plan, limit).await
+    let plan = session.plan(&compiled.sql).await.map_err(|problem| (Outcome::Usage, problem))?;
+    session.query_plan(&compiled.sql, plan, limit).await.map_err(|problem| (Outcome::Failed, problem))
 }
 
 /// Prints rows in the form asked for.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::ops::Range;
 
 use arrow::error::ArrowError;
-use datafusion::common::{DataFusionError, SchemaError};
+use datafusion::common::{Column, DataFusionError, SchemaError};
 use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::Span;
 use regex::Regex;
@@ -147,11 +147,12 @@ fn find<T: Error + 'static>(error: &DataFusionError) -> Option<&T> {
         }
         // Some wrappers show the cause of what they hold instead of what they hold.
         current = match (cause.downcast_ref::<DataFusionError>(), cause.downcast_ref::<ArrowError>()) {
-            (Some(DataFusionError::External(inner)), _) => Some(inner.as_ref()),
+            (Some(DataFusionError::External(inner)), _) | (_, Some(ArrowError::ExternalError(inner))) => {
+                Some(inner.as_ref())
+            }
             (Some(DataFusionError::Shared(inner)), _) => Some(inner.as_ref()),
             (Some(DataFusionError::ArrowError(inner, _)), _) => Some(inner.as_ref()),
             (Some(DataFusionError::Collection(all)), _) => all.first().map(|first| first as &(dyn Error + 'static)),
-            (_, Some(ArrowError::ExternalError(inner))) => Some(inner.as_ref()),
             _ => cause.source(),
         };
     }
@@ -290,7 +291,7 @@ fn exhausted_problem(text: &str) -> SqlProblem {
 fn plan_problem(text: &str) -> SqlProblem {
     let message = sentence(text);
     if let Some([name]) = groups(text, r"(?i)^table '([^']+)' not found").as_deref() {
-        let short = name.splitn(2, '.').nth(1).unwrap_or(name);
+        let short = name.split_once('.').map_or(name.as_str(), |(_, short)| short);
         return SqlProblem::new("unknown-relation", format!("relation `{short}` does not exist"));
     }
     if let Some([name]) = groups(text, r"(?i)^table function '([^']+)' not found").as_deref() {
@@ -388,7 +389,7 @@ fn schema_problem(error: &SchemaError) -> SqlProblem {
         SchemaError::FieldNotFound { field, valid_fields } => {
             let name = field.name();
             let problem = SqlProblem::new("unknown-column", format!("column `{}` does not exist", field.flat_name()));
-            let names: Vec<&str> = valid_fields.iter().map(|valid| valid.name()).collect();
+            let names: Vec<&str> = valid_fields.iter().map(Column::name).collect();
             match did_you_mean(name, names.iter().copied()) {
                 Some(near) => problem.hint(format!("did you mean `{near}`?")),
                 None if names.is_empty() => problem,

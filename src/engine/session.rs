@@ -57,6 +57,8 @@ pub enum Variant {
     Normal,
     /// Joins that can spill and fewer partitions: slower, but needs less memory.
     Frugal,
+    /// One partition: slower, but rows come in the order of the files, so that "the first rows" are always the same.
+    Ordered,
 }
 
 /// Answers what a name in SQL means.
@@ -124,6 +126,9 @@ impl Engine {
             catalogs.register_catalog(self.options.database.clone(), database);
         }
         let mut config = self.base.config().clone();
+        if variant == Variant::Ordered {
+            config.options_mut().execution.target_partitions = 1;
+        }
         if variant == Variant::Frugal {
             let settings = config.options_mut();
             settings.optimizer.prefer_hash_join = false;

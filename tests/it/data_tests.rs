@@ -371,7 +371,7 @@ fn failing_rows_are_stored_on_demand() {
     assert_eq!(project.text("select count(*) as n from main_dbt_test__audit.unique_items_name"), "0");
     assert_eq!(project.text("select value_field, n_records from main_audit.odd_names order by 1"), "d|1");
     let run = project.run(&["show", "--inline", "select * from {{ ref('items') }}"]);
-    run.expect_code(1).expect_message(&["items"]);
+    run.expect_code(2).expect_message(&["items"]);
     // The flag is the default of the config; a run that passes replaces the rows.
     project.write("models/silver/items.sql", "select 1 as id, 'a' as name, -1.0 as price");
     project.run(&["build", "--store-failures"]).expect_code(1);
