@@ -1,7 +1,7 @@
 //! Layer 3: the query engine. One DataFusion runtime per invocation, configured once; sessions that resolve relations
 //! through whatever the caller gives them; the guard in front; errors with their place in the SQL.
 //!
-//! Nothing here knows models or Delta: a [`RelationSource`] answers what a name means.
+//! Nothing here knows models or Delta: a [`session::RelationSource`] answers what a name means.
 
 pub mod functions;
 

@@ -1,6 +1,6 @@
 //! The nouns: what a project consists of after parsing. Data only; nothing here reads, renders or runs.
 //!
-//! `parse` makes a [`Manifest`]; everything later only looks at it.
+//! `parse` makes a [`manifest::Manifest`]; everything later only looks at it.
 
 pub mod config;
 #[expect(clippy::module_inception, reason = "the manifest is the main noun of the module")]

@@ -1,6 +1,6 @@
 //! Layer 7: artifacts, the JSON files whose shape we promise: dbt's, so that the tools around dbt read them.
 //!
-//! Everything here is a function of its arguments that makes a JSON value; [`write`] puts it on disk as a whole.
+//! Everything here is a function of its arguments that makes a JSON value; [`write()`] puts it on disk as a whole.
 //! The nouns of `manifest` do not know how they are written: that is only said here.
 
 pub mod catalog;
