@@ -31,6 +31,7 @@ use crate::manifest::node::{NodeId, ResourceType};
 use crate::manifest::relation::Relation;
 use crate::parse::{self, ParsedProject};
 use crate::record;
+use crate::record::manifest::CompiledSql;
 use crate::select::{self, SelectArgs, Selection};
 use crate::store::{Catalog, Failpoint, RunInfo, StoreError, Warehouse, WarehouseOptions};
 use crate::template::host::MessageLevel;
@@ -314,6 +315,15 @@ impl Application {
             karat_version: env!("CARGO_PKG_VERSION").to_owned(),
             command: self.command.clone(),
         }
+    }
+
+    /// Writes the manifest with the SQL that was compiled, unless artifacts are off; gives it back.
+    pub fn write_manifest(&self, project: &Project, compiled: &CompiledSql) -> Result<Json, Outcome> {
+        // The artifact names the folder as the project does, so that it is the same on every machine.
+        let shown = project.loaded.root().map_or("target", |package| package.config.target_path.as_str());
+        let artifact = record::manifest::artifact(&project.manifest, compiled, Path::new(shown), &self.record());
+        self.write_artifact(project, record::manifest::FILE_NAME, &artifact)?;
+        Ok(artifact)
     }
 
     /// Writes an artifact unless artifacts are off.

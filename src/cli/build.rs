@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
-use crate::base::diagnostic::Diagnostic;
-
+use crate::base::diagnostic::{Diagnostic, Diagnostics};
 use crate::cli::Outcome;
 use crate::cli::application::{Application, Project, store_diagnostic};
 use crate::cli::options::{BuildOptions, OutputFormat};
@@ -25,7 +24,7 @@ use crate::plan::check::check;
 use crate::plan::run_plan::RunPlan;
 use crate::record;
 use crate::record::catalog::{CatalogColumn, CatalogRow};
-use crate::store::{EnvLock, HolderInfo, Warehouse};
+use crate::store::{EnvLock, HolderInfo, Recovered, Warehouse};
 
 /// Rows of each seed that `--show` prints.
 const SHOWN_SEED_ROWS: usize = 5;
@@ -63,7 +62,8 @@ pub async fn execute(
     let environment = app.environment(&project)?;
     let _lock = lock(app, &project, &warehouse).await?;
     let catalog = warehouse.catalog(&environment).await.map_err(|error| app.world(&error))?;
-    warehouse.recover(&catalog, &app.run_info()).await.map_err(|error| app.world(&error))?;
+    let recovered = warehouse.recover(&catalog, &app.run_info()).await.map_err(|error| app.world(&error))?;
+    app.report(&recovery_remarks(&recovered))?;
     let surroundings = app.surroundings(&project, Arc::clone(&warehouse), catalog)?;
 
     let (plan, problems) = check(&invocation, &schedule, &WarehouseView::new(surroundings.clone())).await;
@@ -157,6 +157,23 @@ fn outcome(result: &RunResult) -> Outcome {
     }
 }
 
+/// What recovery did is worth knowing; a commit of others will refuse this run's publication to that table.
+fn recovery_remarks(recovered: &Recovered) -> Diagnostics {
+    let restored = recovered.restored.iter().map(|relation| {
+        let message =
+            format!("`{}` is back at its published version: an earlier run was cut off", relation.short_name());
+        Diagnostic::note("recovered", message)
+    });
+    let foreign = recovered.foreign.iter().map(|commit| {
+        let name = commit.relation.short_name();
+        let message =
+            format!("`{name}` has a commit that karat did not make: version {} by {}", commit.version, commit.writer);
+        Diagnostic::warning("foreign-commit", message)
+            .with_hint("karat reads the version it published and refuses to publish over this one")
+    });
+    Diagnostics(restored.chain(foreign).collect())
+}
+
 /// Publishes what may be seen, and marks what is held back.
 async fn make_visible(app: &Application, run: &Arc<Run>, plan: &RunPlan, result: &mut RunResult) {
     let held: BTreeSet<NodeId> = withheld(run, plan, &result.results);
@@ -244,10 +261,7 @@ fn write_artifacts(
                 .map_err(|error| app.world(&error))?;
         }
     }
-    let about = app.record();
-    let shown = project.loaded.root().map(|package| package.config.target_path.clone()).unwrap_or_default();
-    let manifest = record::manifest::artifact(&project.manifest, &compiled, std::path::Path::new(&shown), &about);
-    app.write_artifact(project, record::manifest::FILE_NAME, &manifest)?;
-    let results = record::run_results::artifact(result, &app.arguments(&options.selection), &about);
+    app.write_manifest(project, &compiled)?;
+    let results = record::run_results::artifact(result, &app.arguments(&options.selection), &app.record());
     app.write_artifact(project, record::run_results::FILE_NAME, &results)
 }

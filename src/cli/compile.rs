@@ -55,9 +55,7 @@ pub async fn execute(app: &Application, options: &CompileOptions) -> Result<Outc
         }
     }
     app.report(&problems)?;
-    let shown = project.loaded.root().map(|package| package.config.target_path.clone()).unwrap_or_default();
-    let manifest = record::manifest::artifact(&project.manifest, &sql, std::path::Path::new(&shown), &app.record());
-    app.write_artifact(&project, record::manifest::FILE_NAME, &manifest)?;
+    app.write_manifest(&project, &sql)?;
     let is_test = |id: &&NodeId| project.manifest.get(id).is_some_and(|node| node.resource_type == ResourceType::Test);
     // A model that is asked for brings its tests along; it is its own SQL that the user wants to see.
     let own: Vec<&NodeId> = sql.keys().filter(|id| !is_test(id)).collect();

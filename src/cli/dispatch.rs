@@ -155,14 +155,7 @@ async fn until(
 fn parse(app: &Application, output: OutputFormat) -> Result<Outcome, Outcome> {
     let project = app.project()?;
     let manifest = &project.manifest;
-    let shown = project.loaded.root().map(|package| package.config.target_path.clone()).unwrap_or_default();
-    let artifact = record::manifest::artifact(
-        manifest,
-        &record::manifest::CompiledSql::new(),
-        std::path::Path::new(&shown),
-        &app.record(),
-    );
-    app.write_artifact(&project, record::manifest::FILE_NAME, &artifact)?;
+    let artifact = app.write_manifest(&project, &record::manifest::CompiledSql::new())?;
     if output == OutputFormat::Json {
         app.printer.result(&artifact.to_string());
     } else {

@@ -174,17 +174,12 @@ async fn refuse_incomplete(
     columns: &[String],
 ) -> Result<(), Failure> {
     let found = writer.query(&plan.incomplete(columns, limits::SHOWN_FAILURES)).await?;
-    let notes: Vec<String> = found
-        .iter()
-        .filter(|batch| batch.num_rows() > 0)
-        .flat_map(|batch| {
-            let keys: Vec<usize> = (0..plan.keys.len()).collect();
-            batch.project(&keys).map(|keyed| described(&keyed, &plan.keys)).unwrap_or_default()
-        })
-        .collect();
-    if notes.is_empty() {
+    if found.iter().all(|batch| batch.num_rows() == 0) {
         return Ok(());
     }
+    let keys: Vec<usize> = (0..plan.keys.len()).collect();
+    let keyed = found.iter().filter_map(|batch| batch.project(&keys).ok());
+    let notes: Vec<String> = keyed.flat_map(|batch| described(&batch, &plan.keys)).collect();
     let message =
         format!("the source of the snapshot `{}` has rows without a key or without a time of change", node.name);
     let mut diagnostic = Diagnostic::error("null-key", message)
