@@ -35,8 +35,14 @@ const LAYERS: [(&str, u8); 22] = [
     ("main", 10),
 ];
 
+/// The second program, in `src/greenhouse/`: it uses nothing of the library, and its modules are those of its own root.
+const SECOND: &str = "greenhouse";
+
 /// Data only, and itself built on layer 0 alone: the other modules of its layer speak in its nouns.
 const NOUNS: &str = "manifest";
+
+/// The files that nothing declares.
+const ROOTS: [&str; 4] = ["src/greenhouse/main.rs", "src/lib.rs", "src/main.rs", "tests/it/main.rs"];
 
 /// Longest file of the source.
 const LINES: usize = 800;
@@ -123,7 +129,7 @@ fn assert_none(rule: &str, offences: &[String]) {
 fn tidy_modules_import_only_lower_layers() {
     let layers: BTreeMap<&str, u8> = LAYERS.into_iter().collect();
     let mut offences = Vec::new();
-    for file in rust(&["src"]) {
+    for file in rust(&["src"]).iter().filter(|file| file.module() != SECOND) {
         let module = file.module();
         let Some(own) = layers.get(module) else {
             offences.push(format!("{}: the module `{module}` has no layer", file.path));
@@ -149,6 +155,26 @@ fn tidy_modules_import_only_lower_layers() {
         }
     }
     assert_none("a module imports only lower layers", &offences);
+}
+
+#[test]
+fn tidy_second_program_uses_nothing_of_the_library() {
+    let mut offences = Vec::new();
+    let files = rust(&["src/greenhouse"]);
+    let is_own = |module: &str| files.iter().any(|file| file.path == format!("src/{SECOND}/{module}.rs"));
+    for file in &files {
+        for (line, code) in file.code() {
+            for name in ["karat", "datafusion", "deltalake_core", "object_store", "tokio"] {
+                if names_behind(code, &format!("{name}::")).next().is_some() {
+                    offences.push(format!("{}:{line}: uses `{name}`, which would link the engine", file.path));
+                }
+            }
+            for module in names_behind(code, "crate::").filter(|module| !module.is_empty() && !is_own(module)) {
+                offences.push(format!("{}:{line}: `{module}` is not one of its modules", file.path));
+            }
+        }
+    }
+    assert_none("the second program stands alone", &offences);
 }
 
 #[test]
@@ -212,7 +238,7 @@ fn tidy_every_file_is_compiled() {
     let files = rust(&["src", "tests/it"]);
     let texts: BTreeMap<&str, &str> = files.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect();
     let mut offences = Vec::new();
-    for path in texts.keys().filter(|path| !["src/lib.rs", "src/main.rs", "tests/it/main.rs"].contains(*path)) {
+    for path in texts.keys().filter(|path| !ROOTS.contains(*path)) {
         let module = path.trim_end_matches(".rs").trim_end_matches("/mod");
         let (folder, name) = module.rsplit_once('/').unwrap();
         let parents = [
@@ -233,7 +259,9 @@ fn tidy_every_file_is_compiled() {
 #[test]
 fn tidy_only_the_printer_prints() {
     let mut offences = Vec::new();
-    for file in rust(&["src"]).into_iter().filter(|file| !file.path.starts_with("src/cli/printer")) {
+    let printers = ["src/cli/printer", "src/greenhouse/printer.rs"];
+    let is_printer = |file: &Text| printers.iter().any(|printer| file.path.starts_with(printer));
+    for file in rust(&["src"]).into_iter().filter(|file| !is_printer(file)) {
         for (line, code) in file.code() {
             let is_call = |name: &str| code.match_indices(name).any(|(at, _)| !code[..at].ends_with(is_word));
             for name in ["print!(", "println!(", "eprint!(", "eprintln!(", "dbg!("] {
@@ -243,7 +271,7 @@ fn tidy_only_the_printer_prints() {
             }
         }
     }
-    assert_none("only `cli::printer` prints", &offences);
+    assert_none("only the printers of the two programs print", &offences);
 }
 
 #[test]
