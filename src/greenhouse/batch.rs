@@ -248,9 +248,11 @@ impl Collector<'_, '_> {
     }
 }
 
-/// The size of a file and its last line; none if it has fewer than two lines.
+/// The size of a file and its last line; none if it has fewer than two. A line break between quotes ends no line.
 fn last_line(path: &std::path::Path) -> Result<Option<(u64, String)>, Failure> {
     let text = disk::read(path)?.unwrap_or_default();
-    let last = text.trim_end_matches('\n').rfind('\n').map(|end| text[end + 1..].to_owned());
-    Ok(last.map(|line| (text.len() as u64, line)))
+    let lines = text.trim_end_matches('\n');
+    let is_whole = |end: &usize| text[*end..].matches('"').count() % 2 == 0;
+    let end = lines.rmatch_indices('\n').map(|(end, _)| end).find(is_whole);
+    Ok(end.map(|end| (text.len() as u64, text[end + 1..].to_owned())))
 }

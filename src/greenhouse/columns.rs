@@ -149,6 +149,14 @@ impl Rows {
         self
     }
 
+    /// A whole number, or nothing.
+    pub fn int_or_null(&mut self, number: Option<i64>) -> &mut Self {
+        match number {
+            Some(number) => self.int(number),
+            None => self.null(),
+        }
+    }
+
     /// An amount in cents.
     pub fn money(&mut self, cents: i64) -> &mut Self {
         match self.next() {
@@ -174,7 +182,11 @@ impl Rows {
 
     /// A time on the clock of a zone, without offset.
     pub fn wall(&mut self, instant: i64, zone: &Zone) -> &mut Self {
-        let wall = zone.wall(instant);
+        self.wall_time(zone.wall(instant))
+    }
+
+    /// A time without offset.
+    pub fn wall_time(&mut self, wall: i64) -> &mut Self {
         match self.next() {
             Cells::Time(cells) => cells.append_value(wall * 1_000_000),
             Cells::Text(cells) => cells.append_value(Written { wall, offset: None }.put(&mut [0; 25])),

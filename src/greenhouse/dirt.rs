@@ -4,14 +4,11 @@
 //! Rows have their defects as texts; columns with types then keep those that a type can hold. Which rows are hit
 //! follows from their numbers, never from their place or thread.
 
-use std::sync::Arc;
-
-use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, StringArray};
-use arrow::compute::{CastOptions, cast_with_options};
+use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
 use arrow::error::ArrowError;
 use serde_json::{Value as Json, json};
 
-use crate::columns::Chunk;
+use crate::columns::{Chunk, Rows};
 use crate::encode::{Format, refused};
 use crate::failure::Failure;
 use crate::ids::{EVENT_BITS, Entity};
@@ -20,7 +17,7 @@ use crate::profile::Dirt;
 use crate::random::{Purpose, Stream};
 use crate::shop::Shop;
 use crate::spoil;
-use crate::tables::{Column, Form, Kind, SYNCED, Table, schema};
+use crate::tables::{Column, Form, Kind, SYNCED, Table};
 use crate::time::{DAY, Written, parse_wall};
 
 /// A defect, as `dirt.ndjson` tells it.
@@ -174,7 +171,7 @@ impl Spoiler {
                 defects.push(defect(written.len() as u64, None, "newer_version", None, None));
             }
         }
-        let batch = rebuild(table, &written, form).map_err(refused(table))?;
+        let batch = rebuild(shop, table, &written, form).map_err(refused(table))?;
         Ok(Chunk { batch, ..chunk })
     }
 
@@ -328,14 +325,43 @@ fn key_of(table: Table, clean: &[Option<String>]) -> Vec<(String, Json)> {
     table.key().iter().filter_map(value).collect()
 }
 
-fn rebuild(table: Table, rows: &[Vec<Option<String>>], form: Form) -> Result<RecordBatch, ArrowError> {
-    let schema = schema(table, form);
-    let options = CastOptions { safe: false, ..CastOptions::default() };
-    let mut arrays: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
-    for (place, field) in schema.fields().iter().enumerate() {
-        let cells: StringArray = rows.iter().map(|row| row[place].as_deref()).collect();
-        let cells: ArrayRef = Arc::new(cells);
-        arrays.push(if form.raw { cells } else { cast_with_options(&cells, field.data_type(), &options)? });
+/// Rows in the form of their columns. A typed column has only texts of its type.
+fn rebuild(shop: &Shop, table: Table, rows: &[Vec<Option<String>>], form: Form) -> Result<RecordBatch, ArrowError> {
+    let mut built = Rows::new(table, form);
+    for row in rows {
+        built.row(0);
+        for (cell, column) in row.iter().zip(table.columns()) {
+            let Some(text) = cell else {
+                built.null();
+                continue;
+            };
+            if form.raw {
+                built.text(text);
+                continue;
+            }
+            match column.kind {
+                Kind::Id if form.numeric_ids => built.int_or_null(text.parse().ok()),
+                Kind::Id | Kind::Text => built.text(text),
+                Kind::Int => built.int_or_null(text.parse().ok()),
+                Kind::Money => match spoil::cents(text) {
+                    Some(cents) => built.money(cents),
+                    None => built.null(),
+                },
+                Kind::Instant => match spoil::instant(&shop.zone, text) {
+                    Some(instant) => built.instant(instant, None),
+                    None => built.null(),
+                },
+                Kind::Wall => match parse_wall(text) {
+                    Some(wall) => built.wall_time(wall),
+                    None => built.null(),
+                },
+                Kind::Date => match parse_wall(&format!("{text} 00:00:00")) {
+                    Some(wall) => built.date(wall.div_euclid(DAY)),
+                    None => built.null(),
+                },
+                Kind::Flag => built.flag(text == "true"),
+            };
+        }
     }
-    RecordBatch::try_new(schema, arrays)
+    Ok(built.finish()?.batch)
 }

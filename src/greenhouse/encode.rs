@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray as _, RecordBatch};
-use arrow::datatypes::{DataType, Decimal128Type, Int64Type, SchemaRef};
+use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Int64Type, SchemaRef, TimestampMicrosecondType};
 use clap::ValueEnum;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::columns::dollars;
 use crate::failure::Failure;
 use crate::tables::Table;
+use crate::time::{DAY, Written};
 
 /// Forms of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -208,12 +209,19 @@ fn json_value(column: &dyn Array, row: usize) -> String {
             let cents = column.as_primitive::<Decimal128Type>().value(row);
             dollars(i64::try_from(cents).unwrap_or(i64::MAX)).to_string()
         }
-        // Times and dates as ISO 8601 texts.
+        DataType::Timestamp(_, zone) => {
+            let micros = column.as_primitive::<TimestampMicrosecondType>().value(row);
+            let time = Written { wall: micros.div_euclid(1_000_000), offset: None }.to_string();
+            json_text(&(time.replace(' ', "T") + if zone.is_some() { "Z" } else { "" }))
+        }
+        DataType::Date32 => {
+            let days = i64::from(column.as_primitive::<Date32Type>().value(row));
+            json_text(&Written { wall: days * DAY, offset: None }.to_string()[..10])
+        }
+        // A whole number that drifted to a decimal of one digit.
         _ => {
-            let options = arrow::util::display::FormatOptions::default();
-            let text = arrow::util::display::ArrayFormatter::try_new(column, &options)
-                .map(|formatter| formatter.value(row).to_string());
-            json_text(&text.unwrap_or_default())
+            let tenths = column.as_primitive_opt::<Decimal128Type>().map(|column| column.value(row));
+            tenths.map_or_else(|| "null".to_owned(), |tenths| format!("{}.{}", tenths / 10, tenths.abs() % 10))
         }
     }
 }

@@ -12,12 +12,15 @@ use crate::tables::Table;
 use crate::visit::{Visit, push_order, push_visit};
 use crate::{batch::FileDefects, shop::Shop};
 
-/// Users, or addresses, of a block. With the default profile a block then has about 140,000 events, which is a good
-/// size for a row group.
+/// Most users, or addresses, of a block. With the default profile a block then has about 140,000 events, which is a
+/// good size for a row group.
 const PEOPLE: u64 = 8192;
 
-/// Sessions of a block of the user who has so many.
+/// Most sessions of a block of the user who has so many.
 const SESSIONS: u64 = 24_000;
+
+/// Parts of a small load, so that several threads have something to do.
+const PARTS: u64 = 16;
 
 /// What is made at once.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +38,8 @@ enum Block {
 /// The blocks in the order of their rows.
 fn blocks(shop: &Shop) -> Vec<Block> {
     let mut blocks = vec![Block::Goods];
-    let ranges = |end: u64, size: u64| {
+    let ranges = |end: u64, most: u64| {
+        let size = (end / PARTS).clamp(64, most);
         let starts = (0..end).step_by(index(size));
         starts.map(move |start| (start, (start + size).min(end)))
     };

@@ -70,19 +70,19 @@ pub struct Common {
     pub drift: Option<u64>,
 
     /// The table whose columns drift.
-    #[arg(long, value_name = "TABLE", default_value = "order_items")]
+    #[arg(long, value_name = "TABLE", default_value = "order_items", hide_possible_values = true)]
     pub drift_table: Table,
 
     /// Cut the last line of this table's file in the middle; may be repeated. CSV and NDJSON only.
-    #[arg(long, value_name = "TABLE")]
+    #[arg(long, value_name = "TABLE", hide_possible_values = true)]
     pub torn: Vec<Table>,
 
     /// Add a file without any content to this table; may be repeated. CSV and NDJSON only.
-    #[arg(long, value_name = "TABLE")]
+    #[arg(long, value_name = "TABLE", hide_possible_values = true)]
     pub empty: Vec<Table>,
 
     /// Add a file with nothing but a header to this table; may be repeated. CSV only.
-    #[arg(long, value_name = "TABLE")]
+    #[arg(long, value_name = "TABLE", hide_possible_values = true)]
     pub header_only: Vec<Table>,
 
     /// Load time of the batch, such as 2025-01-31T06:00:00Z. For the first load: ten days after --end; for journeys:
@@ -136,7 +136,7 @@ pub struct Init {
 
     /// Exponent of Zipf's law for the choice of products: 0 is even, 1 and more is very uneven. By default the
     /// profile's, which is 0.2.
-    #[arg(long, value_name = "EXPONENT")]
+    #[arg(long, value_name = "EXPONENT", allow_negative_numbers = true)]
     pub skew: Option<f64>,
 
     /// Form of files.

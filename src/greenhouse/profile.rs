@@ -217,11 +217,16 @@ impl Layers {
     }
 
     /// Takes a key given as `section.key=value`.
-    pub fn set(&mut self, assignment: &str) -> Result<(), Failure> {
+    pub fn assign(&mut self, assignment: &str) -> Result<(), Failure> {
         let expected = "expected a form such as `orders.promo=0.25`";
         let Some((path, value)) = assignment.split_once('=') else {
             return Err(Failure::Usage(format!("`--set {assignment}` has no `=`; {expected}")));
         };
+        self.set("--set", path, value)
+    }
+
+    /// Takes the value of one key, given by an option.
+    pub fn set(&mut self, option: &str, path: &str, value: &str) -> Result<(), Failure> {
         let mut text = String::new();
         let names: Vec<&str> = path.trim().split('.').collect();
         for (depth, name) in names.iter().enumerate() {
@@ -229,11 +234,11 @@ impl Layers {
             text.push_str(if depth + 1 == names.len() { " " } else { "\n" });
         }
         text.push_str(value.trim());
-        self.add(&format!("--set {assignment}"), &text)
+        self.add(option, &text)
     }
 
     fn merge(&mut self, known: &mut Json, given: &Node, name: &str, path: &str) -> Result<(), Failure> {
-        let place = |node: &Node| format!("{name}:{}:{}", node.line, node.column);
+        let place = |node: &Node| place(name, node.line, node.column);
         let shown = |path: &str| if path.is_empty() { "the profile".to_owned() } else { format!("`{path}`") };
         let wrong = |node: &Node, expected: &str| {
             let found = node.value.describe();
@@ -249,7 +254,7 @@ impl Layers {
                 for (key, node) in entries {
                     let path = if path.is_empty() { key.text.clone() } else { format!("{path}.{}", key.text) };
                     let Some(inner) = known.get_mut(&key.text) else {
-                        let message = format!("{name}:{}:{}: unknown key `{path}`", key.line, key.column);
+                        let message = format!("{}: unknown key `{path}`", place_of_key(name, key));
                         return Err(Failure::Usage(message + &near(&key.text, known.keys())));
                     };
                     self.merge(inner, node, name, &path)?;
@@ -379,6 +384,15 @@ const PAIRS: [&str; 11] = [
     "journey.gap",
 ];
 
+/// A place in a file; the value of an option has only the option's name.
+fn place(name: &str, line: u64, column: u64) -> String {
+    if name.starts_with("--") { name.to_owned() } else { format!("{name}:{line}:{column}") }
+}
+
+fn place_of_key(name: &str, key: &Key) -> String {
+    place(name, key.line, key.column)
+}
+
 /// A hint at the name that was perhaps meant, and otherwise at all names.
 fn near<'a>(found: &str, names: impl Iterator<Item = &'a String>) -> String {
     let names: Vec<&String> = names.collect();
@@ -429,9 +443,9 @@ impl Value {
 
 fn parse(name: &str, text: &str) -> Result<Node, Failure> {
     serde_saphyr::from_str::<serde_saphyr::Spanned<Value>>(text).map(node).map_err(|error| {
-        let place = error.location().map(|place| format!("{}:{}: ", place.line(), place.column()));
+        let (line, column) = error.location().map_or((1, 1), |at| (u64::from(at.line()), u64::from(at.column())));
         let message = error.without_snippet().to_string();
-        Failure::Usage(format!("{name}:{}not YAML: {}", place.unwrap_or_else(|| " ".to_owned()), message.trim()))
+        Failure::Usage(format!("{}: not YAML: {}", place(name, line, column), message.trim()))
     })
 }
 

@@ -34,7 +34,7 @@ fn first(options: &Init) -> Result<(), Failure> {
     let mut layers = Layers::new()?;
     add_profile(&mut layers, &options.common)?;
     if let Some(skew) = options.skew {
-        layers.set(&format!("products.skew={skew}"))?;
+        layers.set("--skew", "products.skew", &skew.to_string())?;
     }
     let profile = layers.finish()?;
     if options.common.print_profile {
@@ -72,7 +72,8 @@ fn first(options: &Init) -> Result<(), Failure> {
     let target = Target { landing: landing.clone(), batch: 1, layout };
     let batch = Batch::new(&shop, target, loaded, spoiler, drift(&options.common))?;
     let threads = options.threads.map(usize::from).or_else(|| thread::available_parallelism().ok().map(usize::from));
-    let manifest = first_load::write(&batch, threads.unwrap_or(1), &file_defects(&options.common))?;
+    let written = first_load::write(&batch, threads.unwrap_or(1), &file_defects(&options.common));
+    let manifest = written.inspect_err(|_| give_up(&batch.target))?;
     publish(landing)?;
     report(&options.common, &manifest, started.elapsed().as_secs_f64());
     Ok(())
@@ -130,12 +131,17 @@ fn further(options: &Journey) -> Result<(), Failure> {
         advance_orders: options.advance_orders,
         delete_users: options.delete_users,
     };
-    let (manifest, warnings) =
-        journey::write(&batch, &history.state, &habits, &wishes, &file_defects(&options.common))?;
+    let written = journey::write(&batch, &history.state, &habits, &wishes, &file_defects(&options.common));
+    let (manifest, warnings) = written.inspect_err(|_| give_up(&batch.target))?;
     publish(landing)?;
     warnings.iter().for_each(|warning| printer::warning(warning));
     report(&options.common, &manifest, started.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// Removes what a failed run wrote aside. That this may fail as well changes nothing: the next run does it again.
+fn give_up(target: &Target) {
+    disk::remove_folder(&target.staging()).ok();
 }
 
 /// Takes the profile's options in.
@@ -151,13 +157,13 @@ fn add_profile(layers: &mut Layers, common: &Common) -> Result<(), Failure> {
         }
     }
     for assignment in &common.set {
-        layers.set(assignment)?;
+        layers.assign(assignment)?;
     }
     if let Some(late) = common.late {
-        layers.set(&format!("dirt.late={late}"))?;
+        layers.set("--late", "dirt.late", &late.to_string())?;
     }
     if let Some(duplicates) = common.duplicates {
-        layers.set(&format!("dirt.duplicate={duplicates}"))?;
+        layers.set("--duplicates", "dirt.duplicate", &duplicates.to_string())?;
     }
     Ok(())
 }

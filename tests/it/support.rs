@@ -18,6 +18,11 @@ use tempfile::TempDir;
 /// The time of every run that does not say another one.
 pub const NOW: &str = "2024-05-01T06:00:00Z";
 
+/// Whether the slow forms of tests are wanted as well: `KARAT_SLOW=1`.
+pub fn is_slow() -> bool {
+    std::env::var("KARAT_SLOW").is_ok_and(|value| value == "1")
+}
+
 /// A project folder that goes away with the test.
 pub struct Project {
     folder: TempDir,
