@@ -266,6 +266,16 @@ impl Project {
     }
 }
 
+impl Drop for Project {
+    #[expect(clippy::print_stderr, reason = "says where the folder is")]
+    fn drop(&mut self) {
+        if std::thread::panicking() && std::env::var_os("KARAT_KEEP").is_some() {
+            self.folder.disable_cleanup(true);
+            eprintln!("kept {}", self.path("").display());
+        }
+    }
+}
+
 impl Run {
     /// The result of a process that has ended.
     pub fn of(output: Output) -> Self {
@@ -323,10 +333,43 @@ pub fn number(variable: &str, usual: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
+/// Plays a property once per seed. How many are played is set by `variable`, the first seed by `KARAT_SEED`; the seed of
+/// the one that fails is told. With `KARAT_KEEP` set, the project of a failed one stays on the disk.
+pub fn for_seeds(variable: &str, usual: u64, property: impl Fn(u64)) {
+    let first = number("KARAT_SEED", 1);
+    for seed in first..first + number(variable, usual) {
+        let repeat = Repeat(format!("KARAT_SEED={seed} {variable}=1"));
+        property(seed);
+        drop(repeat);
+    }
+}
+
+/// Tells how to repeat what panics while this is alive.
+struct Repeat(String);
+
+impl Drop for Repeat {
+    #[expect(clippy::print_stderr, reason = "a failed property must say its seed")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("repeat with {}", self.0);
+        }
+    }
+}
+
 /// A small generator of random numbers (SplitMix64): the same seed gives the same test.
 pub struct Random(pub u64);
 
 impl Random {
+    /// One of several.
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[usize::try_from(self.below(from.len() as u64)).unwrap()]
+    }
+
+    /// True in so many of a hundred cases.
+    pub fn percent(&mut self, share: u64) -> bool {
+        self.below(100) < share
+    }
+
     /// A number below a bound.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
