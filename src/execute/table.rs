@@ -157,7 +157,7 @@ pub async fn incremental(
         Strategy::Combine(_, combination) => {
             let mut combination = combination.clone();
             combination.update_columns =
-                if combination.unique { update_columns(&node.config, &column_names(&schema)) } else { None };
+                if combination.unique { update_columns(&node.config, &column_names(&schema), &columns) } else { None };
             combine(&writer, node, &combination, &before, batch).await?
         }
     };

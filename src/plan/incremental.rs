@@ -68,17 +68,25 @@ fn combination(config: &NodeConfig, merge: bool) -> Combination {
     }
 }
 
-/// The columns that a merge updates, once the table's columns are known; `None` means all.
-pub fn update_columns(config: &NodeConfig, table: &[String]) -> Option<Vec<String>> {
+/// The columns that a merge updates, once those of the table and of the query are known; `None` means all.
+///
+/// As under dbt, a merge sets what the query has: a column that only the table has, which `append_new_columns` allows,
+/// keeps its values.
+pub fn update_columns(config: &NodeConfig, table: &[String], query: &Schema) -> Option<Vec<String>> {
     let excluded = &config.merge_exclude_columns;
-    match (&config.merge_update_columns, excluded.is_empty()) {
-        (Some(columns), _) => Some(columns.clone()),
-        (None, true) => None,
-        (None, false) => {
-            let is_excluded = |column: &&String| excluded.iter().any(|name| name.eq_ignore_ascii_case(column));
-            Some(table.iter().filter(|column| !is_excluded(column)).cloned().collect())
-        }
-    }
+    let is_excluded = |column: &&String| excluded.iter().any(|name| name.eq_ignore_ascii_case(column));
+    let is_lost =
+        |column: &String| find(query, column).is_none() && table.iter().any(|name| name.eq_ignore_ascii_case(column));
+    let chosen = match &config.merge_update_columns {
+        Some(columns) => columns.clone(),
+        None if excluded.is_empty() && !table.iter().any(is_lost) => return None,
+        None => table.iter().filter(|column| !is_excluded(column)).cloned().collect(),
+    };
+    Some(chosen.into_iter().filter(|column| !is_lost(column)).collect())
+}
+
+fn find(schema: &Schema, name: &str) -> Option<Arc<Field>> {
+    schema.fields().iter().find(|field| field.name().eq_ignore_ascii_case(name)).cloned()
 }
 
 /// What the columns of a result mean for the table.
@@ -100,9 +108,6 @@ pub fn schema_change(
     result: &Schema,
     table: &SchemaRef,
 ) -> Result<SchemaChange, Box<Diagnostic>> {
-    let find = |schema: &Schema, name: &str| {
-        schema.fields().iter().find(|field| field.name().eq_ignore_ascii_case(name)).cloned()
-    };
     let added: Vec<Arc<Field>> =
         result.fields().iter().filter(|field| find(table, field.name()).is_none()).cloned().collect();
     let removed: Vec<&str> = table

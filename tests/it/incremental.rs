@@ -324,10 +324,23 @@ fn incremental_schema_change_append_adds_columns() {
     load(&project, 2, &["2,1,b2,2.50,", "3,1,c,3.00,"]);
     assert_snapshot!(project.text("select id, part, name, amount from silver.events order by 1"), @"
     1|1|a|null
-    2|null|b2|2.5
+    2|1|b2|2.5
     3|null|c|3.0
     ");
     assert_eq!(project.rows("select * from silver.events where id = 1"), ["1|1|a|null"]);
+}
+
+#[test]
+fn incremental_merge_keeps_values_of_a_column_that_the_query_lost() {
+    for update in ["", ", merge_update_columns=['name', 'part']", ", merge_exclude_columns=['id']"] {
+        let config = format!("unique_key='id', on_schema_change='append_new_columns'{update}");
+        let project = events(&config, "id, part, name");
+        load(&project, 1, &["1,7,a,,", "2,8,b,,"]);
+        model(&project, &config, "id, name");
+        load(&project, 2, &["2,9,b2,,", "3,9,c,,"]);
+        assert_eq!(content(&project), "1|7|a\n2|8|b2\n3|null|c", "{update}");
+        assert_eq!(project.counts("events"), "+1 ~1 -0 =3", "{update}");
+    }
 }
 
 #[test]
