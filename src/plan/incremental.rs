@@ -169,7 +169,10 @@ pub fn schema_change(
             if added.is_empty() && removed.is_empty() && retyped.is_empty() {
                 return Ok(unchanged);
             }
-            let kept = table.fields().iter().filter_map(|old| find(result, old.name()));
+            // A column keeps its name as the table spells it: the files that are there have it by that name.
+            let kept = table.fields().iter().filter_map(|old| {
+                find(result, old.name()).map(|new| Arc::new(new.as_ref().clone().with_name(old.name())))
+            });
             let fields: Vec<Arc<Field>> = kept.chain(added).collect();
             let rewrite = !removed.is_empty() || !retyped.is_empty();
             Ok(SchemaChange { schema: Arc::new(Schema::new(fields)), rewrite, changed: true })

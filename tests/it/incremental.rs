@@ -344,6 +344,16 @@ fn incremental_merge_keeps_values_of_a_column_that_the_query_lost() {
 }
 
 #[test]
+fn incremental_schema_change_sync_keeps_values_of_a_column_whose_name_changes_in_case() {
+    let config = "unique_key='id', on_schema_change='sync_all_columns'";
+    let project = events(config, "id, name");
+    load(&project, 1, &["1,1,a,1.00,", "2,1,b,2.00,"]);
+    model(&project, config, "id, name as \"NAME\", amount");
+    load(&project, 2, &["2,1,b2,2.50,"]);
+    assert_eq!(content(&project), "1|a|null\n2|b2|2.5");
+}
+
+#[test]
 fn incremental_schema_change_sync_follows_the_query() {
     let config = "unique_key='id', on_schema_change='sync_all_columns'";
     let project = events(config, "id, part, name");
