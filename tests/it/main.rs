@@ -13,6 +13,7 @@ mod greenhouse_rates;
 mod greenhouse_rules;
 mod hooks;
 mod incremental;
+mod proof_schema_change;
 mod proof_strategies;
 mod publication;
 mod robustness;

@@ -257,9 +257,7 @@ fn random_batch(random: &mut Random) -> Vec<Row> {
     let count = random.pick(&[0, 1, 3, 5, 8]);
     let mut rows: Vec<Row> = Vec::new();
     for _ in 0..count {
-        let some = |random: &mut Random, below| {
-            random.percent(85).then(|| i64::try_from(random.below(below)).unwrap())
-        };
+        let some = |random: &mut Random, below| random.percent(85).then(|| i64::try_from(random.below(below)).unwrap());
         let row = Row {
             id: some(random, 8),
             part: some(random, 4),
@@ -459,7 +457,8 @@ fn newest(landing: &Landing) -> Vec<Row> {
 
 /// All lines of each id's newest version, but for the deleted ones.
 fn newest_lines(landing: &Landing) -> Vec<Row> {
-    let last = |id: i64| landing.values().flatten().filter(|line| line.row.id == Some(id)).map(|line| line.version).max();
+    let last =
+        |id: i64| landing.values().flatten().filter(|line| line.row.id == Some(id)).map(|line| line.version).max();
     let is_newest = |line: &&Line| line.row.id.is_some_and(|id| last(id) == Some(line.version));
     let rows = landing.values().flatten().filter(is_newest).map(|line| line.row.clone());
     rows.filter(|row| row.gone != Some(true)).collect()
@@ -524,7 +523,9 @@ shop:
 ";
     let changes = format!(
         "{{{{ config(materialized='view') }}}}\nselect {} from {{{{ source('landing', 'changes') }}}}\n",
-        COLUMNS.replace("source_file", "_karat_file as source_file").replace("source_line", "_karat_line as source_line")
+        COLUMNS
+            .replace("source_file", "_karat_file as source_file")
+            .replace("source_line", "_karat_line as source_line")
     );
     let tests = "
 models:
@@ -543,7 +544,8 @@ models:
         let model = format!("{{{{ config(materialized='incremental', {config}) }}}}\n{sql}\n");
         project.write(&format!("models/silver/{name}.sql"), &model);
     }
-    let totals = "{{ config(materialized='table') }}\nselect count(*) as n, sum(amount) as amount from {{ ref('newest') }}";
+    let totals =
+        "{{ config(materialized='table') }}\nselect count(*) as n, sum(amount) as amount from {{ ref('newest') }}";
     project.write("models/gold/totals.sql", totals);
     project
 }
