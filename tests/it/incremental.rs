@@ -161,6 +161,24 @@ fn incremental_merge_deletes_when_told() {
 }
 
 #[test]
+fn incremental_delete_when_needs_a_key() {
+    for config in [
+        "",
+        "incremental_strategy='append', unique_key='id'",
+        "incremental_strategy='insert_overwrite', partition_by='part'",
+    ] {
+        let project = events(&format!("delete_when='gone'{}{config}", if config.is_empty() { "" } else { ", " }), "*");
+        batch(&project, 1, &["1,1,a,,true"]);
+        let refused = project.run(&["run"]).expect_code(2);
+        refused.expect_message(&[
+            "error[bad-config]",
+            "`delete_when`, which needs a `unique_key`",
+            "models/silver/events.sql:1",
+        ]);
+    }
+}
+
+#[test]
 fn incremental_predicates_limit_what_is_matched() {
     let project = events("unique_key='id', incremental_predicates=['DBT_INTERNAL_DEST.part > 1']", "id, part, name");
     load(&project, 1, &["1,1,a,,", "2,2,b,,"]);

@@ -119,6 +119,19 @@ impl Reader<'_> {
                 let message = format!("{} has no `partition_by`, which `insert_overwrite` needs", self.owner);
                 self.complain("missing-config", "incremental_strategy", message);
             }
+            // Else the first build would leave rows out and the later runs would add them.
+            let has_key = !config.unique_key.is_empty()
+                && !matches!(
+                    config.incremental_strategy,
+                    Some(IncrementalStrategy::Append | IncrementalStrategy::InsertOverwrite)
+                );
+            if config.delete_when.is_some() && !has_key {
+                let message = format!(
+                    "{} has `delete_when`, which needs a `unique_key` and the strategy `merge` or `delete+insert`",
+                    self.owner
+                );
+                self.complain("bad-config", "delete_when", message);
+            }
         }
     }
 
