@@ -14,7 +14,7 @@ use crate::cli::summary::Context;
 use crate::engine::session::Variant;
 use crate::engine::types::sql_type_of;
 use crate::engine::view::WarehouseView;
-use crate::execute::publication::{discard, publish, withheld};
+use crate::execute::publication::{publish, withheld};
 use crate::execute::result::{EventSink, RunEvent, RunResult, Status};
 use crate::execute::run::Run;
 use crate::execute::scheduler::run_all;
@@ -82,11 +82,10 @@ pub async fn execute(
         interrupted: finished.interrupted,
         elapsed: app.clock.elapsed(),
     };
-    if result.interrupted {
-        discard(&run, &plan, &plan.steps.keys().cloned().collect()).await;
-    } else {
+    if !result.interrupted {
         make_visible(app, &run, &plan, &mut result).await;
     }
+    warehouse.discard_staged().await;
     result.elapsed = app.clock.elapsed();
     write_artifacts(app, &project, options, &result)?;
     write_catalog(app, &project, &warehouse).await?;
@@ -189,7 +188,6 @@ async fn make_visible(app: &Application, run: &Arc<Run>, plan: &RunPlan, result:
         }
         Err(error) => result.failure = Some(store_diagnostic(&error)),
     }
-    discard(run, plan, &held).await;
 }
 
 /// Puts the project's hooks before and after everything else.

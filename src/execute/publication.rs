@@ -118,16 +118,6 @@ pub async fn publish(
     }))
 }
 
-/// Removes the files of relations that were made but not published. What cannot be removed is left to a sweep.
-pub async fn discard(run: &Run, plan: &RunPlan, held: &BTreeSet<NodeId>) {
-    for id in held {
-        let Some(relation) = plan.steps.get(id).and_then(|step| step.node.relation.as_ref()) else { continue };
-        if let Some(Fresh::Staged(content)) = run.view.fresh(&relation.key()) {
-            run.view.surroundings().warehouse.discard(relation, &content.files).await;
-        }
-    }
-}
-
 fn parents(run: &Run, node: &Node) -> Vec<crate::manifest::relation::RelationKey> {
     let relation = |id: &NodeId| {
         run.invocation

@@ -330,6 +330,11 @@ impl Warehouse {
         files.iter().filter(|file| staged.remove(self.file_path(relation, file).as_ref())).map(Arc::clone).collect()
     }
 
+    /// Forgets all files that were staged; returns their paths within the object store.
+    pub(super) fn take_all_staged(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *self.staged.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// A version of a table that was read before: versions never change.
     pub(super) fn cached_state(&self, key: &RelationKey, version: u64) -> Option<Arc<TableState>> {
         let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);

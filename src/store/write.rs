@@ -162,6 +162,18 @@ impl Warehouse {
             }
         }
     }
+
+    /// Removes all files that this process has staged and not committed: what is left when a run has ended, such as the
+    /// files of nodes that failed. What cannot be removed is left to the sweep.
+    pub async fn discard_staged(&self) {
+        for path in self.take_all_staged() {
+            let Ok(location) = ObjectPath::parse(&path) else { continue };
+            match self.object_store().delete(&location).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => tracing::warn!(file = path, %error, "a staged file was not removed"),
+            }
+        }
+    }
 }
 
 /// Refuses names that would collide with our own folders.

@@ -179,6 +179,30 @@ fn incremental_delete_when_needs_a_key() {
 }
 
 #[test]
+fn incremental_run_that_fails_leaves_no_files() {
+    let project = events("unique_key='id', on_schema_change='sync_all_columns'", "id, name, amount");
+    load(&project, 1, &["1,1,a,1.00,", "2,1,b,2.00,"]);
+    let published = project.files();
+    // The table's rows are written anew for the column that is gone, and then the batch is refused.
+    model(&project, "unique_key='id', on_schema_change='sync_all_columns'", "id, name");
+    batch(&project, 2, &["1,1,a,1.00,", "1,1,b,2.00,"]);
+    project.run(&["build"]).expect_code(1);
+    assert_eq!(project.files(), published);
+    // What a merge leaves out of the rewritten files goes, too: all files of the table are those of some version.
+    load(&project, 2, &["1,1,a2,,"]);
+    let parquet = project.files().into_keys().filter(|path| path.ends_with(".parquet"));
+    let log: String = project
+        .commits("silver/events")
+        .iter()
+        .map(|version| project.read(&format!("warehouse/silver/events/_delta_log/{version:020}.json")))
+        .collect();
+    for path in parquet {
+        let name = path.strip_prefix("warehouse/silver/events/").unwrap();
+        assert!(log.contains(name), "{path} is in no version");
+    }
+}
+
+#[test]
 fn incremental_predicates_limit_what_is_matched() {
     let project = events("unique_key='id', incremental_predicates=['DBT_INTERNAL_DEST.part > 1']", "id, part, name");
     load(&project, 1, &["1,1,a,,", "2,2,b,,"]);
