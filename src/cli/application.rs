@@ -378,7 +378,7 @@ pub fn store_diagnostic(error: &StoreError) -> Diagnostic {
     match error {
         StoreError::Locked { .. } => Diagnostic { code: "locked", ..diagnostic }
             .with_hint("wait longer with `--lock-timeout 10m`, or use another target"),
-        StoreError::EntryTaken { .. } | StoreError::TableRaced { .. } => {
+        error if error.is_conflict() => {
             Diagnostic { code: "conflict", ..diagnostic }.with_hint("run the command again")
         }
         _ => diagnostic,
