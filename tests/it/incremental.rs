@@ -1,14 +1,11 @@
-//! Incremental models: what each strategy makes of batch after batch, and that it is what a rebuild would make.
+//! Incremental models by example: what each strategy makes of batch after batch. Random histories are in
+//! `proof_strategies` and `proof_schema_change`.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::fmt::Write as _;
-
 use insta::assert_snapshot;
-use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::support::{Project, lines, number};
+use crate::support::Project;
 
 const SOURCES: &str = "
 sources:
@@ -440,102 +437,4 @@ fn incremental_schema_change_sync_follows_the_query() {
       = hint: use `try_cast` to read such values as null, or mend them before
     ");
     assert_eq!(project.rows("select count(*) from silver.events"), ["4"]);
-}
-
-/// One row of a batch: key, value, whether it deletes.
-type Row = (Option<u8>, u8, bool);
-
-/// Each strategy beside a table that is made anew from all batches in each run.
-fn twins() -> Project {
-    let sources = "
-sources:
-  - name: landing
-    external: {location: 'landing/{name}/*.csv', format: csv}
-    tables:
-      - name: changes
-        columns:
-          - {name: batch, data_type: bigint}
-          - {name: id, data_type: bigint}
-          - {name: value, data_type: bigint}
-          - {name: gone, data_type: boolean}
-";
-    let profiles = "
-shop:
-  target: dev
-  outputs:
-    dev: {type: karat, path: warehouse}
-    second: {type: karat, path: second}
-";
-    let project = Project::new(&[("models/bronze/_sources.yml", sources), ("profiles.yml", profiles)]);
-    let newest =
-        "{% if is_incremental() %}and batch = (select max(batch) from {{ source('landing', 'changes') }}){% endif %}";
-    // A null key matches nothing, so each of its rows stands for itself.
-    let merge = format!(
-        "select batch, id, value, gone from {{{{ source('landing', 'changes') }}}} where true {newest}
-         qualify id is null or row_number() over (partition by id order by batch desc, value desc, gone) = 1"
-    );
-    let delete_insert = format!(
-        "select batch, id, value, gone from {{{{ source('landing', 'changes') }}}} where true {newest}
-         qualify id is null or batch = max(batch) over (partition by id)"
-    );
-    let append =
-        format!("select batch, id, value, gone from {{{{ source('landing', 'changes') }}}} where true {newest}");
-    for (name, config, sql) in [
-        ("merge", "unique_key='id', delete_when='gone'", &merge),
-        ("delete_insert", "incremental_strategy='delete+insert', unique_key='id'", &delete_insert),
-        ("append", "incremental_strategy='append'", &append),
-    ] {
-        let incremental = format!("{{{{ config(materialized='incremental', {config}) }}}}\n{sql}\n");
-        project.write(&format!("models/silver/{name}.sql"), &incremental);
-        let deletes = if name == "merge" { "not gone" } else { "true" };
-        let whole = format!("select * from (\n{sql}\n) as newest where {deletes}\n");
-        project.write(&format!("models/gold/{name}_anew.sql"), &whole);
-    }
-    project
-}
-
-#[track_caller]
-fn assert_twins(project: &Project, arguments: &[&str], history: &[Vec<Row>]) {
-    let side = |relation: &str| {
-        format!("select '{relation}' as name, coalesce(id, -1) as id, value, gone, batch from {relation}")
-    };
-    for name in ["merge", "delete_insert", "append"] {
-        let sql = format!(
-            "{} union all {} order by 1, 2, 3, 4, 5",
-            side(&format!("silver.{name}")),
-            side(&format!("gold.{name}_anew"))
-        );
-        let rows = lines(&project.query_with(&sql, arguments));
-        let of = |schema: &str| {
-            let rows = rows.iter().filter(|row| row.starts_with(schema));
-            rows.map(|row| row.split_once('|').unwrap().1.to_owned()).collect::<Vec<_>>()
-        };
-        assert_eq!(of("silver."), of("gold."), "{name} after {history:?}");
-    }
-}
-
-#[test]
-fn incremental_histories_end_as_a_rebuild_would() {
-    let cases = u32::try_from(number("KARAT_CASES", 8)).unwrap();
-    let rows = proptest::collection::vec((proptest::option::weighted(0.9, 0_u8..6), 0_u8..4, any::<bool>()), 1..7);
-    let histories = proptest::collection::vec(rows, 2..4);
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 8, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let outcome = runner.run(&histories, |history| {
-        let project = twins();
-        for (number, rows) in history.iter().enumerate() {
-            let mut text = "batch,id,value,gone\n".to_owned();
-            for (id, value, gone) in rows {
-                let id = id.map(|id| id.to_string()).unwrap_or_default();
-                writeln!(text, "{number},{id},{value},{gone}").unwrap();
-            }
-            project.write(&format!("landing/changes/batch-{number}.csv"), &text);
-            project.ok(&["run"]);
-            assert_twins(&project, &[], &history[..=number]);
-        }
-        project.ok(&["run", "--full-refresh", "--target", "second"]);
-        assert_twins(&project, &["--target", "second"], &history);
-        Ok(())
-    });
-    outcome.unwrap();
 }

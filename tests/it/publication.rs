@@ -1,13 +1,14 @@
-//! What readers see and when: a run is published as one, what fails a test is not, and no crash shows a half.
+//! What readers see and when: a run is published as one, and what fails a test is not. Crashes are in `proof_kill`, runs
+//! at once in `proof_together`.
 
-#![expect(clippy::disallowed_methods, reason = "writes a lock, measures a build")]
+#![expect(clippy::disallowed_methods, reason = "writes a lock")]
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use insta::assert_snapshot;
 
-use crate::support::{Project, Random, Run, number};
+use crate::support::{Project, Run};
 
 const SOURCES: &str = "
 sources:
@@ -182,79 +183,6 @@ fn publication_by_run_needs_no_tests_and_test_publishes_nothing() {
     let published = project.files();
     project.run(&["test"]).expect_code(1);
     assert_eq!(project.files(), published);
-}
-
-/// The state before and after the second batch, undisturbed.
-fn old_and_new(project: &Project) -> (String, String) {
-    let old = state(project);
-    let undisturbed = project.copy();
-    second_batch(&undisturbed, "4.25");
-    undisturbed.ok(&["build"]);
-    (old, state(&undisturbed))
-}
-
-#[test]
-fn publication_survives_a_crash_at_every_step() {
-    let base = shop("error");
-    base.ok(&["build"]);
-    let (old, new) = old_and_new(&base);
-    assert_ne!(old, new);
-    for point in ["after-stage", "after-sync", "between-commits", "after-commits", "after-entry"] {
-        let project = base.copy();
-        second_batch(&project, "4.25");
-        let crashed = project.run_with(&["build"], &[("KARAT_FAILPOINT", &format!("{point}:abort"))]);
-        assert_eq!(crashed.code, None, "{point}: was not killed\n{}", crashed.stderr);
-        let seen = state(&project);
-        assert_eq!(seen, if point == "after-entry" { new.clone() } else { old.clone() }, "{point}");
-        project.ok(&["build"]);
-        assert_eq!(state(&project), new, "{point}");
-    }
-}
-
-#[test]
-fn publication_survives_being_killed_at_any_time() {
-    let (kills, seed) = (number("KARAT_POINTS", 6), number("KARAT_SEED", 1));
-    let base = shop("error");
-    base.ok(&["build"]);
-    let (old, new) = old_and_new(&base);
-    let (timed, began) = (base.copy(), Instant::now());
-    second_batch(&timed, "4.25");
-    timed.ok(&["build"]);
-    let whole = u64::try_from(began.elapsed().as_millis()).unwrap();
-    let mut random = Random(seed);
-    for kill in 0..kills {
-        let project = base.copy();
-        second_batch(&project, "4.25");
-        // The second half is where something is written.
-        let delay = Duration::from_millis(whole / 2 + random.below(whole / 2));
-        let mut child = project.start(&["build"]);
-        std::thread::sleep(delay);
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let seen = state(&project);
-        assert!(
-            seen == old || seen == new,
-            "seed {seed}, kill {kill} after {delay:?} of {whole} ms: readers see\n{seen}"
-        );
-        project.ok(&["build"]);
-        assert_eq!(state(&project), new, "seed {seed}, kill {kill} after {delay:?} of {whole} ms");
-    }
-}
-
-#[test]
-fn publication_by_two_builds_at_once_doubles_nothing() {
-    let project = shop("error");
-    project.ok(&["build"]);
-    let (_, new) = old_and_new(&project);
-    second_batch(&project, "4.25");
-    let first = project.start(&["build"]);
-    std::thread::sleep(Duration::from_millis(50));
-    let second = project.start(&["build"]);
-    for child in [first, second] {
-        Run::of(child.wait_with_output().unwrap()).expect_code(0);
-    }
-    assert_eq!(project.entries("dev"), [1, 2, 3]);
-    assert_eq!(state(&project), new);
 }
 
 #[test]
