@@ -13,6 +13,7 @@ mod greenhouse_rates;
 mod greenhouse_rules;
 mod hooks;
 mod incremental;
+mod proof_flagship;
 mod proof_kill;
 mod proof_schema_change;
 mod proof_strategies;
