@@ -266,8 +266,14 @@ fn arrive(random: &mut Random, project: &Project, round: u64, loaded: i64) {
             continue;
         }
         let mut rows: Vec<Record> = Vec::new();
-        for _ in 0..=random.below(6) {
-            let known = [records(project, "landing", table.name), rows.clone()].concat();
+        // A whole batch may be late: it is newer than the first load, and older than what came before it.
+        let loaded = if random.percent(25) { loaded - 10 * STEP } else { loaded };
+        for _ in 0..=random.below(8) {
+            let mut known = [records(project, "landing", table.name), rows.clone()].concat();
+            // Negative amounts are put in where they are meant to be met.
+            known.retain(|record| {
+                ["price", "quantity"].iter().all(|name| !record.get(name).is_some_and(|text| text.starts_with('-')))
+            });
             rows.push(version(random, table, &known, round, loaded));
         }
         add(project, table.name, &name, &header, &rows);
