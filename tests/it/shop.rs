@@ -7,7 +7,8 @@ use std::path::Path;
 
 use crate::support::{Project, lines};
 
-const VARS: &str = "{landing: landing}";
+/// The variables of a build: its batches are in a folder of their own.
+pub const VARS: &str = "{landing: landing}";
 
 /// The project with its batches in a folder of their own, not built.
 pub fn project() -> Project {
