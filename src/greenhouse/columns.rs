@@ -200,7 +200,7 @@ impl Rows {
         match self.next() {
             Cells::Date(cells) => cells.append_value(i32::try_from(days).unwrap_or(0)),
             Cells::Text(cells) => {
-                cells.append_value(&Written { wall: days * DAY, offset: None }.put(&mut [0; 25])[..10])
+                cells.append_value(&Written { wall: days * DAY, offset: None }.put(&mut [0; 25])[..10]);
             }
             _ => {}
         }

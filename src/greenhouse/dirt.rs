@@ -83,9 +83,9 @@ impl Row {
 
 impl Spoiler {
     /// The defects of a batch.
-    pub fn new(dirt: Dirt, allow_negative: bool, batch: u64) -> Self {
+    pub fn new(dirt: &Dirt, allow_negative: bool, batch: u64) -> Self {
         let negative = if allow_negative { dirt.negative } else { 0.0 };
-        Self { dirt: Dirt { negative, ..dirt }, batch }
+        Self { dirt: Dirt { negative, ..dirt.clone() }, batch }
     }
 
     /// Whether rows can have defects at all.
@@ -156,8 +156,8 @@ impl Spoiler {
                 defects.push(defect(first, column, kind, row.cells[*place].clone(), clean[*place].clone()));
             }
             let cells = row.cells;
-            let is_doubled = self.may_be_repeated(table) && stream.chance(self.dirt.duplicate);
-            let has_newer = self.may_be_repeated(table) && stream.chance(self.dirt.newer_version);
+            let is_doubled = may_be_repeated(table) && stream.chance(self.dirt.duplicate);
+            let has_newer = may_be_repeated(table) && stream.chance(self.dirt.newer_version);
             let newer = if has_newer { newer_version(table, &clean, &mut stream) } else { None };
             if is_doubled {
                 written.push(cells.clone());
@@ -173,10 +173,6 @@ impl Spoiler {
         }
         let batch = rebuild(shop, table, &written, form).map_err(refused(table))?;
         Ok(Chunk { batch, ..chunk })
-    }
-
-    fn may_be_repeated(&self, table: Table) -> bool {
-        matches!(table, Table::Events | Table::Orders | Table::Users)
     }
 
     /// Wall times that the first events get: two that occur twice or never for each change of the clock.
@@ -276,10 +272,10 @@ impl Spoiler {
         }
         if matches!(column.kind, Kind::Instant | Kind::Wall) && stream.chance(dirt.time_format) {
             let variant = index(stream.below(6));
-            if let Some(text) = row.text(place).filter(|_| form.raw) {
-                if let Some((kind, value)) = spoil::time_format(&shop.zone, text, column.kind, variant) {
-                    row.spoil(place, kind, Some(value));
-                }
+            if let Some(text) = row.text(place).filter(|_| form.raw)
+                && let Some((kind, value)) = spoil::time_format(&shop.zone, text, column.kind, variant)
+            {
+                row.spoil(place, kind, Some(value));
             }
         }
         if column.is_free_text && stream.chance(dirt.text) {
@@ -289,6 +285,11 @@ impl Spoiler {
             }
         }
     }
+}
+
+/// Whether rows of a table may come twice.
+fn may_be_repeated(table: Table) -> bool {
+    matches!(table, Table::Events | Table::Orders | Table::Users)
 }
 
 /// A further version of a row: loaded later, with another value of one column.

@@ -352,7 +352,7 @@ impl Layers {
         })?;
         let price = numbers("products.price");
         check("products.price_mean", "more than the least and less than the greatest of `products.price`", &|mean| {
-            price[0] == price[1] || (mean[0] > price[0] && mean[0] < price[1])
+            price[0] >= price[1] || (mean[0] > price[0] && mean[0] < price[1])
         })?;
         serde_json::from_value(self.values).map_err(|error| Failure::Usage(format!("the profile: {error}")))
     }
@@ -443,14 +443,14 @@ impl Value {
 
 fn parse(name: &str, text: &str) -> Result<Node, Failure> {
     serde_saphyr::from_str::<serde_saphyr::Spanned<Value>>(text).map(node).map_err(|error| {
-        let (line, column) = error.location().map_or((1, 1), |at| (u64::from(at.line()), u64::from(at.column())));
+        let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
         let message = error.without_snippet().to_string();
         Failure::Usage(format!("{}: not YAML: {}", place(name, line, column), message.trim()))
     })
 }
 
 fn node(spanned: serde_saphyr::Spanned<Value>) -> Node {
-    let (line, column) = (u64::from(spanned.defined.line()), u64::from(spanned.defined.column()));
+    let (line, column) = (spanned.defined.line(), spanned.defined.column());
     Node { value: spanned.value, line, column }
 }
 
@@ -527,7 +527,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut entries = Vec::new();
         while let Some(key) = access.next_key::<serde_saphyr::Spanned<String>>()? {
-            let (line, column) = (u64::from(key.defined.line()), u64::from(key.defined.column()));
+            let (line, column) = (key.defined.line(), key.defined.column());
             let key = Key { text: key.value, line, column };
             entries.push((key, node(access.next_value()?)));
         }

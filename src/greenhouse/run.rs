@@ -38,7 +38,8 @@ fn first(options: &Init) -> Result<(), Failure> {
     }
     let profile = layers.finish()?;
     if options.common.print_profile {
-        return print_profile(&profile);
+        printer::data(&profile_text(&profile));
+        return Ok(());
     }
     let started = disk::stopwatch();
     let (start, end, loaded) = options.range()?;
@@ -67,7 +68,7 @@ fn first(options: &Init) -> Result<(), Failure> {
         partition_by_date: options.partition_by_date,
         file_bytes: options.file_size << 20,
     };
-    let spoiler = Spoiler::new(settings.profile.dirt.clone(), options.common.allow_negative, 1);
+    let spoiler = Spoiler::new(&settings.profile.dirt, options.common.allow_negative, 1);
     let shop = Shop::new(settings, loaded)?;
     let target = Target { landing: landing.clone(), batch: 1, layout };
     let batch = Batch::new(&shop, target, loaded, spoiler, drift(&options.common))?;
@@ -97,7 +98,8 @@ fn further(options: &Journey) -> Result<(), Failure> {
         history.first.settings.profile.clone()
     };
     if options.common.print_profile {
-        return print_profile(&profile);
+        printer::data(&profile_text(&profile));
+        return Ok(());
     }
     let last = history.last.loaded;
     let loaded = match options.common.now {
@@ -118,7 +120,7 @@ fn further(options: &Journey) -> Result<(), Failure> {
         return Err(Failure::Usage("--drift cannot be had with Delta tables: such a table has one schema".to_owned()));
     }
     let habits = profile.journey.clone();
-    let spoiler = Spoiler::new(profile.dirt.clone(), options.common.allow_negative, history.next);
+    let spoiler = Spoiler::new(&profile.dirt, options.common.allow_negative, history.next);
     let shop = Shop::new(history.first.settings.clone(), loaded)?;
     let target = Target { landing: landing.clone(), batch: history.next, layout };
     let batch = Batch::new(&shop, target, loaded, spoiler, batch_drift)?;
@@ -134,7 +136,9 @@ fn further(options: &Journey) -> Result<(), Failure> {
     let written = journey::write(&batch, &history.state, &habits, &wishes, &file_defects(&options.common));
     let (manifest, warnings) = written.inspect_err(|_| give_up(&batch.target))?;
     publish(landing)?;
-    warnings.iter().for_each(|warning| printer::warning(warning));
+    for warning in &warnings {
+        printer::warning(warning);
+    }
     report(&options.common, &manifest, started.elapsed().as_secs_f64());
     Ok(())
 }
@@ -174,11 +178,6 @@ fn has_rates(common: &Common) -> bool {
 
 fn profile_text(profile: &Profile) -> String {
     serde_saphyr::to_string(profile).unwrap_or_default()
-}
-
-fn print_profile(profile: &Profile) -> Result<(), Failure> {
-    printer::data(&profile_text(profile));
-    Ok(())
 }
 
 fn drift(common: &Common) -> Option<Drift> {

@@ -181,6 +181,7 @@ pub mod instant_text {
     }
 
     /// Writes an instant.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
     pub fn serialize<S: Serializer>(instant: &i64, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&text(*instant))
     }

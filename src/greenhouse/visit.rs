@@ -120,7 +120,7 @@ impl Visit {
         for last in (1..self.views.len()).rev() {
             self.views.swap(last, index(stream.below(last as u64 + 1)));
         }
-        let first = self.first_time(shop, user, stream);
+        let first = Self::first_time(shop, user, stream);
         self.times.clear();
         let mut time = first;
         for _ in 0..self.views.len() + self.cart.len() {
@@ -161,7 +161,7 @@ impl Visit {
     }
 
     /// When the session begins: any day since the user's account, at an hour of the shop's day.
-    fn first_time(&self, shop: &Shop, user: &User, stream: &mut Stream) -> i64 {
+    fn first_time(shop: &Shop, user: &User, stream: &mut Stream) -> i64 {
         let settings = &shop.settings;
         let earliest = user.created.max(settings.start);
         let some_time = earliest + signed_below(stream, settings.end - earliest);
@@ -274,6 +274,7 @@ pub fn push_visit(events: &mut Rows, items: &mut Rows, shop: &Shop, visit: &Visi
 }
 
 /// What happens to an order, and when.
+#[derive(Clone, Copy)]
 enum OrderEvent {
     Checkout(i64),
     Shipment(i64),
@@ -313,10 +314,11 @@ pub fn push_order(rows: &mut Rows, shop: &Shop, order: &Order, synced: i64) {
     rows.tally.total_cents += order.total;
     rows.tally.time(order.created);
     rows.row(order.number).id(&shop.keys.id(Entity::Order, order.number));
-    match is_shipped {
-        true => rows.text(SERVICES[order.service]),
-        false => rows.null(),
-    };
+    if is_shipped {
+        rows.text(SERVICES[order.service]);
+    } else {
+        rows.null();
+    }
     rows.money(order.shipping).id(&shop.keys.id(Entity::Address, order.address)).instant(order.created, zone);
     match order.promo {
         Some(promo) => rows.text(&shop.promos[promo].name),
@@ -331,9 +333,10 @@ pub fn push_order(rows: &mut Rows, shop: &Shop, order: &Order, synced: i64) {
         Status::Delivered => rows.instant(order.delivered, zone),
         _ => rows.null(),
     };
-    match is_shipped {
-        true => rows.id(&shop.keys.id(Entity::Tracking, order.number)),
-        false => rows.null(),
-    };
+    if is_shipped {
+        rows.id(&shop.keys.id(Entity::Tracking, order.number));
+    } else {
+        rows.null();
+    }
     rows.text(order.status.text()).null().instant(synced, None);
 }

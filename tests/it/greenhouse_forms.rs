@@ -15,7 +15,7 @@ use crate::support::{NOW, Project};
 fn reader(landing: &Landing, format: &str, location: &str) -> Project {
     let project = Project::empty();
     project.write("project.yml", "name: reader\nversion: '1.0'\n");
-    let tables: String = TABLES.iter().map(|table| format!("      - name: {table}\n")).collect();
+    let tables = TABLES.map(|table| format!("      - name: {table}\n")).concat();
     let sources = format!(
         "sources:\n  - name: shop\n    external:\n      location: \"{}\"\n      format: {format}\n    tables:\n{tables}",
         landing.path(location).display()

@@ -1,7 +1,7 @@
 //! What is always true in the plant shop before defects: a test for each rule, after a first load and after journeys,
 //! and again once the defects that `dirt.ndjson` lists have been taken out.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -373,7 +373,7 @@ fn restore(landing: &Landing) -> Data {
             (None, _) if defect["kind"] == "torn" => {
                 let header = batch.header.join(",");
                 let whole = parse(&file, &format!("{header}\n{}\n", defect["clean"].as_str().unwrap()));
-                *batch.rows.last_mut().unwrap() = whole.rows[0].clone();
+                batch.rows.last_mut().unwrap().clone_from(&whole.rows[0]);
             }
             (None, _) => {}
         }

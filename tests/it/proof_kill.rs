@@ -10,6 +10,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -143,7 +144,8 @@ impl<'a> Scene<'a> {
     /// What must hold after a kill, and after the same command has run once more.
     #[track_caller]
     fn survived(&self, project: &Project, moment: &str) -> bool {
-        for (path, _) in project.files_below("target").iter().filter(|(path, _)| path.ends_with(".json")) {
+        let files = project.files_below("target");
+        for path in files.keys().filter(|path| Path::new(path).extension().is_some_and(|form| form == "json")) {
             let parsed = serde_json::from_str::<serde_json::Value>(&project.read(path));
             assert!(parsed.is_ok(), "{moment}: {path} is half written");
         }
