@@ -4,12 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
-use std::process::Command;
 
 use serde_json::Value as Json;
 
-use crate::shop::{VARS, build, content, project as flagship, rows, second_batch, value};
-use crate::support::{Project, Run};
+use crate::shop::{VARS, build, content, greenhouse, project as flagship, rows, second_batch, value};
+use crate::support::Project;
 
 /// When the second build runs: after the batch was loaded.
 const LATER: &str = "2024-05-02T06:00:00Z";
@@ -70,13 +69,6 @@ fn flagship_takes_in_a_batch_as_a_rebuild_would() {
     for (relation, rows) in grown.iter().filter(|(relation, _)| !relation.ends_with("_history")) {
         assert_eq!(rows, &rebuilt[relation], "{relation}");
     }
-}
-
-/// Runs the generator on the project's landing folder.
-fn greenhouse(project: &Project, arguments: &[&str]) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_greenhouse"));
-    command.args(arguments).args(["--landing", "landing"]).current_dir(project.path("")).env_clear();
-    Run::of(command.output().unwrap()).expect_code(0);
 }
 
 /// A batch of journeys in which all kinds of changes happen.

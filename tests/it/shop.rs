@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 
-use crate::support::{Project, lines};
+use crate::support::{Project, Run, lines};
 
 /// The variables of a build: its batches are in a folder of their own.
 pub const VARS: &str = "{landing: landing}";
@@ -40,6 +41,14 @@ pub fn arguments(now: &str) -> Vec<String> {
 #[track_caller]
 pub fn build(project: &Project, now: &str) {
     project.ok(&["build", "--now", now, "--vars", VARS]);
+}
+
+/// Runs the generator on the project's landing folder.
+#[track_caller]
+pub fn greenhouse(project: &Project, arguments: &[&str]) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_greenhouse"));
+    command.args(arguments).args(["--landing", "landing"]).current_dir(project.path("")).env_clear();
+    Run::of(command.output().unwrap()).expect_code(0);
 }
 
 /// The rows of a query.
