@@ -127,7 +127,9 @@ fn parsed(text: &str) -> Vec<(usize, Vec<String>)> {
         values.push(value);
         records.push((begun, values));
     }
-    records
+    // Lines without anything may come before the header.
+    let blank = records.iter().take_while(|(_, values)| values.iter().all(String::is_empty)).count();
+    records.split_off(blank)
 }
 
 /// The batch files of a table by name.
