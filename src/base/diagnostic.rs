@@ -7,6 +7,7 @@ use std::fmt;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use crate::base::codes;
 use crate::base::source::Location;
 
 /// How bad a diagnostic is.
@@ -25,7 +26,8 @@ pub enum Severity {
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
-    /// Stable name in kebab case, such as `unknown-column`; explained by `karat explain`.
+    /// Stable name in kebab case, such as `unknown-column`; explained by `karat explain`
+    /// and registered in [`codes`].
     pub code: &'static str,
     /// One sentence in lower case without a final stop; literals in backticks.
     pub message: String,
@@ -63,6 +65,7 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, code: &'static str, message: impl Into<String>) -> Self {
+        debug_assert!(codes::find(code).is_some(), "`{code}` is not explained in base::codes");
         Self { severity, code, message: message.into(), labels: Vec::new(), notes: Vec::new(), hint: None }
     }
 

@@ -4,6 +4,7 @@
 //! everything above is a function of its arguments.
 
 pub mod clock;
+pub mod codes;
 pub mod diagnostic;
 pub mod env;
 pub mod fs;

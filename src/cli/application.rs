@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::base::clock::Clock;
 use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::base::env::ProcessEnv;
+use crate::base::fs::FsError;
 use crate::base::ident::Identifier;
 use crate::base::secret::Scrubber;
 use crate::cli::options::{GlobalOptions, SelectionOptions};
@@ -87,7 +88,18 @@ impl Application {
 
     /// Prints a failure of the world.
     pub fn world(&self, error: &impl std::fmt::Display) -> Outcome {
-        self.printer.diagnostic(&Diagnostic::error("storage", error.to_string()));
+        self.printer.diagnostic(&Diagnostic::error("storage-failed", error.to_string()));
+        Outcome::World
+    }
+
+    /// Prints a failure of the disk below the target folder.
+    pub fn file(&self, error: FsError) -> Outcome {
+        self.store(&StoreError::from(error))
+    }
+
+    /// Prints a failure of the store.
+    pub fn store(&self, error: &StoreError) -> Outcome {
+        self.printer.diagnostic(&store_diagnostic(error));
         Outcome::World
     }
 
@@ -235,7 +247,7 @@ impl Application {
         let storage: BTreeMap<String, String> =
             project.target.settings.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         let options = WarehouseOptions { storage, failpoint, ..WarehouseOptions::default() };
-        Warehouse::open(&project.target.warehouse, options).map(Arc::new).map_err(|error| self.world(&error))
+        Warehouse::open(&project.target.warehouse, options).map(Arc::new).map_err(|error| self.store(&error))
     }
 
     /// The environment that the target selects.
@@ -254,7 +266,7 @@ impl Application {
         catalog: Catalog,
     ) -> Result<Surroundings, Outcome> {
         let folder = self.target_path(project).join("spill");
-        crate::base::fs::create_dir_all(&folder).map_err(|error| self.world(&error))?;
+        crate::base::fs::create_dir_all(&folder).map_err(|error| self.file(error))?;
         let memory = self.options.memory.or(project.target.memory_limit.and_then(|bytes| usize::try_from(bytes).ok()));
         let engine = Engine::new(EngineOptions {
             memory_limit: memory.unwrap_or_else(default_memory),
@@ -331,7 +343,7 @@ impl Application {
         if !self.options.write_artifacts {
             return Ok(());
         }
-        record::write(&self.target_path(project), name, artifact).map_err(|error| self.world(&error))
+        record::write(&self.target_path(project), name, artifact).map_err(|error| self.file(error))
     }
 
     /// `args` of `run_results.json`.
@@ -372,15 +384,11 @@ fn default_memory() -> usize {
     total.map_or(FALLBACK, |bytes| bytes / SHARE.1 * SHARE.0)
 }
 
-/// Whether a failure of the store is the user's to resolve by waiting: exit code 3 all the same.
+/// A failure of the store, as the user sees it.
 pub fn store_diagnostic(error: &StoreError) -> Diagnostic {
-    let diagnostic = Diagnostic::error("storage", error.to_string());
-    match error {
-        StoreError::Locked { .. } => Diagnostic { code: "locked", ..diagnostic }
-            .with_hint("wait longer with `--lock-timeout 10m`, or use another target"),
-        error if error.is_conflict() => {
-            Diagnostic { code: "conflict", ..diagnostic }.with_hint("run the command again")
-        }
-        _ => diagnostic,
+    let diagnostic = Diagnostic::error(error.code(), error.to_string());
+    match error.hint() {
+        Some(hint) => diagnostic.with_hint(hint),
+        None => diagnostic,
     }
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::cli::explain::ExplainArguments;
 use crate::cli::options::VARIABLES;
 
 /// Heading of the flags that every verb takes.
@@ -277,6 +278,8 @@ pub enum VerbArguments {
     Clean(CleanArguments),
     /// Check the configuration and the connection to the warehouse
     Debug(DebugArguments),
+    /// Explain the code of an error or a warning: its cause and what to do
+    Explain(ExplainArguments),
     /// Print a completion script for a shell
     Completions(CompletionsArguments),
     /// Print the manual page

@@ -61,8 +61,8 @@ pub async fn execute(
     let warehouse = app.warehouse(&project)?;
     let environment = app.environment(&project)?;
     let _lock = lock(app, &project, &warehouse).await?;
-    let catalog = warehouse.catalog(&environment).await.map_err(|error| app.world(&error))?;
-    let recovered = warehouse.recover(&catalog, &app.run_info()).await.map_err(|error| app.world(&error))?;
+    let catalog = warehouse.catalog(&environment).await.map_err(|error| app.store(&error))?;
+    let recovered = warehouse.recover(&catalog, &app.run_info()).await.map_err(|error| app.store(&error))?;
     app.report(&recovery_remarks(&recovered))?;
     let surroundings = app.surroundings(&project, Arc::clone(&warehouse), catalog)?;
 
@@ -122,7 +122,7 @@ async fn show_seeds(app: &Application, view: &Arc<WarehouseView>, result: &RunRe
 /// `catalog.json`: what is published after the run.
 async fn write_catalog(app: &Application, project: &Project, warehouse: &Warehouse) -> Result<(), Outcome> {
     let environment = app.environment(project)?;
-    let catalog = warehouse.catalog(&environment).await.map_err(|error| app.world(&error))?;
+    let catalog = warehouse.catalog(&environment).await.map_err(|error| app.store(&error))?;
     let rows: Vec<CatalogRow> = catalog
         .relations()
         .map(|published| {
@@ -256,7 +256,7 @@ fn write_artifacts(
         if node.node.resource_type != ResourceType::Operation {
             record::compiled::write_compiled(&target, &node.node, sql)
                 .and_then(|_| record::compiled::write_run(&target, &node.node, sql))
-                .map_err(|error| app.world(&error))?;
+                .map_err(|error| app.file(error))?;
         }
     }
     app.write_manifest(project, &compiled)?;

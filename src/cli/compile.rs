@@ -43,8 +43,7 @@ pub async fn execute(app: &Application, options: &CompileOptions) -> Result<Outc
         match compile(&invocation, &introspect, node, IndexMap::new()) {
             Ok(compiled) => {
                 if app.options.write_artifacts {
-                    record::compiled::write_compiled(&target, node, &compiled.sql)
-                        .map_err(|error| app.world(&error))?;
+                    record::compiled::write_compiled(&target, node, &compiled.sql).map_err(|error| app.file(error))?;
                 }
                 sql.insert(id.clone(), compiled.sql);
             }

@@ -24,7 +24,7 @@ pub async fn execute(app: &Application, options: &DebugOptions) -> Result<Outcom
     lines.push(format!("database  {}, default schema {}", target.database, target.schema));
     let warehouse = app.warehouse(&project)?;
     let environment = app.environment(&project)?;
-    let catalog = warehouse.catalog(&environment).await.map_err(|error| app.world(&error))?;
+    let catalog = warehouse.catalog(&environment).await.map_err(|error| app.store(&error))?;
     lines.push(match catalog.entry() {
         Some(entry) => format!("published entry {} with {} relations", entry.number, entry.relations.len()),
         None => "published nothing yet".to_owned(),

@@ -53,7 +53,9 @@ pub fn main(arguments: Vec<OsString>, env: ProcessEnv, working_folder: PathBuf) 
     let options = match Options::new(parsed, &env, &project_flags) {
         Ok(options) => options,
         Err(problems) => {
-            early().diagnostics(&problems);
+            let printer = early();
+            printer.diagnostics(&problems);
+            printer.pointer();
             return Outcome::Usage;
         }
     };
@@ -69,10 +71,12 @@ pub fn main(arguments: Vec<OsString>, env: ProcessEnv, working_folder: PathBuf) 
     let app = Application { options: options.global, env, clock, id, verb, flags, command, working_folder, printer };
     // A panic that no node contained must still be told, not shown as a backtrace.
     let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&app, &options.verb)));
-    ran.unwrap_or_else(|_| {
+    let outcome = ran.unwrap_or_else(|_| {
         app.printer.diagnostic(&panics.diagnostic());
         Outcome::Internal
-    })
+    });
+    app.printer.pointer();
+    outcome
 }
 
 /// The flags of a verb that change what nodes do.
@@ -136,7 +140,7 @@ async fn verb_outcome(app: &Application, verb: &Verb, stop: watch::Receiver<bool
         Verb::Parse { output } => parse(app, *output),
         Verb::List(options) => list_nodes(app, options),
         Verb::Clean => clean_project(app),
-        Verb::Init { .. } | Verb::Completions(_) | Verb::Man => Ok(Outcome::Success),
+        Verb::Init { .. } | Verb::Explain(_) | Verb::Completions(_) | Verb::Man => Ok(Outcome::Success),
     };
     outcome.unwrap_or_else(|outcome| outcome)
 }

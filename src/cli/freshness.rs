@@ -40,7 +40,7 @@ pub async fn execute(app: &Application, options: &FreshnessOptions) -> Result<Ou
     match &options.output {
         Some(path) => {
             let path = app.working_folder.join(path);
-            crate::base::fs::write_atomic(&path, artifact.to_string().as_bytes()).map_err(|error| app.world(&error))?;
+            crate::base::fs::write_atomic(&path, artifact.to_string().as_bytes()).map_err(|error| app.file(error))?;
         }
         None => app.write_artifact(&project, record::freshness::FILE_NAME, &artifact)?,
     }

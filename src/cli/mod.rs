@@ -12,6 +12,7 @@ pub mod completions;
 pub mod debug;
 pub mod dispatch;
 pub mod events;
+pub mod explain;
 pub mod freshness;
 pub mod init;
 pub mod list;
@@ -75,6 +76,7 @@ pub fn run_without_project(
 ) -> Option<Outcome> {
     match verb {
         options::Verb::Init { name } => Some(init::run(name, working_folder, printer)),
+        options::Verb::Explain(arguments) => Some(explain::run(arguments, printer)),
         options::Verb::Completions(shell) => Some(completions::run(*shell, printer)),
         options::Verb::Man => Some(man::run(printer)),
         _ => None,

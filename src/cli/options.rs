@@ -19,6 +19,7 @@ use crate::base::limits;
 use crate::base::source::SourceFile;
 use crate::cli::args::{Arguments, FailureArguments, GlobalArguments, RebuildArguments, SelectionArguments};
 use crate::cli::args::{SourceArguments, VerbArguments};
+use crate::cli::explain::ExplainArguments;
 use crate::files::{project, yaml};
 use crate::manifest::node::ResourceType;
 use crate::select::IndirectSelection;
@@ -221,6 +222,8 @@ pub enum Verb {
     Clean,
     /// `debug`
     Debug(DebugOptions),
+    /// `explain`
+    Explain(ExplainArguments),
     /// `completions`
     Completions(Shell),
     /// `man`
@@ -245,6 +248,7 @@ impl Verb {
             Self::SourceFreshness(_) => "freshness",
             Self::Clean => "clean",
             Self::Debug(_) => "debug",
+            Self::Explain(_) => "explain",
             Self::Completions(_) => "completions",
             Self::Man => "man",
         }
@@ -750,6 +754,7 @@ impl Reader<'_> {
             VerbArguments::Debug(given) => {
                 Verb::Debug(DebugOptions { connection: given.connection, config_dir: given.config_dir })
             }
+            VerbArguments::Explain(given) => Verb::Explain(given),
             VerbArguments::Completions(given) => Verb::Completions(given.shell),
             VerbArguments::Man => Verb::Man,
             VerbArguments::Retry(_) => return self.refuse_verb("retry"),

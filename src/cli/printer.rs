@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use crate::base::clock::Clock;
-use crate::base::diagnostic::{Diagnostic, Diagnostics};
+use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::base::env::ProcessEnv;
 use crate::base::secret::Scrubber;
 use crate::cli::events::{self, Entry, GOOD, Level, QUIET};
@@ -20,6 +20,9 @@ use crate::cli::log;
 use crate::cli::options::{ColorChoice, GlobalOptions, LogFormat, LogLevel, OutputFormat};
 use crate::cli::summary::{self, Context, Counts};
 use crate::execute::result::{EventSink, RunEvent, RunResult, Status};
+
+/// Most codes that one command to explain them names.
+const POINTED: usize = 5;
 
 /// How messages look and which are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +73,8 @@ pub struct Printer {
     bar: ProgressBar,
     running: Mutex<BTreeMap<usize, String>>,
     told: Mutex<BTreeSet<String>>,
+    /// Codes of the errors that were printed, in their order.
+    codes: Mutex<Vec<&'static str>>,
 }
 
 /// Where the text goes.
@@ -112,6 +117,7 @@ impl Printer {
             bar,
             running: Mutex::default(),
             told: Mutex::default(),
+            codes: Mutex::default(),
         }
     }
 
@@ -167,6 +173,7 @@ impl Printer {
         if !lock(&self.told).insert(diagnostic.render(false)) {
             return;
         }
+        self.remember(diagnostic);
         let entry = Entry::of_diagnostic(diagnostic);
         self.entry(&entry, || format!("{}\n", diagnostic.render(self.appearance.color)));
     }
@@ -175,6 +182,29 @@ impl Printer {
     pub fn diagnostics(&self, diagnostics: &Diagnostics) {
         for diagnostic in &diagnostics.0 {
             self.diagnostic(diagnostic);
+        }
+    }
+
+    fn remember(&self, diagnostic: &Diagnostic) {
+        let mut codes = lock(&self.codes);
+        if diagnostic.severity == Severity::Error && !codes.contains(&diagnostic.code) {
+            codes.push(diagnostic.code);
+        }
+    }
+
+    /// Where the errors that were printed are explained. They are pointed at once.
+    fn take_pointer(&self) -> Option<String> {
+        let codes = std::mem::take(&mut *lock(&self.codes));
+        let shown: Vec<&str> = codes.into_iter().take(POINTED).collect();
+        (!shown.is_empty()).then(|| format!("To learn more: karat explain {}", shown.join(" ")))
+    }
+
+    /// Prints where the errors are explained, unless a summary did already.
+    pub fn pointer(&self) {
+        if self.appearance.format == LogFormat::Text
+            && let Some(pointer) = self.take_pointer()
+        {
+            self.message(&format!("\n{pointer}"));
         }
     }
 
@@ -215,7 +245,11 @@ impl Printer {
             };
             self.entry(&Entry::new("EndOfRunSummary", "Z030", Level::Info, message, data), String::new);
         }
-        let text = summary::text(run, context, self.appearance.color);
+        if let Some(failure) = &run.failure {
+            self.remember(failure);
+        }
+        let pointer = self.take_pointer();
+        let text = summary::text(run, context, pointer.as_deref(), self.appearance.color);
         if self.appearance.format == LogFormat::Text {
             let level = if failed { Level::Error } else { Level::Info };
             if self.shows(level) {
@@ -318,6 +352,9 @@ impl EventSink for Printer {
             }
             RunEvent::Finished { result, index, .. } => {
                 self.ended(*index);
+                for found in &events::diagnostics_of(result) {
+                    self.remember(found);
+                }
                 self.entry(&entry, || {
                     let mut text = self.stamped(&events::node_line(result, self.appearance.color));
                     let explains = !matches!(result.status, Status::Skipped) || !result.diagnostics.is_empty();

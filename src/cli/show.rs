@@ -85,7 +85,7 @@ fn check_usage(app: &Application, options: &ShowOptions) -> Result<(), Outcome> 
 /// A view of what is published now.
 pub async fn open(app: &Application, project: &Project) -> Result<Arc<WarehouseView>, Outcome> {
     let warehouse = app.warehouse(project)?;
-    let catalog = warehouse.catalog(&app.environment(project)?).await.map_err(|error| app.world(&error))?;
+    let catalog = warehouse.catalog(&app.environment(project)?).await.map_err(|error| app.store(&error))?;
     Ok(WarehouseView::new(app.surroundings(project, warehouse, catalog)?))
 }
 

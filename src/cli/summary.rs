@@ -78,8 +78,8 @@ impl Counts {
     }
 }
 
-/// What stands between the last node's line and the verdict.
-pub fn text(run: &RunResult, context: &Context, color: bool) -> String {
+/// What stands between the last node's line and the verdict; `pointer` says where the errors are explained.
+pub fn text(run: &RunResult, context: &Context, pointer: Option<&str>, color: bool) -> String {
     let mut text = String::new();
     let counts = Counts::of(run);
     if let Some(failure) = &run.failure {
@@ -116,6 +116,7 @@ pub fn text(run: &RunResult, context: &Context, color: bool) -> String {
     if !failed.is_empty() {
         lines.push(format!("To run again after a fix: {}", rerun(&failed, context)));
     }
+    lines.extend(pointer.map(str::to_owned));
     if !lines.is_empty() {
         text.push('\n');
         text.push_str(&lines.join("\n"));

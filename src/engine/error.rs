@@ -174,7 +174,7 @@ fn classify(sql: &str, error: &DataFusionError) -> SqlProblem {
         DataFusionError::ArrowError(arrow, _) => arrow_problem(arrow),
         DataFusionError::ParquetError(error) => SqlProblem::new("damaged-file", sentence(&error.to_string())),
         DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => {
-            let mut problem = SqlProblem::new("storage", sentence(&text));
+            let mut problem = SqlProblem::new("storage-failed", sentence(&text));
             problem.world = true;
             problem
         }
@@ -417,7 +417,7 @@ fn arrow_problem(error: &ArrowError) -> SqlProblem {
             value_problem(sentence(text))
         }
         ArrowError::IoError(..) => {
-            let mut problem = SqlProblem::new("storage", sentence(&error.to_string()));
+            let mut problem = SqlProblem::new("storage-failed", sentence(&error.to_string()));
             problem.world = true;
             problem
         }

@@ -39,10 +39,10 @@ impl Failure {
 
     /// A failure of the store.
     pub fn of_store(node: &Node, error: &StoreError) -> Self {
-        Self::new(
-            Diagnostic::error("storage", format!("`{}`: {error}", node.display_name()))
-                .at_maybe(node.location.clone(), ""),
-        )
+        let mut diagnostic = Diagnostic::error(error.code(), format!("`{}`: {error}", node.display_name()))
+            .at_maybe(node.location.clone(), "");
+        diagnostic.hint = error.hint().map(str::to_owned);
+        Self::new(diagnostic)
     }
 
     /// The first sentence, for one line of output.

@@ -17,7 +17,7 @@ fn shown(diagnostics: &Diagnostics) -> String {
 fn no_jinja(text: &str, place: &Location) -> Result<serde_json::Value, Box<Diagnostic>> {
     match text {
         "{{ env_var('NAME') }}" => Ok(json!("from_env")),
-        _ => Err(Box::new(Diagnostic::error("jinja", "no").at(place.clone(), ""))),
+        _ => Err(Box::new(Diagnostic::error("jinja-error", "no").at(place.clone(), ""))),
     }
 }
 

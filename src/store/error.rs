@@ -272,7 +272,9 @@ impl StoreError {
             }
             Self::Replaced { .. } => "remove the table's folder, or give the model another alias, and run again",
             Self::NewerFormat { .. } => "use the newer karat for this warehouse",
-            Self::Locked { .. } => "wait for it to end, or allow a longer wait with `--lock-wait`",
+            Self::Locked { .. } => {
+                "wait for it to end, or allow a longer wait with `--lock-timeout 10m`, or use another target"
+            }
             _ => return None,
         })
     }

@@ -347,6 +347,7 @@ fn a_failing_test_shows_rows_and_where_they_are_from() {
 
     Not published: bronze.items, silver.totals; readers see the last good version.
     To run again after a fix: karat build --select items+
+    To learn more: karat explain test-failed
         Finished build in <duration>: 2 models, 2 tests
     ");
     assert_snapshot!(project.redacted(&run.stdout), @"Done. PASS=1 WARN=1 ERROR=1 SKIP=1 TOTAL=4");

@@ -495,6 +495,7 @@ fn a_failure_of_one_model_is_its_own() {
 
     Not published: silver.stg_items, gold.totals; readers see the last good version.
     To run again after a fix: karat build --select stg_items+
+    To learn more: karat explain bad-value
         Finished build in <duration>: 4 models
     ");
     assert_eq!(project.text("select n from gold.others"), "2");

@@ -5,6 +5,7 @@ mod commands_output;
 mod data_tests;
 mod errors;
 mod errors_files;
+mod explain;
 mod flagship;
 mod functions;
 mod greenhouse;

@@ -121,7 +121,11 @@ fn proof_a_build_that_may_not_wait_names_who_holds_the_lock() {
         for (_, run) in runs.iter().filter(|(_, run)| run.code != Some(0)) {
             refused += 1;
             assert_eq!(run.code, Some(3), "round {round}: {run:?}");
-            assert!(run.stderr.contains("error[locked]: the environment `dev` is in use by "), "{}", run.stderr);
+            assert!(
+                run.stderr.contains("error[environment-locked]: the environment `dev` is in use by "),
+                "{}",
+                run.stderr
+            );
             let named = winners.iter().any(|id| run.stderr.contains(&format!("(process {id} on ")));
             assert!(named && run.stderr.contains(", since 20"), "{winners:?}\n{}", run.stderr);
         }
@@ -163,7 +167,8 @@ fn proof_without_a_lock_conflicts_are_refused_and_nothing_is_applied_twice() {
         for (_, run) in runs.iter().filter(|(_, run)| run.code != Some(0)) {
             refused += 1;
             assert_eq!(run.code, Some(3), "round {round}: {run:?}");
-            let said = run.stderr.contains("error[conflict]") || run.stderr.contains("error[locked]");
+            let said =
+                run.stderr.contains("error[publication-conflict]") || run.stderr.contains("error[environment-locked]");
             assert!(said && !run.stderr.contains("panicked"), "round {round}: {}", run.stderr);
         }
         // One entry for each run that says it has published, and their rows are there once.

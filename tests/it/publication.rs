@@ -195,10 +195,12 @@ fn publication_waits_politely_for_the_holder_of_the_lock() {
     let lock = fs::File::options().read(true).write(true).open(&path).unwrap();
     lock.lock().unwrap();
     let refused = project.run(&["build", "--lock-timeout", "0s"]).expect_code(3);
-    assert_snapshot!(project.redacted(&refused.stderr), @"
-    error[locked]: the environment `dev` is in use by `karat build` (process 4711 on elsewhere, since <time>); waited <duration>
+    assert_snapshot!(project.redacted(&refused.stderr), @r"
+    error[environment-locked]: the environment `dev` is in use by `karat build` (process 4711 on elsewhere, since <time>); waited <duration>
      |
-     = hint: wait longer with `--lock-timeout 10m`, or use another target
+     = hint: wait for it to end, or allow a longer wait with `--lock-timeout 10m`, or use another target
+
+    To learn more: karat explain environment-locked
     ");
     assert_eq!(project.entries("dev"), [1]);
     // Readers need no lock.

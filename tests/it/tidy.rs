@@ -296,3 +296,46 @@ fn tidy_no_file_names_a_place_of_one_machine() {
     }
     assert_none("no file names a place of one machine", &offences);
 }
+
+/// How the sources spell the code of a diagnostic that they make.
+const CODE_FORMS: [&str; 6] = [
+    r#"Diagnostic::(?:error|warning|note)\(\s*"([^"]+)""#,
+    r#"(?:SqlProblem|Failure)::new\(\s*"([^"]+)""#,
+    r#"\brefused\(\s*"([^"]+)""#,
+    r#"\bcomplain\(\s*"([^"]+)""#,
+    r#"\bcode: "([^"]+)""#,
+    // An arm of `fn code`, which gives the code of an error.
+    r#"\} => "([a-z]+(?:-[a-z]+)*)","#,
+];
+
+/// The parts of a file that are no tests: those are at its end.
+fn without_tests(text: &str) -> &str {
+    text.find("#[cfg(test)]\nmod tests {").map_or(text, |at| &text[..at])
+}
+
+#[test]
+fn tidy_codes_are_explained_and_explanations_are_needed() {
+    let files = rust(&["src"]);
+    let is_test = |path: &str| path.ends_with("/tests.rs") || path.contains("/tests/");
+    let files = files
+        .iter()
+        .filter(|file| file.module() != SECOND && !file.path.starts_with("src/base/codes/") && !is_test(&file.path));
+    let forms = CODE_FORMS.map(|form| regex::Regex::new(form).unwrap());
+    let mut offences = Vec::new();
+    let mut literals: BTreeSet<&str> = BTreeSet::new();
+    for file in files {
+        let text = without_tests(&file.text);
+        literals.extend(text.split('"'));
+        let forms = if text.contains("fn code(&self) -> &'static str") { &forms[..] } else { &forms[..5] };
+        for found in forms.iter().flat_map(|form| form.captures_iter(text)) {
+            let code = found.get(1).unwrap();
+            if karat::base::codes::find(code.as_str()).is_none() {
+                let line = text[..code.start()].lines().count();
+                offences.push(format!("{}:{line}: `{}` is not in src/base/codes", file.path, code.as_str()));
+            }
+        }
+    }
+    let unused = karat::base::codes::all().filter(|code| !literals.contains(code.name));
+    offences.extend(unused.map(|code| format!("src/base/codes: nothing makes `{}`", code.name)));
+    assert_none("each diagnostic code is explained in src/base/codes, and each explained one is made", &offences);
+}

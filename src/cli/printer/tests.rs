@@ -199,6 +199,7 @@ fn a_failing_build_is_explained_and_the_verdict_is_last() {
 
     Not published: silver.stg_items; readers see the last good version.
     To run again after a fix: karat build --target prod --select stg_items+
+    To learn more: karat explain test-failed
         Finished build in 0.31s: 2 models, 1 test
     ");
 }
@@ -256,7 +257,7 @@ fn other_events_have_their_streams() {
     printer.status("Checked", "24 models in 43 ms");
     printer.debug("not shown");
     for _ in 0..2 {
-        printer.diagnostic(&Diagnostic::warning("once", "found at every parent"));
+        printer.diagnostic(&Diagnostic::warning("unmatched-properties", "found at every parent"));
     }
     assert_eq!(output.text(), "from a template\n");
     let expected = "\
@@ -264,7 +265,7 @@ fn other_events_have_their_streams() {
 [time]      Waiting for the lock of the environment, held by run 7 on host ci
 [time]    Published dev@42 (6 relations changed)
 [time]      Checked 24 models in 43 ms
-warning[once]: found at every parent
+warning[unmatched-properties]: found at every parent
 ";
     assert_eq!(messages.text(), expected);
 }

@@ -108,7 +108,7 @@ fn dbt_functions_explain_themselves() {
             ),
             (
                 "{{ env_var('DBT_ENV_SECRET_KEY') }}",
-                "models/m.sql:1:4: error[secret-in-template]: secrets are not for templates",
+                "models/m.sql:1:4: error[secret-misuse]: secrets are not for templates",
             ),
             ("{{ exceptions.raise_compiler_error('no ' ~ 1) }}", "models/m.sql:1:4: error[raised-by-macro]: no 1"),
             (

@@ -117,7 +117,7 @@ impl Host for TestHost {
     fn env_var(&self, name: &str) -> Result<Option<String>, HostError> {
         match name {
             "HOME_TOWN" => Ok(Some("Bonn".to_owned())),
-            "DBT_ENV_SECRET_KEY" => Err(HostError::refused("secret-in-template", "secrets are not for templates")),
+            "DBT_ENV_SECRET_KEY" => Err(HostError::refused("secret-misuse", "secrets are not for templates")),
             _ => Ok(None),
         }
     }

@@ -1,0 +1,105 @@
+//! The graph: what refers to what.
+
+use super::{Code, Stage};
+
+pub(super) const CODES: &[Code] = &[
+    Code {
+        name: "ambiguous-ref",
+        stage: Stage::Graph,
+        exits: &[2],
+        title: "a `ref` could mean several nodes",
+        cause: "Several packages have a node of the name, and the project that refers to it has none.",
+        fix: "Name the package: `ref('package', 'model')`.",
+        example: None,
+    },
+    Code {
+        name: "cycle",
+        stage: Stage::Graph,
+        exits: &[2],
+        title: "nodes depend on each other in a circle",
+        cause: "Following the references from a node leads back to it, so none of them could be built first. The \
+            whole circle is shown.",
+        fix: "Remove one of the references, for example by moving the shared part to a model of its own.",
+        example: None,
+    },
+    Code {
+        name: "disabled-ref",
+        stage: Stage::Graph,
+        exits: &[2],
+        title: "a node refers to a disabled one",
+        cause: "The node exists, but its configuration says `enabled: false`.",
+        fix: "Enable it, or disable what uses it.",
+        example: None,
+    },
+    Code {
+        name: "disabled-source",
+        stage: Stage::Graph,
+        exits: &[2],
+        title: "a node refers to a disabled source",
+        cause: "The source exists, but its configuration says `enabled: false`.",
+        fix: "Enable it, or disable what uses it.",
+        example: None,
+    },
+    Code {
+        name: "duplicate-name",
+        stage: Stage::Graph,
+        exits: &[2],
+        title: "two things have one name",
+        cause: "Two exposures, analyses, operations or the like have the same name.",
+        fix: "Rename one of them.",
+        example: None,
+    },
+    Code {
+        name: "duplicate-node",
+        stage: Stage::Graph,
+        exits: &[2],
+        title: "two models, seeds or snapshots have one name",
+        cause: "`ref('name')` must mean one node, so models, seeds and snapshots of a package share one space of \
+            names, whatever their folders are.",
+        fix: "Rename one of the files. The relation can keep its name with `alias`.",
+        example: None,
+    },
+    Code {
+        name: "duplicate-relation",
+        stage: Stage::Graph,
+        exits: &[2],
+        title: "two nodes are stored in one relation",
+        cause: "Schema and name of two nodes are the same. Names that differ only in case are the same name.",
+        fix: "Give one of them another `schema` or `alias`.",
+        example: None,
+    },
+    Code {
+        name: "duplicate-test",
+        stage: Stage::Graph,
+        exits: &[2],
+        title: "a test is declared twice",
+        cause: "Two data tests have the same name, which is made of the test, the node, the column and the arguments.",
+        fix: "Remove one, or give one of them a `name` of its own.",
+        example: None,
+    },
+    Code {
+        name: "unknown-ref",
+        stage: Stage::Graph,
+        exits: &[2],
+        title: "a `ref` names nothing",
+        cause: "No enabled model, seed or snapshot of the project or its packages has this name. The name is that of \
+            the file, without folder and extension.",
+        fix: "Correct the name, or add the model. A table from outside is read with `source`.",
+        example: None,
+    },
+    Code {
+        name: "unknown-source",
+        stage: Stage::Graph,
+        exits: &[2],
+        title: "a `source` names nothing",
+        cause: "No properties file describes the source, or the source has no such table.",
+        fix: "Correct the name, or describe the table under `sources:` in a `.yml` file.",
+        example: Some(
+            "sources:
+  - name: landing
+    tables:
+      - name: orders
+        external: {location: 'landing/orders/*.csv'}",
+        ),
+    },
+];

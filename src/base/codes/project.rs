@@ -1,0 +1,321 @@
+//! Files of the project: YAML, configuration, names.
+
+use super::{Code, Stage};
+
+pub(super) const CODES: &[Code] = &[
+    Code {
+        name: "bad-config",
+        stage: Stage::Project,
+        exits: &[2, 1],
+        title: "configurations contradict each other",
+        cause: "Two settings of one node exclude each other, or a setting has a value that only shows to be wrong \
+            when it is used, such as an unknown codec.",
+        fix: "Keep the one that you mean. The message names both.",
+        example: None,
+    },
+    Code {
+        name: "bad-location",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "the location of a source's files cannot be used",
+        cause: "`external: {location: ...}` holds a placeholder that karat does not know, or a call such as \
+            `read_csv(...)` instead of a path.",
+        fix: "Write the path or pattern alone, and everything else under `format` and `options`.",
+        example: Some(
+            "external:
+  location: 'landing/orders/*.csv'
+  format: csv
+  options: {delimiter: ';'}",
+        ),
+    },
+    Code {
+        name: "bad-name",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "a name cannot be used for a relation, a project or a target",
+        cause: "The name is empty, too long, or has characters that a table's name must not have. Names become \
+            folders of the warehouse.",
+        fix: "Use letters, digits and `_`, not beginning with a digit. A model whose file must keep its name gets \
+            another relation with `alias`.",
+        example: None,
+    },
+    Code {
+        name: "bad-relation",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "a relation is not named by `ref` or `source`",
+        cause: "The `relation:` of a snapshot, or a parent in `depends_on:` of an exposure, is another text than one \
+            call of `ref` or `source`.",
+        fix: "Write `ref('model')` or `source('source', 'table')`.",
+        example: None,
+    },
+    Code {
+        name: "bad-test",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "the arguments of a test are indented wrongly",
+        cause: "A data test is written as a mapping with several keys: the arguments stand at the level of the \
+            test's name.",
+        fix: "Indent the arguments two levels deeper than the name.",
+        example: Some(
+            "data_tests:
+  - accepted_values:
+      arguments:
+        values: [new, paid]",
+        ),
+    },
+    Code {
+        name: "bad-value",
+        stage: Stage::Project,
+        exits: &[2, 1],
+        title: "a value is not one of those that are allowed",
+        cause: "In a file of the project: a key has a value that it cannot have. While a query runs: a value of the \
+            data cannot be converted to the type that the query asks for.",
+        fix: "For a key, use one of the values that the message lists. For data, read bad values as null with \
+            `try_cast`, or mend them in a layer below.",
+        example: None,
+    },
+    Code {
+        name: "bad-vars",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "`--vars` is not a mapping",
+        cause: "The text after `--vars` is YAML, but a list or a single value.",
+        fix: "Write `--vars '{name: value}'`.",
+        example: None,
+    },
+    Code {
+        name: "bad-yaml",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "a file is not YAML",
+        cause: "The file breaks a rule of YAML at the place that is marked. Frequent reasons are a tab in the \
+            indentation, a missing blank behind `:`, a bracket or quote that is never closed, and Jinja outside of \
+            quotes.",
+        fix: "Mend the place, or the line above it. Text with `{{ }}`, `: ` or ` #` belongs in quotes.",
+        example: None,
+    },
+    Code {
+        name: "connection-replaced",
+        stage: Stage::Project,
+        exits: &[0],
+        title: "the connection of a dbt profile is not used",
+        cause: "The target describes a connection to a warehouse of another product. karat takes its name, schema \
+            and threads, and stores the data in its own warehouse.",
+        fix: "Nothing has to be done. A target with `type: karat` and a `path` says the same without the note.",
+        example: None,
+    },
+    Code {
+        name: "duplicate-column",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "a column is there twice",
+        cause: "A column is described twice in one properties file, or a query gives two columns of the same name.",
+        fix: "Remove one of the descriptions, or give each expression of the query its own name with `as`.",
+        example: None,
+    },
+    Code {
+        name: "duplicate-doc",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "two docs blocks have one name",
+        cause: "`{% docs name %}` occurs twice in one package.",
+        fix: "Rename one of the blocks, or remove it.",
+        example: None,
+    },
+    Code {
+        name: "duplicate-package",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "two packages have one name",
+        cause: "Two folders of installed packages have the same `name` in their project files.",
+        fix: "Remove one of the two folders.",
+        example: None,
+    },
+    Code {
+        name: "duplicate-properties",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "a node is described twice",
+        cause: "Two entries of properties files describe the same model, seed, snapshot, source table or macro.",
+        fix: "Join the two descriptions in one entry.",
+        example: None,
+    },
+    Code {
+        name: "duplicate-selector",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "two selectors have one name",
+        cause: "`selectors.yml` defines the same name twice.",
+        fix: "Rename one of them, or remove it.",
+        example: None,
+    },
+    Code {
+        name: "duplicate-yaml-key",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "a key occurs twice in one mapping",
+        cause: "YAML would silently let one of the two win, so karat refuses both.",
+        fix: "Remove one of the two lines, or join their values.",
+        example: None,
+    },
+    Code {
+        name: "missing-config",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "a configuration that is needed is missing",
+        cause: "The node's materialization or strategy needs a setting that is not there, such as `unique_key` for a \
+            merge, `partition_by` for `insert_overwrite` or `updated_at` for a snapshot by timestamp.",
+        fix: "Set it, or choose a strategy that does without.",
+        example: None,
+    },
+    Code {
+        name: "missing-key",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "a key that is needed is missing",
+        cause: "An entry of a YAML file lacks a key without which it means nothing, most often `name`.",
+        fix: "Add the key at the place that is marked.",
+        example: None,
+    },
+    Code {
+        name: "not-in-yaml",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "a value of a YAML file asks for something that only SQL has",
+        cause: "Jinja in YAML files is evaluated before anything is built; it knows `var`, `env_var` and `target`, \
+            not `ref`, `source` or queries.",
+        fix: "Move the logic to a macro or a model, or write the value out.",
+        example: None,
+    },
+    Code {
+        name: "not-supported-yet",
+        stage: Stage::Project,
+        exits: &[2, 0],
+        title: "karat knows this of dbt, but does not do it yet",
+        cause: "The key, flag, method or file is part of dbt's language, and karat does not act on it. Where leaving \
+            it out changes no data it is a warning, else an error.",
+        fix: "Remove it, or do without; the message names the nearest thing that works.",
+        example: None,
+    },
+    Code {
+        name: "other-database",
+        stage: Stage::Project,
+        exits: &[0],
+        title: "another database than the target's is named",
+        cause: "karat's warehouse has one database. A `database` of a model or source that differs from it is not \
+            used.",
+        fix: "Remove the setting, or use schemas to keep things apart.",
+        example: None,
+    },
+    Code {
+        name: "path-outside-project",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "a path leaves the project",
+        cause: "A path of the project file is absolute or goes up with `..`. A project reads only its own folder, so \
+            that it means the same on every machine.",
+        fix: "Move the files below the project's folder and name them relative to it.",
+        example: None,
+    },
+    Code {
+        name: "reserved-argument",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "a test sets the argument `model`",
+        cause: "karat passes the tested relation to a generic test as `model`, so a test cannot set it.",
+        fix: "Rename the argument in the test's macro.",
+        example: None,
+    },
+    Code {
+        name: "two-project-files",
+        stage: Stage::Project,
+        exits: &[0],
+        title: "there are two project files",
+        cause: "The folder has a `project.yml` and a `dbt_project.yml`; the first one counts.",
+        fix: "Remove the one that is not meant.",
+        example: None,
+    },
+    Code {
+        name: "unknown-config",
+        stage: Stage::Project,
+        exits: &[0],
+        title: "a configuration is not known",
+        cause: "A key of `config` is nearly one that karat knows. Keys that are like none of them are kept for \
+            macros, as `meta` is.",
+        fix: "Correct the spelling.",
+        example: None,
+    },
+    Code {
+        name: "unknown-doc",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "a docs block does not exist",
+        cause: "A description calls `doc('name')`, and no `.md` file has `{% docs name %}`.",
+        fix: "Correct the name, or write the block.",
+        example: None,
+    },
+    Code {
+        name: "unknown-key",
+        stage: Stage::Project,
+        exits: &[2, 0],
+        title: "a key is not known",
+        cause: "The mapping that is marked has no such key. karat refuses unknown keys, because a misspelt one would \
+            silently do nothing. Keys of dbt that concern other products only are a warning.",
+        fix: "Correct the spelling. Facts of your own belong under `meta`, settings of a node under `config`.",
+        example: None,
+    },
+    Code {
+        name: "unmatched-properties",
+        stage: Stage::Project,
+        exits: &[0],
+        title: "a description belongs to nothing",
+        cause: "A properties file describes a model, seed, snapshot or macro that does not exist.",
+        fix: "Correct the name, or remove the entry of a node that is gone.",
+        example: None,
+    },
+    Code {
+        name: "unreadable-file",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "a file of the project cannot be read",
+        cause: "The file is not UTF-8 text, is larger than a text file of a project may be, is a link that leads out \
+            of the project, or the system refuses to read it.",
+        fix: "Save the file as UTF-8 (without NUL bytes), replace links by files, and put data into seeds or sources \
+            instead of text files.",
+        example: None,
+    },
+    Code {
+        name: "unused-config",
+        stage: Stage::Project,
+        exits: &[0],
+        title: "a configuration holds for nothing",
+        cause: "A path below `models:`, `seeds:` or another tree of the project file names no package, folder or \
+            node. Without a leading `+` a key is the name of a folder.",
+        fix: "Correct the name, or write `+` before a configuration key.",
+        example: Some(
+            "models:
+  shop:
+    gold:
+      +materialized: table",
+        ),
+    },
+    Code {
+        name: "wrong-type",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "a value has the wrong kind",
+        cause: "A key has a text where a list is expected, a list where a mapping is expected, and so on.",
+        fix: "Write the kind of value that the message names.",
+        example: None,
+    },
+    Code {
+        name: "yaml-too-large",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "a YAML file is too deep or too large",
+        cause: "The file, with its aliases expanded, passes a limit that protects karat from files made to exhaust it.",
+        fix: "Split the file, or use fewer aliases.",
+        example: None,
+    },
+];

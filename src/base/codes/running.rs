@@ -1,0 +1,94 @@
+//! While nodes run: tests, merges, snapshots.
+
+use super::{Code, Stage};
+
+pub(super) const CODES: &[Code] = &[
+    Code {
+        name: "duplicate-key",
+        stage: Stage::Running,
+        exits: &[1],
+        title: "rows of a query share a key",
+        cause: "The query of a merge or a snapshot gives several rows with the same `unique_key`, so which one wins \
+            would be chance.",
+        fix: "Make the key unique in the query, for example with `qualify row_number() over (partition by key order \
+            by updated_at desc) = 1`.",
+        example: None,
+    },
+    Code {
+        name: "mass-deletion",
+        stage: Stage::Running,
+        exits: &[1],
+        title: "a snapshot would close too many rows",
+        cause: "So many keys are gone from the source that a broken source is more likely than a changed world: more \
+            than `max_delete_fraction`, or all of them because the source is empty.",
+        fix: "Check the source. If it is right, set `max_delete_fraction: 1.0` for this run.",
+        example: None,
+    },
+    Code {
+        name: "no-relation",
+        stage: Stage::Running,
+        exits: &[1],
+        title: "a node has no relation",
+        cause: "The node was to be stored, and is of a kind that has no place in the warehouse.",
+        fix: "This should not happen: please report it.",
+        example: None,
+    },
+    Code {
+        name: "node-failed",
+        stage: Stage::Running,
+        exits: &[1],
+        title: "a node failed",
+        cause: "The node ended with an error that has no diagnostic of its own; the message gives the reason.",
+        fix: "Look at the reason, and at `karat.log` for more.",
+        example: None,
+    },
+    Code {
+        name: "not-a-snapshot",
+        stage: Stage::Running,
+        exits: &[1],
+        title: "the table of a snapshot was made by something else",
+        cause: "The table lacks a column that a snapshot adds, such as `dbt_valid_from`, so its rows are no versions.",
+        fix: "Rename the snapshot, or move the old table away.",
+        example: None,
+    },
+    Code {
+        name: "null-key",
+        stage: Stage::Running,
+        exits: &[1],
+        title: "rows without a key cannot be versions",
+        cause: "Rows of a snapshot's source have a null in the key, or in the time of change.",
+        fix: "Leave such rows out in the snapshot's query, or give them a key.",
+        example: None,
+    },
+    Code {
+        name: "schema-change",
+        stage: Stage::Running,
+        exits: &[2, 1],
+        title: "the columns of an incremental model have changed",
+        cause: "The query of the model no longer has the columns of its table, and `on_schema_change` is `fail`, or \
+            is `ignore` and a column is gone.",
+        fix: "Run with `--full-refresh` to rebuild the table, or set `on_schema_change` to `append_new_columns` or \
+            `sync_all_columns`.",
+        example: None,
+    },
+    Code {
+        name: "test-failed",
+        stage: Stage::Running,
+        exits: &[1],
+        title: "a data test found rows that fail",
+        cause: "The query of a data test gives rows. The node that it is declared on, and what is made from it, is \
+            not published; readers see the last good version.",
+        fix: "Look at the rows that are shown; all of them with `--store-failures`. Then mend the data or the model, \
+            or relax the test with `severity: warn`, `warn_if` or `where`.",
+        example: None,
+    },
+    Code {
+        name: "test-warned",
+        stage: Stage::Running,
+        exits: &[0],
+        title: "a data test found rows that fail, and only warns",
+        cause: "The test has `severity: warn`, or fewer rows failed than `error_if` says.",
+        fix: "Look at the rows that are shown.",
+        example: None,
+    },
+];

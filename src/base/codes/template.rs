@@ -1,0 +1,230 @@
+//! Jinja: templates, macros, tests and variables.
+
+use super::{Code, Stage};
+
+pub(super) const CODES: &[Code] = &[
+    Code {
+        name: "duplicate-macro",
+        stage: Stage::Template,
+        exits: &[2],
+        title: "two macros have one name",
+        cause: "A package defines a macro, a generic test or a materialization twice.",
+        fix: "Rename one of them, or remove it.",
+        example: None,
+    },
+    Code {
+        name: "introspection",
+        stage: Stage::Template,
+        exits: &[2, 1],
+        title: "a query of a template failed",
+        cause: "`run_query`, `statement` or an adapter call asked the warehouse, and the query could not be answered.",
+        fix: "Correct the query that the message shows. Guard it with `{% if execute %}`.",
+        example: None,
+    },
+    Code {
+        name: "introspective-name",
+        stage: Stage::Template,
+        exits: &[2],
+        title: "a naming macro asks the warehouse",
+        cause: "`generate_schema_name`, `generate_alias_name` or `generate_database_name` runs a query. Names must \
+            be known before anything is built.",
+        fix: "Decide the name from the target, variables and the node's configuration alone.",
+        example: None,
+    },
+    Code {
+        name: "invalid-ref",
+        stage: Stage::Template,
+        exits: &[2],
+        title: "`ref` is called wrongly",
+        cause: "`ref` takes the name of a node, or the name of a package and that of a node, as texts.",
+        fix: "Write `ref('model')` or `ref('package', 'model')`.",
+        example: None,
+    },
+    Code {
+        name: "invalid-source",
+        stage: Stage::Template,
+        exits: &[2],
+        title: "`source` is called wrongly",
+        cause: "`source` takes the name of a source and that of one of its tables, as texts.",
+        fix: "Write `source('source', 'table')`.",
+        example: None,
+    },
+    Code {
+        name: "jinja-error",
+        stage: Stage::Template,
+        exits: &[2],
+        title: "a template cannot be evaluated",
+        cause: "An operation, filter, test or call of the template was given something that it cannot work on.",
+        fix: "Correct the expression that is marked. The types of the values that it met are in the message.",
+        example: None,
+    },
+    Code {
+        name: "jinja-limit",
+        stage: Stage::Template,
+        exits: &[2, 1],
+        title: "a template does too much",
+        cause: "A template used up its fuel (one unit for each step and for each 64 bytes of text), or its macros \
+            call each other too deeply. That ends endless loops and endless recursion in bounded time and memory.",
+        fix: "Look for a loop over too many items, for a macro that calls itself without an end, and for text that \
+            doubles in each round. Rows belong in SQL, not in Jinja.",
+        example: None,
+    },
+    Code {
+        name: "jinja-syntax",
+        stage: Stage::Template,
+        exits: &[2],
+        title: "a template is not Jinja",
+        cause: "A tag or expression breaks a rule of Jinja: a block that is never closed, a bracket or quote that is \
+            missing, an unknown tag.",
+        fix: "Mend the place that is marked; a block that is never closed is marked where it begins.",
+        example: None,
+    },
+    Code {
+        name: "jinja-undefined",
+        stage: Stage::Template,
+        exits: &[2],
+        title: "a name or attribute is undefined",
+        cause: "The template uses a variable, macro or attribute that does not exist. An attribute of something \
+            undefined is an error, while the undefined value itself prints as nothing.",
+        fix: "Correct the spelling; set the variable before; or give a default, as in `{{ x | default('...') }}`. \
+            Macros of a package are called with its name: `package.macro()`.",
+        example: None,
+    },
+    Code {
+        name: "late-ref",
+        stage: Stage::Template,
+        exits: &[2],
+        title: "a `ref` was not seen when the project was parsed",
+        cause: "The `ref` stands in a part of the template that is only reached while it runs, so the graph does not \
+            know the parent and could build it too late.",
+        fix: "Add the line `-- depends_on: {{ ref('parent') }}` outside of any condition.",
+        example: None,
+    },
+    Code {
+        name: "missing-env-var",
+        stage: Stage::Template,
+        exits: &[2],
+        title: "an environment variable is not set",
+        cause: "`env_var('NAME')` has no default, and the variable is not in the environment.",
+        fix: "Set the variable, or give a default: `env_var('NAME', '...')`.",
+        example: None,
+    },
+    Code {
+        name: "missing-var",
+        stage: Stage::Template,
+        exits: &[2],
+        title: "a variable of the project is not set",
+        cause: "`var('name')` has no default, and the variable is neither under `vars:` in the project file nor in \
+            `--vars`.",
+        fix: "Set it in one of these places, or give a default: `var('name', '...')`.",
+        example: None,
+    },
+    Code {
+        name: "no-snapshot",
+        stage: Stage::Template,
+        exits: &[0],
+        title: "a file of snapshots defines none",
+        cause: "A `.sql` file below the snapshot folders has no `{% snapshot %}` block.",
+        fix: "Wrap the query: `{% snapshot name %} ... {% endsnapshot %}`.",
+        example: None,
+    },
+    Code {
+        name: "not-ready",
+        stage: Stage::Template,
+        exits: &[2],
+        title: "a template asks for data that is not there yet",
+        cause: "The template reads a relation that has not been built, or asks the warehouse where nothing can be \
+            asked.",
+        fix: "Build the relation before, or guard the query with `{% if execute %}`.",
+        example: None,
+    },
+    Code {
+        name: "raised-by-macro",
+        stage: Stage::Template,
+        exits: &[2, 1],
+        title: "a macro refused",
+        cause: "A macro of the project called `exceptions.raise_compiler_error`. The message is the macro's own.",
+        fix: "Do what the message asks for, or look at the macro that is marked.",
+        example: None,
+    },
+    Code {
+        name: "secret-misuse",
+        stage: Stage::Template,
+        exits: &[2],
+        title: "a secret is used outside of `profiles.yml`",
+        cause: "Names with `ENV_SECRET` hold secrets. SQL, descriptions and artifacts are stored and shown, so a \
+            secret must not get into them.",
+        fix: "Use the secret in `profiles.yml`; a value that may be shown needs another name.",
+        example: None,
+    },
+    Code {
+        name: "secret-outside-profile",
+        stage: Stage::Template,
+        exits: &[2],
+        title: "a secret is used outside of `profiles.yml`",
+        cause: "Names with `ENV_SECRET` hold secrets. Project and properties files end up in artifacts, so a secret \
+            must not get into them.",
+        fix: "Use the secret in `profiles.yml`; a value that may be shown needs another name.",
+        example: None,
+    },
+    Code {
+        name: "template-limit",
+        stage: Stage::Template,
+        exits: &[2, 1],
+        title: "a query of a template brings too many rows",
+        cause: "`run_query` reads its answer into memory, and this one passes the limit.",
+        fix: "Aggregate in the query, or do the work in a model.",
+        example: None,
+    },
+    Code {
+        name: "template-warning",
+        stage: Stage::Template,
+        exits: &[0],
+        title: "a macro warns",
+        cause: "A macro of the project called `exceptions.warn`. The message is the macro's own.",
+        fix: "Look at the macro; `--warn-error` makes such warnings stop the command.",
+        example: None,
+    },
+    Code {
+        name: "unknown-macro",
+        stage: Stage::Template,
+        exits: &[2],
+        title: "a macro does not exist",
+        cause: "`run-operation`, a hook or a test names a macro that neither the project nor a package defines.",
+        fix: "Correct the name, or define the macro in a file of the macro folders.",
+        example: None,
+    },
+    Code {
+        name: "unknown-test",
+        stage: Stage::Template,
+        exits: &[2],
+        title: "a generic test does not exist",
+        cause: "An entry of `data_tests` names a test that neither karat nor the project nor a package defines.",
+        fix: "Correct the name, or define the test; it is a query of the rows that fail.",
+        example: Some(
+            "{% test positive(model, column_name) %}
+select * from {{ model }} where {{ column_name }} <= 0
+{% endtest %}",
+        ),
+    },
+    Code {
+        name: "unsupported-adapter-call",
+        stage: Stage::Template,
+        exits: &[2],
+        title: "a template tries to change the warehouse",
+        cause: "Calls such as `adapter.drop_relation` or `adapter.create_schema` change tables behind the back of \
+            the run, which publishes all its changes as one.",
+        fix: "Use a materialization, a snapshot or a hook.",
+        example: None,
+    },
+    Code {
+        name: "unsupported-materialization",
+        stage: Stage::Template,
+        exits: &[0],
+        title: "a custom materialization is ignored",
+        cause: "karat writes tables itself, with the materializations view, table, incremental, ephemeral and the \
+            snapshots; a materialization in Jinja has nothing to act on.",
+        fix: "Remove it, and choose one of karat's.",
+        example: None,
+    },
+];
