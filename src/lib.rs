@@ -19,4 +19,6 @@ pub mod plan;
 pub mod execute;
 pub mod record;
 
+pub mod docs;
+
 pub mod cli;

@@ -45,3 +45,5 @@ pub const SELECTOR_CRITERIA: usize = 100_000;
 pub const SELECTOR_DEPTH: usize = 64;
 /// Size in bytes past which the log file is begun anew.
 pub const LOG_FILE_BYTES: u64 = 10 << 20;
+/// Largest file of the newest results of all nodes, in bytes.
+pub const LAST_RESULTS_BYTES: u64 = 256 << 20;

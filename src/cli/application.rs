@@ -15,6 +15,7 @@ use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::base::env::ProcessEnv;
 use crate::base::fs::FsError;
 use crate::base::ident::Identifier;
+use crate::base::limits;
 use crate::base::secret::Scrubber;
 use crate::cli::options::{GlobalOptions, SelectionOptions};
 use crate::cli::printer::Printer;
@@ -344,6 +345,20 @@ impl Application {
             return Ok(());
         }
         record::write(&self.target_path(project), name, artifact).map_err(|error| self.file(error))
+    }
+
+    /// The newest result of each node by id, of a file that [`record::last_results`] names; none if there is no such
+    /// file.
+    pub fn last_results(&self, project: &Project, name: &str) -> serde_json::Map<String, Json> {
+        let path = self.target_path(project).join(name);
+        let Ok(text) = crate::base::fs::read_text(&path, limits::LAST_RESULTS_BYTES) else {
+            return serde_json::Map::new();
+        };
+        record::last_results::parse(&text).unwrap_or_else(|| {
+            let message = format!("`{}` is not a file of results: earlier results are not known", path.display());
+            self.printer.diagnostic(&Diagnostic::warning("damaged-results", message));
+            serde_json::Map::new()
+        })
     }
 
     /// `args` of `run_results.json`.

@@ -274,6 +274,9 @@ pub enum VerbArguments {
     /// Look at sources
     #[command(subcommand)]
     Source(SourceArguments),
+    /// Write or serve the documentation, or print the lineage
+    #[command(subcommand)]
+    Docs(DocsArguments),
     /// Remove the folders of `clean-targets`, never the warehouse
     Clean(CleanArguments),
     /// Check the configuration and the connection to the warehouse
@@ -293,9 +296,6 @@ pub enum VerbArguments {
     /// Refused: comes later.
     #[command(hide = true)]
     Deps(Rest),
-    /// Refused: comes later.
-    #[command(hide = true)]
-    Docs(Rest),
 }
 
 /// Whatever follows a verb that is refused anyway.
@@ -544,6 +544,67 @@ pub struct FreshnessArguments {
     /// File for the results [default: sources.json in the target folder]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// `karat docs`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum DocsArguments {
+    /// Write the documentation as one page that needs no server, manifest.json and catalog.json
+    Generate(DocsGenerateArguments),
+    /// Show the documentation in a browser, from a server on this machine
+    Serve(DocsServeArguments),
+    /// Print what is made from what
+    Lineage(DocsLineageArguments),
+}
+
+/// `karat docs generate`.
+#[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct DocsGenerateArguments {
+    /// Nodes.
+    #[command(flatten)]
+    pub selection: SelectionArguments,
+    /// Leave out compiled SQL, and the columns of what is not published yet
+    #[arg(long, overrides_with = "compile")]
+    pub no_compile: bool,
+    #[arg(long, hide = true, overrides_with = "no_compile")]
+    compile: bool,
+    /// Do not look at what is published
+    #[arg(long)]
+    pub empty_catalog: bool,
+    /// The page always is one file that needs no server
+    #[arg(long = "static", hide = true)]
+    is_static: bool,
+}
+
+/// `karat docs serve`.
+#[derive(Debug, Clone, Args)]
+pub struct DocsServeArguments {
+    /// Port to listen on; 0 means any that is free
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    pub port: u16,
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub host: String,
+    /// Do not open a browser
+    #[arg(long, overrides_with = "browser")]
+    pub no_browser: bool,
+    #[arg(long, hide = true, overrides_with = "no_browser")]
+    browser: bool,
+}
+
+/// `karat docs lineage`.
+#[derive(Debug, Clone, Args)]
+pub struct DocsLineageArguments {
+    /// Nodes.
+    #[command(flatten)]
+    pub selection: SelectionArguments,
+    /// Form of the lineage: mermaid, dot, json or markdown
+    #[arg(long, value_name = "FORM")]
+    pub output: Option<String>,
+    /// File to write instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
 }
 
 /// `karat clean`.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use arrow::datatypes::{Field, Schema};
 use tokio::sync::watch;
 
 use crate::base::diagnostic::{Diagnostic, Diagnostics};
@@ -24,7 +25,7 @@ use crate::plan::check::check;
 use crate::plan::run_plan::RunPlan;
 use crate::record;
 use crate::record::catalog::{CatalogColumn, CatalogRow};
-use crate::store::{EnvLock, HolderInfo, Recovered, Warehouse};
+use crate::store::{Catalog, EnvLock, HolderInfo, PublishedRelation, Recovered, Warehouse};
 
 /// Rows of each seed that `--show` prints.
 const SHOWN_SEED_ROWS: usize = 5;
@@ -123,25 +124,38 @@ async fn show_seeds(app: &Application, view: &Arc<WarehouseView>, result: &RunRe
 async fn write_catalog(app: &Application, project: &Project, warehouse: &Warehouse) -> Result<(), Outcome> {
     let environment = app.environment(project)?;
     let catalog = warehouse.catalog(&environment).await.map_err(|error| app.store(&error))?;
-    let rows: Vec<CatalogRow> = catalog
-        .relations()
-        .map(|published| {
-            let table = published.as_table();
-            let column = |field: &Arc<arrow::datatypes::Field>| CatalogColumn {
-                name: field.name().clone(),
-                data_type: sql_type_of(field.data_type()),
-            };
-            CatalogRow {
-                id: published.common().node_id.clone(),
-                kind: if table.is_some() { "table" } else { "view" },
-                columns: published.schema().fields().iter().map(column).collect(),
-                rows: table.map(|table| table.rows),
-                bytes: table.map(|table| table.bytes),
-            }
-        })
-        .collect();
-    let artifact = record::catalog::artifact(&project.manifest, &rows, &app.record());
+    let artifact = record::catalog::artifact(&project.manifest, &catalog_rows(&catalog), &app.record());
     app.write_artifact(project, record::catalog::FILE_NAME, &artifact)
+}
+
+/// What is published, as `catalog.json` tells it.
+pub fn catalog_rows(catalog: &Catalog) -> Vec<CatalogRow> {
+    let row = |published: &PublishedRelation| {
+        let table = published.as_table();
+        CatalogRow {
+            id: published.common().node_id.clone(),
+            kind: if table.is_some() { "table" } else { "view" },
+            columns: columns_of(published.schema()),
+            rows: table.map(|table| table.rows),
+            bytes: table.map(|table| table.bytes),
+        }
+    };
+    catalog.relations().map(row).collect()
+}
+
+/// The columns of a schema with their SQL types.
+pub fn columns_of(schema: &Schema) -> Vec<CatalogColumn> {
+    let column =
+        |field: &Arc<Field>| CatalogColumn { name: field.name().clone(), data_type: sql_type_of(field.data_type()) };
+    schema.fields().iter().map(column).collect()
+}
+
+/// Adds the run's results to the newest result of each node. A former file that cannot be read is begun anew.
+fn write_last_results(app: &Application, project: &Project, result: &RunResult) -> Result<(), Outcome> {
+    let name = record::last_results::file_name(app.environment(project)?.as_str());
+    let former = app.last_results(project, &name);
+    let artifact = record::last_results::artifact(former, result, &project.manifest, &app.record());
+    app.write_artifact(project, &name, &artifact)
 }
 
 fn outcome(result: &RunResult) -> Outcome {
@@ -261,5 +275,6 @@ fn write_artifacts(
     }
     app.write_manifest(project, &compiled)?;
     let results = record::run_results::artifact(result, &app.arguments(&options.selection), &app.record());
-    app.write_artifact(project, record::run_results::FILE_NAME, &results)
+    app.write_artifact(project, record::run_results::FILE_NAME, &results)?;
+    write_last_results(app, project, result)
 }

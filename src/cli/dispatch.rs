@@ -15,10 +15,13 @@ use crate::base::secret::Scrubber;
 use crate::cli::application::{Application, RunFlags};
 use crate::cli::clean::CleanRequest;
 use crate::cli::log::Panics;
-use crate::cli::options::{ListOptions, Options, OutputFormat, Verb};
+use crate::cli::options::{DocsOptions, ListOptions, Options, OutputFormat, Verb};
 use crate::cli::printer::{Appearance, Printer};
 use crate::cli::signals::Signals;
-use crate::cli::{Outcome, args, build, clean, compile, debug, freshness, list, operation, run_without_project, show};
+use crate::cli::{
+    Outcome, args, build, clean, compile, debug, docs, docs_serve, freshness, list, operation, run_without_project,
+    show,
+};
 use crate::manifest::node::ResourceType;
 use crate::record;
 
@@ -137,6 +140,9 @@ async fn verb_outcome(app: &Application, verb: &Verb, stop: watch::Receiver<bool
         Verb::RunOperation(options) => until(stop, operation::execute(app, options)).await,
         Verb::SourceFreshness(options) => until(stop, freshness::execute(app, options)).await,
         Verb::Debug(options) => until(stop, debug::execute(app, options)).await,
+        Verb::Docs(DocsOptions::Generate(options)) => until(stop, Box::pin(docs::generate(app, options))).await,
+        Verb::Docs(DocsOptions::Lineage(options)) => docs::lineage(app, options),
+        Verb::Docs(DocsOptions::Serve(options)) => docs_serve::serve(app, options, stop).await,
         Verb::Parse { output } => parse(app, *output),
         Verb::List(options) => list_nodes(app, options),
         Verb::Clean => clean_project(app),

@@ -11,6 +11,8 @@ pub mod compile;
 pub mod completions;
 pub mod debug;
 pub mod dispatch;
+pub mod docs;
+pub mod docs_serve;
 pub mod events;
 pub mod explain;
 pub mod freshness;

@@ -218,6 +218,8 @@ pub enum Verb {
     RunOperation(OperationOptions),
     /// `source freshness`
     SourceFreshness(FreshnessOptions),
+    /// `docs`
+    Docs(DocsOptions),
     /// `clean`
     Clean,
     /// `debug`
@@ -246,6 +248,7 @@ impl Verb {
             Self::List(_) => "list",
             Self::RunOperation(_) => "run-operation",
             Self::SourceFreshness(_) => "freshness",
+            Self::Docs(options) => options.verb(),
             Self::Clean => "clean",
             Self::Debug(_) => "debug",
             Self::Explain(_) => "explain",
@@ -760,7 +763,7 @@ impl Reader<'_> {
             VerbArguments::Retry(_) => return self.refuse_verb("retry"),
             VerbArguments::Clone(_) => return self.refuse_verb("clone"),
             VerbArguments::Deps(_) => return self.refuse_verb("deps"),
-            VerbArguments::Docs(_) => return self.refuse_verb("docs"),
+            VerbArguments::Docs(given) => Verb::Docs(self.docs(given)),
         })
     }
 
@@ -769,6 +772,9 @@ impl Reader<'_> {
         None
     }
 }
+
+mod docs;
+pub use docs::{DocsOptions, GenerateOptions, LineageFormat, LineageOptions, ServeOptions};
 
 #[cfg(test)]
 mod tests;

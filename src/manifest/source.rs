@@ -17,6 +17,19 @@ pub enum FileFormat {
     Delta,
 }
 
+impl FileFormat {
+    /// The name as a project writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Json => "json",
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+            Self::Delta => "delta",
+        }
+    }
+}
+
 /// What to do about a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {

@@ -12,7 +12,6 @@ use sha2::{Digest as _, Sha256};
 use crate::manifest::config::{HardDeletes, IncrementalStrategy, NodeConfig, SnapshotStrategy, TestSeverity};
 use crate::manifest::manifest::{Macro, Manifest};
 use crate::manifest::node::{Age, Column, Detail, Exposure, Freshness, Node, NodeId, ResourceType, SourceTable};
-use crate::manifest::source::FileFormat;
 use crate::record::{Invocation, compiled};
 
 /// Name of the artifact.
@@ -295,7 +294,7 @@ impl Writer<'_> {
         let identifier = node.relation.as_ref().map_or(node.name.as_str(), |relation| relation.identifier.as_str());
         let external = table.external.as_ref().map(|external| {
             json!({
-                "location": external.location, "file_format": format_name(external.format),
+                "location": external.location, "file_format": external.format.as_str(),
                 "row_format": null, "tbl_properties": null, "partitions": null,
             })
         });
@@ -566,16 +565,6 @@ fn freshness_json(freshness: &Freshness) -> Json {
         "error_after": age(&freshness.error_after),
         "filter": freshness.filter,
     })
-}
-
-fn format_name(format: FileFormat) -> &'static str {
-    match format {
-        FileFormat::Csv => "csv",
-        FileFormat::Json => "json",
-        FileFormat::Parquet => "parquet",
-        FileFormat::Arrow => "arrow",
-        FileFormat::Delta => "delta",
-    }
 }
 
 /// dbt's text for the relation that a generic test looks at.

@@ -6,6 +6,7 @@
 pub mod catalog;
 pub mod compiled;
 pub mod freshness;
+pub mod last_results;
 pub mod manifest;
 pub mod run_results;
 

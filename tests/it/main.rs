@@ -3,6 +3,8 @@
 mod commands;
 mod commands_output;
 mod data_tests;
+mod docs;
+mod docs_pages;
 mod errors;
 mod errors_files;
 mod explain;

@@ -1,0 +1,194 @@
+//! `karat docs generate` and `karat docs lineage`: what is known of the project becomes texts.
+//!
+//! Documentation is not a run: a model that cannot be planned, or files that are not there, are warnings, and the rest
+//! is documented.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Map;
+
+use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::base::fs;
+use crate::base::secret::Scrubber;
+use crate::cli::Outcome;
+use crate::cli::application::{Application, Project};
+use crate::cli::build::{catalog_rows, columns_of};
+use crate::cli::events::counted;
+use crate::cli::options::{GenerateOptions, LineageFormat, LineageOptions, SelectionOptions};
+use crate::docs::lineage::Lineage;
+use crate::docs::site::{Material, Published};
+use crate::docs::{lineage_text, page, site};
+use crate::engine::view::WarehouseView;
+use crate::manifest::node::{NodeId, ResourceType};
+use crate::plan::check::{self, check};
+use crate::record;
+use crate::record::catalog::CatalogColumn;
+use crate::record::manifest::CompiledSql;
+use crate::store::{Catalog, PublishedRelation};
+use crate::template::host::ColumnValue;
+
+/// The folder of the page below the target folder.
+pub const FOLDER: &str = "docs";
+
+/// What was found out about the nodes of a project.
+#[derive(Default)]
+struct Found {
+    compiled: CompiledSql,
+    columns: BTreeMap<NodeId, Vec<CatalogColumn>>,
+    published: BTreeMap<NodeId, Published>,
+}
+
+/// Writes the page, `manifest.json` and `catalog.json`.
+pub async fn generate(app: &Application, options: &GenerateOptions) -> Result<Outcome, Outcome> {
+    use ResourceType::{Exposure, Model, Seed, Snapshot, Source, Test};
+    let project = app.project()?;
+    let selection = app.select(&project, &options.selection, &[Seed, Model, Snapshot, Test, Source, Exposure])?;
+    let chosen: BTreeSet<NodeId> = selection.iter().cloned().collect();
+    let environment = app.environment(&project)?;
+    let warehouse = app.warehouse(&project)?;
+    let catalog = if options.empty_catalog {
+        Catalog::empty(environment.clone())
+    } else {
+        warehouse.catalog(&environment).await.map_err(|error| app.world(&error))?
+    };
+    let mut rows = catalog_rows(&catalog);
+    rows.retain(|row| chosen.contains(&row.id));
+    let mut found = Found { published: published(&catalog), ..Found::default() };
+    let view = WarehouseView::new(app.surroundings(&project, warehouse, catalog)?);
+    if !options.no_compile {
+        look(app, &project, &chosen, &view, &mut found).await?;
+    }
+    for row in &rows {
+        // What is published is what a reader will see: it goes before what a run would make of it now.
+        found.columns.insert(row.id.clone(), row.columns.clone());
+    }
+    let artifact = record::catalog::artifact(&project.manifest, &rows, &app.record());
+    app.write_manifest(&project, &found.compiled)?;
+    app.write_artifact(&project, record::catalog::FILE_NAME, &artifact)?;
+    let results = if options.empty_catalog {
+        Map::new()
+    } else {
+        app.last_results(&project, &record::last_results::file_name(environment.as_str()))
+    };
+    let document = site::document(&Material {
+        manifest: &project.manifest,
+        compiled: &found.compiled,
+        columns: &found.columns,
+        published: &found.published,
+        results: &results,
+        environment: environment.as_str(),
+        generated_at: app.clock.timestamp(),
+    });
+    let html = page::html(&document);
+    let html = Scrubber::new(&app.env).scrub(&html).into_owned();
+    let file = app.target_path(&project).join(FOLDER).join(page::FILE_NAME);
+    fs::write_atomic(&file, html.as_bytes()).map_err(|error| app.world(&error))?;
+    let pages = document["nodes"].as_object().map_or(0, Map::len);
+    let shown = file.strip_prefix(&app.working_folder).unwrap_or(&file).display().to_string();
+    app.printer.status("Wrote", &format!("{shown}: {}", counted(pages as u64, "node")));
+    app.printer.message("Open the file in a browser, or run `karat docs serve`.");
+    Ok(Outcome::Success)
+}
+
+/// Plans what is chosen, and keeps what that tells. What goes wrong is said as a warning.
+async fn look(
+    app: &Application,
+    project: &Project,
+    chosen: &BTreeSet<NodeId>,
+    view: &Arc<WarehouseView>,
+    found: &mut Found,
+) -> Result<(), Outcome> {
+    let is_planned = |id: &&NodeId| {
+        project
+            .manifest
+            .get(id)
+            .is_some_and(|node| node.resource_type.is_built() || matches!(node.resource_type, ResourceType::Test))
+    };
+    let selected: Vec<NodeId> = chosen.iter().filter(is_planned).cloned().collect();
+    let invocation = app.invocation(project, selected.clone());
+    let schedule = project.dag.build_schedule(&project.manifest, &selected);
+    let (plan, mut problems) = check(&invocation, &schedule, view).await;
+    let target = app.target_path(project);
+    for (id, step) in &plan.steps {
+        if let Some(compiled) = &step.compiled {
+            found.compiled.insert(id.clone(), compiled.sql.clone());
+            if app.options.write_artifacts {
+                record::compiled::write_compiled(&target, &step.node, &compiled.sql)
+                    .map_err(|error| app.world(&error))?;
+            }
+        }
+        if let Some(schema) = step.schema.as_ref().filter(|_| step.node.resource_type != ResourceType::Test) {
+            found.columns.insert(id.clone(), columns_of(schema));
+        }
+    }
+    for node in project.manifest.of_type(ResourceType::Source).filter(|node| chosen.contains(&node.id)) {
+        let Some(relation) = &node.relation else { continue };
+        // A source that is not there is the check's to tell, if anything reads it.
+        if let Ok(Some(columns)) = check::columns_of(view, &relation.key()) {
+            let column = |column: ColumnValue| CatalogColumn { name: column.name, data_type: column.data_type };
+            found.columns.insert(node.id.clone(), columns.into_iter().map(column).collect());
+        }
+    }
+    for problem in &mut problems.0 {
+        if problem.severity == Severity::Error {
+            problem.severity = Severity::Warning;
+        }
+    }
+    if problems.0.iter().any(|problem| problem.severity == Severity::Warning) {
+        let message = "not everything could be planned: columns or SQL of these nodes are missing in the documentation";
+        problems.push(Diagnostic::note("incomplete-docs", message));
+    }
+    app.report(&Diagnostics(problems.0))
+}
+
+/// What is published, by node.
+fn published(catalog: &Catalog) -> BTreeMap<NodeId, Published> {
+    let of = |relation: &PublishedRelation| {
+        let (common, table) = (relation.common(), relation.as_table());
+        let published = Published {
+            kind: if table.is_some() { "table" } else { "view" },
+            rows: table.map(|table| table.rows),
+            bytes: table.map(|table| table.bytes),
+            version: table.map(|table| table.version),
+            at: common.published_at,
+            entry: common.published_in,
+        };
+        (common.node_id.clone(), published)
+    };
+    catalog.relations().map(of).collect()
+}
+
+/// Prints or writes the lineage.
+pub fn lineage(app: &Application, options: &LineageOptions) -> Result<Outcome, Outcome> {
+    use ResourceType::{Exposure, Model, Seed, Snapshot, Source};
+    let project = app.project()?;
+    let selection = app.select(&project, &options.selection, &[Seed, Model, Snapshot, Source, Exposure])?;
+    let chosen: BTreeSet<NodeId> = selection.iter().cloned().collect();
+    let lineage = Lineage::new(&project.manifest, Some(&chosen).filter(|_| is_restricted(&options.selection)));
+    let name = &project.manifest.project_name;
+    let text = match options.output {
+        LineageFormat::Mermaid => lineage_text::mermaid(&lineage),
+        LineageFormat::Dot => lineage_text::dot(&lineage, name),
+        LineageFormat::Json => format!("{:#}\n", lineage_text::json(&lineage, name)),
+        LineageFormat::Markdown => lineage_text::markdown(&lineage, name),
+    };
+    let Some(file) = &options.file else {
+        app.printer.result(text.trim_end());
+        return Ok(Outcome::Success);
+    };
+    let text = Scrubber::new(&app.env).scrub(&text).into_owned();
+    let path = app.working_folder.join(file);
+    fs::write_atomic(&path, text.as_bytes()).map_err(|error| app.world(&error))?;
+    app.printer.status("Wrote", &format!("{}: {}", file.display(), counted(lineage.nodes.len() as u64, "node")));
+    Ok(Outcome::Success)
+}
+
+/// Whether the command line chooses at all: without a choice exposures of disabled parents and the like are kept.
+fn is_restricted(options: &SelectionOptions) -> bool {
+    !options.select.is_empty()
+        || !options.exclude.is_empty()
+        || options.selector.is_some()
+        || !options.resource_types.is_empty()
+        || !options.exclude_resource_types.is_empty()
+}
