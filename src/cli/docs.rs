@@ -50,7 +50,7 @@ pub async fn generate(app: &Application, options: &GenerateOptions) -> Result<Ou
     let catalog = if options.empty_catalog {
         Catalog::empty(environment.clone())
     } else {
-        warehouse.catalog(&environment).await.map_err(|error| app.world(&error))?
+        warehouse.catalog(&environment).await.map_err(|error| app.store(&error))?
     };
     let mut rows = catalog_rows(&catalog);
     rows.retain(|row| chosen.contains(&row.id));
@@ -83,7 +83,7 @@ pub async fn generate(app: &Application, options: &GenerateOptions) -> Result<Ou
     let html = page::html(&document);
     let html = Scrubber::new(&app.env).scrub(&html).into_owned();
     let file = app.target_path(&project).join(FOLDER).join(page::FILE_NAME);
-    fs::write_atomic(&file, html.as_bytes()).map_err(|error| app.world(&error))?;
+    fs::write_atomic(&file, html.as_bytes()).map_err(|error| app.file(error))?;
     let pages = document["nodes"].as_object().map_or(0, Map::len);
     let shown = file.strip_prefix(&app.working_folder).unwrap_or(&file).display().to_string();
     app.printer.status("Wrote", &format!("{shown}: {}", counted(pages as u64, "node")));
@@ -115,7 +115,7 @@ async fn look(
             found.compiled.insert(id.clone(), compiled.sql.clone());
             if app.options.write_artifacts {
                 record::compiled::write_compiled(&target, &step.node, &compiled.sql)
-                    .map_err(|error| app.world(&error))?;
+                    .map_err(|error| app.file(error))?;
             }
         }
         if let Some(schema) = step.schema.as_ref().filter(|_| step.node.resource_type != ResourceType::Test) {
@@ -179,7 +179,7 @@ pub fn lineage(app: &Application, options: &LineageOptions) -> Result<Outcome, O
     };
     let text = Scrubber::new(&app.env).scrub(&text).into_owned();
     let path = app.working_folder.join(file);
-    fs::write_atomic(&path, text.as_bytes()).map_err(|error| app.world(&error))?;
+    fs::write_atomic(&path, text.as_bytes()).map_err(|error| app.file(error))?;
     app.printer.status("Wrote", &format!("{}: {}", file.display(), counted(lineage.nodes.len() as u64, "node")));
     Ok(Outcome::Success)
 }

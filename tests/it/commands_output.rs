@@ -52,7 +52,6 @@ fn what_comes_later_is_refused_by_name() {
     for (arguments, name) in [
         (&["build", "--state", "old", "--defer"][..], "--defer"),
         (&["retry"], "retry"),
-        (&["docs", "generate"], "docs"),
         (&["deps"], "deps"),
         (&["clone", "--state", "x"], "clone"),
         (&["run", "--sample", "3 days"], "--sample"),

@@ -17,6 +17,16 @@ pub(super) const CODES: &[Code] = &[
         example: None,
     },
     Code {
+        name: "cannot-listen",
+        stage: Stage::CommandLine,
+        exits: &[3],
+        title: "a server could not begin",
+        cause: "`karat docs serve` was refused the address and port that it was to listen on: another program has \
+            the port, the address is not one of this machine, or ports of that kind need more rights.",
+        fix: "Choose another port with `--port`; `--port 0` takes one that is free and prints it.",
+        example: None,
+    },
+    Code {
         name: "clean-failed",
         stage: Stage::CommandLine,
         exits: &[3],
@@ -71,6 +81,16 @@ pub(super) const CODES: &[Code] = &[
         cause: "The value after a flag, or in an environment variable that stands for the flag, is not of the form \
             that the flag expects.",
         fix: "Give a value of the form that the message names; `karat VERB --help` lists all flags.",
+        example: None,
+    },
+    Code {
+        name: "no-documentation",
+        stage: Stage::CommandLine,
+        exits: &[2],
+        title: "there is no documentation yet",
+        cause: "`karat docs serve` shows what `karat docs generate` has written below the target folder, and nothing \
+            is there.",
+        fix: "Run `karat docs generate` first, with the same target folder.",
         example: None,
     },
     Code {

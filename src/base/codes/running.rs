@@ -15,6 +15,16 @@ pub(super) const CODES: &[Code] = &[
         example: None,
     },
     Code {
+        name: "incomplete-docs",
+        stage: Stage::Running,
+        exits: &[0],
+        title: "something is missing in the documentation",
+        cause: "Some nodes could not be planned, so their columns or their compiled SQL are not known. The warnings \
+            before this note say which and why. Everything else is documented.",
+        fix: "Mend what the warnings name, and generate the documentation again.",
+        example: None,
+    },
+    Code {
         name: "mass-deletion",
         stage: Stage::Running,
         exits: &[1],

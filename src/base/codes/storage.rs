@@ -14,6 +14,16 @@ pub(super) const CODES: &[Code] = &[
         example: None,
     },
     Code {
+        name: "damaged-results",
+        stage: Stage::Storage,
+        exits: &[0],
+        title: "the file of earlier results is damaged",
+        cause: "`target/results/<environment>.json` keeps the newest result of each node for the documentation. It \
+            does not hold what karat writes there, so earlier results are not known.",
+        fix: "Nothing needs to be done: the next run begins the file anew.",
+        example: None,
+    },
+    Code {
         name: "damaged-warehouse",
         stage: Stage::Storage,
         exits: &[3],
