@@ -26,3 +26,23 @@ impl ProcessEnv {
         names.iter().filter_map(|name| self.get(name)).find(|value| !value.is_empty())
     }
 }
+
+/// Variables that are not those of a flag, with what they mean, for the reference page.
+pub const OTHER_VARIABLES: [(&str, &str); 8] = [
+    (
+        "KARAT_ENV_SECRET_*, DBT_ENV_SECRET_*",
+        "Secrets: `env_var()` reads them in `profiles.yml` only, and \
+        whatever is printed, logged or written shows `*****` instead of their values.",
+    ),
+    ("any other", "`env_var('NAME')` in templates reads it."),
+    ("NO_COLOR", "Set to anything: no colors."),
+    ("CLICOLOR_FORCE", "Set to anything but `0`: colors even where there is no terminal."),
+    ("HOME, USERPROFILE", "Where `~/.karat` and `~/.dbt` are looked for."),
+    ("HOSTNAME, COMPUTERNAME", "Name of the machine in the lock file."),
+    (
+        "AWS_*, AZURE_*, GOOGLE_*",
+        "Not read: options of an object store stand in the target's `storage_options`, which \
+        may say `env_var(...)`.",
+    ),
+    ("KARAT_FAILPOINT", "For tests of karat: makes a publication fail or crash at a step."),
+];

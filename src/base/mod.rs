@@ -12,3 +12,4 @@ pub mod ident;
 pub mod limits;
 pub mod secret;
 pub mod source;
+pub mod units;

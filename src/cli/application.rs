@@ -25,7 +25,7 @@ use crate::engine::session::{Engine, EngineOptions};
 use crate::engine::view::Surroundings;
 use crate::execute::result::{EventSink as _, RunEvent};
 use crate::files::profiles::TargetChoice;
-use crate::files::project::find_root;
+use crate::files::project::{ProjectConfig, find_root};
 use crate::files::{LoadedProject, Target};
 use crate::graph::Dag;
 use crate::manifest::manifest::Manifest;
@@ -120,7 +120,7 @@ impl Application {
             return Err(Outcome::Usage);
         };
         if let Some(package) = loaded.root() {
-            self.start_log(&root, &package.config.target_path);
+            self.start_log(&root, &package.config);
         }
         let (parsed, found) = parse::parse(&loaded, &target, &invocation);
         problems.extend(found);
@@ -163,13 +163,14 @@ impl Application {
         }
     }
 
-    /// Begins `karat.log`, below the target folder unless told otherwise. A log that cannot be written is no reason to
-    /// refuse the work.
-    fn start_log(&self, root: &Path, configured: &str) {
-        let target = self.options.target_path.as_deref().unwrap_or(Path::new(configured));
-        let folder = match &self.options.log_path {
-            Some(folder) => self.working_folder.join(folder),
-            None => root.join(target).join("logs"),
+    /// Begins `karat.log`, below the target folder unless the command line or the project says otherwise. A log that
+    /// cannot be written is no reason to refuse the work.
+    fn start_log(&self, root: &Path, config: &ProjectConfig) {
+        let target = self.options.target_path.as_deref().unwrap_or(Path::new(&config.target_path));
+        let folder = match (&self.options.log_path, &config.log_path) {
+            (Some(folder), _) => self.working_folder.join(folder),
+            (None, Some(folder)) => root.join(folder),
+            (None, None) => root.join(target).join("logs"),
         };
         if let Err(error) = log::start(&folder, self.options.file_log_level, Scrubber::new(&self.env)) {
             self.printer.diagnostic(&Diagnostic::warning("no-log", error.to_string()));

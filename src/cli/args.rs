@@ -342,7 +342,14 @@ pub struct SelectionArguments {
 #[derive(Debug, Clone, Args)]
 pub struct InitArguments {
     /// Name of the project and of the folder to create
-    pub name: String,
+    #[arg(required_unless_present = "list_templates")]
+    pub name: Option<String>,
+    /// What to begin with: medallion (the default) or minimal
+    #[arg(long, value_name = "NAME")]
+    pub template: Option<String>,
+    /// Print the templates, and do nothing else
+    #[arg(long)]
+    pub list_templates: bool,
     #[arg(long, short, hide = true)]
     skip_profile_setup: bool,
 }

@@ -146,7 +146,7 @@ async fn verb_outcome(app: &Application, verb: &Verb, stop: watch::Receiver<bool
         Verb::Parse { output } => parse(app, *output),
         Verb::List(options) => list_nodes(app, options),
         Verb::Clean => clean_project(app),
-        Verb::Init { .. } | Verb::Explain(_) | Verb::Completions(_) | Verb::Man => Ok(Outcome::Success),
+        Verb::Init(_) | Verb::Explain(_) | Verb::Completions(_) | Verb::Man => Ok(Outcome::Success),
     };
     outcome.unwrap_or_else(|outcome| outcome)
 }

@@ -23,6 +23,7 @@ pub mod man;
 pub mod operation;
 pub mod options;
 pub mod printer;
+pub mod reference;
 pub mod show;
 pub mod signals;
 pub mod summary;
@@ -77,7 +78,7 @@ pub fn run_without_project(
     printer: &printer::Printer,
 ) -> Option<Outcome> {
     match verb {
-        options::Verb::Init { name } => Some(init::run(name, working_folder, printer)),
+        options::Verb::Init(options) => Some(init::run(options, working_folder, printer)),
         options::Verb::Explain(arguments) => Some(explain::run(arguments, printer)),
         options::Verb::Completions(shell) => Some(completions::run(*shell, printer)),
         options::Verb::Man => Some(man::run(printer)),

@@ -17,6 +17,7 @@ use crate::base::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::base::env::ProcessEnv;
 use crate::base::limits;
 use crate::base::source::SourceFile;
+use crate::base::units::parse_size;
 use crate::cli::args::{Arguments, FailureArguments, GlobalArguments, RebuildArguments, SelectionArguments};
 use crate::cli::args::{SourceArguments, VerbArguments};
 use crate::cli::explain::ExplainArguments;
@@ -25,7 +26,7 @@ use crate::manifest::node::ResourceType;
 use crate::select::IndirectSelection;
 
 /// Environment variables that stand for flags: the name without its prefix `KARAT_` or `DBT_`, and its meaning.
-pub const VARIABLES: [(&str, &str); 22] = [
+pub const VARIABLES: [(&str, &str); 23] = [
     ("PROJECT_DIR", "--project-dir"),
     ("PROFILES_DIR", "--profiles-dir"),
     ("PROFILE", "--profile"),
@@ -44,6 +45,7 @@ pub const VARIABLES: [(&str, &str); 22] = [
     ("USE_COLORS", "--use-colors"),
     ("LOG_FORMAT", "--log-format"),
     ("LOG_LEVEL", "--log-level"),
+    ("LOG_LEVEL_FILE", "--log-level-file"),
     ("WRITE_JSON", "--write-json"),
     ("FULL_REFRESH", "--full-refresh"),
     ("STORE_FAILURES", "--store-failures"),
@@ -189,10 +191,7 @@ pub struct SelectionOptions {
 #[derive(Debug, Clone)]
 pub enum Verb {
     /// `init`
-    Init {
-        /// Name of the project.
-        name: String,
-    },
+    Init(InitOptions),
     /// `build`
     Build(BuildOptions),
     /// `run`
@@ -236,7 +235,7 @@ impl Verb {
     /// The verb as typed, also for `run_results.json` (`which`).
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Init { .. } => "init",
+            Self::Init(_) => "init",
             Self::Build(_) => "build",
             Self::Run(_) => "run",
             Self::Test(_) => "test",
@@ -256,6 +255,17 @@ impl Verb {
             Self::Man => "man",
         }
     }
+}
+
+/// What `init` takes.
+#[derive(Debug, Clone)]
+pub struct InitOptions {
+    /// Name of the project and of its folder.
+    pub name: String,
+    /// Name of the template; `None` means the usual one.
+    pub template: Option<String>,
+    /// Whether the templates are printed instead.
+    pub list_templates: bool,
 }
 
 /// What the verbs that run nodes take; a verb without one of the flags leaves it at its default.
@@ -366,35 +376,6 @@ impl Options {
             _ => Err(reader.problems),
         }
     }
-}
-
-/// Parses a size such as `4GiB`, `512 MB` or `1073741824`, in bytes.
-///
-/// `K`, `M`, `G`, `T` and `KiB` … `TiB` count in 1024s; `KB`, `MB`, `GB`, `TB` in 1000s.
-pub fn parse_size(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "k" | "kib" => 1 << 10,
-        "m" | "mib" => 1 << 20,
-        "g" | "gib" => 1 << 30,
-        "t" | "tib" => 1 << 40,
-        "kb" => 1_000,
-        "mb" => 1_000_000,
-        "gb" => 1_000_000_000,
-        "tb" => 1_000_000_000_000,
-        _ => return None,
-    };
-    if let Ok(whole) = number.parse::<u64>() {
-        return whole.checked_mul(factor);
-    }
-    // A fraction such as `1.5GiB`: thousandths are exact enough for a limit and need no floating point.
-    let (whole, fraction) = number.split_once('.')?;
-    let thousandths: u64 = format!("{:0<3}", fraction.get(..3).unwrap_or(fraction)).parse().ok()?;
-    let part = u64::try_from(u128::from(factor) * u128::from(thousandths) / 1000).ok()?;
-    whole.parse::<u64>().ok()?.checked_mul(factor)?.checked_add(part)
 }
 
 /// Parses a span of time: seconds, or a number with `s`, `m` or `h`.
@@ -675,7 +656,11 @@ impl Reader<'_> {
     fn verb(&mut self, given: VerbArguments) -> Option<Verb> {
         let no_failures = FailureArguments::default();
         Some(match given {
-            VerbArguments::Init(init) => Verb::Init { name: init.name },
+            VerbArguments::Init(given) => Verb::Init(InitOptions {
+                name: given.name.unwrap_or_default(),
+                template: given.template,
+                list_templates: given.list_templates,
+            }),
             VerbArguments::Build(given) => {
                 let options = self.build(given.selection, &given.rebuild, &given.failures, given.output.output);
                 Verb::Build(BuildOptions { show_seeds: given.show, ..options })

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::base::fs::{FsError, ProjectDir};
 use crate::base::limits;
-use crate::base::source::SourceFile;
+use crate::base::source::{Location, SourceFile};
 use crate::files::project::{DBT_FILE, KARAT_FILE, ProjectConfig};
 use crate::files::{LoadedProject, Package, Renderer, SeedFile, TextFile};
 
@@ -70,6 +70,15 @@ fn read_package(dir: &ProjectDir, config: ProjectConfig, diagnostics: &mut Diagn
     let generic = |file: &Found| file.relative.starts_with("generic/");
 
     let models = walker.find(&paths.models, &["sql"], |file| !in_macros(file));
+    for file in walker.find(&paths.models, &["py"], |_| true) {
+        let name = file.relative.rsplit('/').next().unwrap_or_default().trim_end_matches(".py");
+        let message = format!("the Python model `{name}` is not read: karat runs SQL models only");
+        walker.diagnostics.push(
+            Diagnostic::warning("not-supported-yet", message)
+                .at(Location::of_file(&SourceFile::new(file.path, "")), "")
+                .with_hint("write it in SQL, or load what it makes as a source"),
+        );
+    }
     let seeds = walker.find(&paths.seeds, &["csv"], |_| true);
     let snapshots = walker.find(&paths.snapshots, &["sql"], |file| !in_macros(file));
     let tests = walker.find(&paths.tests, &["sql"], |file| !generic(file) && !in_macros(file));
@@ -106,6 +115,9 @@ fn read_package(dir: &ProjectDir, config: ProjectConfig, diagnostics: &mut Diagn
     }
 }
 
+/// Where logs are expected if the project does not say where.
+const DEFAULT_LOGS: &str = "logs";
+
 /// A file that was found, not yet read.
 struct Found {
     path: String,
@@ -124,10 +136,12 @@ impl Walker<'_> {
         let mut seen = BTreeSet::new();
         let mut found = Vec::new();
         // Where karat itself writes, no file belongs to the project, even if a folder as wide as `.` is configured.
-        let outputs: Vec<String> = [&self.config.target_path, &self.config.log_path, &self.config.packages_path]
+        let config = self.config;
+        let logs = config.log_path.as_deref().unwrap_or(DEFAULT_LOGS);
+        let outputs: Vec<String> = [config.target_path.as_str(), logs, config.packages_path.as_str()]
             .into_iter()
             .filter(|path| !path.is_empty())
-            .map(|path| self.config.folder(path))
+            .map(|path| config.folder(path))
             .collect();
         for folder in folders {
             let folder = self.config.folder(folder);

@@ -17,10 +17,29 @@ use crate::base::fs;
 use crate::base::ident::Identifier;
 use crate::base::limits;
 use crate::base::source::{Location, SourceFile};
+use crate::base::units::parse_size;
 use crate::files::fields::Fields;
 use crate::files::project::ProjectConfig;
 use crate::files::yaml::{self, Spanned, Yaml};
 use crate::files::{Renderer, render_strings};
+
+/// The keys of a target with what they may hold and mean, for the reference page.
+pub const KEYS: [(&str, &str, &str); 9] = [
+    ("type", "`karat`", "Kind of the target. Of another kind only name, schema and threads are used."),
+    ("path", "folder or URL, `warehouse` or `warehouse-<target>`", "Where the warehouse is; relative to the project."),
+    ("schema", "text, `main`", "Schema of what has none of its own."),
+    ("database", "text, the project's name", "The first part of the names of relations."),
+    ("threads", "number, as many as there are cores", "How many nodes run at once; `--threads` wins."),
+    (
+        "memory_limit",
+        "size such as `4GiB`, 60 % of the machine",
+        "Memory for queries; more spills to disk. `KB` to \
+        `TB` count in 1000s, `KiB` to `TiB` in 1024s. `--memory` wins.",
+    ),
+    ("settings", "mapping", "Settings of the target, such as `dialect`."),
+    ("storage_options", "mapping", "Options of an object store, such as `aws_region`."),
+    ("dataset", "text", "In targets of other kinds: another name of `schema`."),
+];
 
 /// Name of the target that exists without any `profiles.yml`.
 pub const DEFAULT_TARGET: &str = "dev";
@@ -291,7 +310,7 @@ fn read_output(
                 diagnostics.push(
                     Diagnostic::error("bad-value", message)
                         .at(text.location.clone(), "")
-                        .with_hint("write a number of bytes, or such as `512MB` or `4GB`"),
+                        .with_hint("write a number of bytes, or such as `512MiB` or `4GB`"),
                 );
             }
             size
@@ -380,27 +399,6 @@ fn absolute(root: &Path, path: &str) -> String {
     }
     // `join` takes an absolute path as it is; `components` drops `./`.
     root.join(path).components().collect::<PathBuf>().display().to_string()
-}
-
-/// An amount of memory such as `512MB`, `4GiB` or `1000000`; units are powers of 1024.
-pub fn parse_size(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at_checked(split)?;
-    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "k" | "kb" | "kib" => 1 << 10,
-        "m" | "mb" | "mib" => 1 << 20,
-        "g" | "gb" | "gib" => 1 << 30,
-        "t" | "tb" | "tib" => 1 << 40,
-        _ => return None,
-    };
-    if let Ok(whole) = number.parse::<u64>() {
-        return whole.checked_mul(factor);
-    }
-    let number = number.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0)?;
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size")]
-    Some((number * factor as f64) as u64)
 }
 
 fn quoted_list(names: &[&str]) -> String {

@@ -72,8 +72,8 @@ pub struct ProjectConfig {
     pub paths: ResourcePaths,
     /// `target-path`: compiled SQL and artifacts.
     pub target_path: String,
-    /// `log-path`.
-    pub log_path: String,
+    /// `log-path`, if it is set.
+    pub log_path: Option<String>,
     /// `packages-install-path`.
     pub packages_path: String,
     /// `clean-targets`: folders that `clean` removes.
@@ -172,8 +172,8 @@ impl ProjectConfig {
             None => default.to_owned(),
         };
         let target_path = folder("target-path", "target");
-        let log_path = folder("log-path", "logs");
         let packages_path = folder("packages-install-path", "dbt_packages");
+        let log_path = fields.text("log-path", diagnostics).and_then(|path| inner_path(&path, diagnostics));
         let clean_targets = fields.texts("clean-targets", diagnostics).unwrap_or_default();
         let require_dbt_version = fields.texts("require-dbt-version", diagnostics).unwrap_or_default();
         let flags = read_flags(&mut fields, kind, diagnostics);
@@ -309,6 +309,47 @@ fn read_paths(fields: &mut Fields<'_>, kind: ProjectKind, diagnostics: &mut Diag
     }
     paths
 }
+
+/// The keys of a project file with what they may hold and mean, for the reference page.
+pub const KEYS: [(&str, &str, &str); 24] = [
+    ("name", "text, required", "Name of the project: letters, digits and `_`. The first package of each node's id."),
+    ("version", "text", "Version of the project; kept for people."),
+    (
+        "profile",
+        "text",
+        "Profile of `profiles.yml` to use. Without that file the target `dev` is a local `warehouse/`.",
+    ),
+    (
+        "model-paths",
+        "list, `[models]`",
+        "Folders of models. Folders called bronze, silver and gold in them are layers.",
+    ),
+    ("seed-paths", "list, `[seeds]`", "Folders of seeds."),
+    ("snapshot-paths", "list, `[snapshots]`", "Folders of snapshots."),
+    ("test-paths", "list, `[tests]`", "Folders of singular tests; a folder `generic` in them holds generic ones."),
+    ("macro-paths", "list, `[macros]`", "Folders of macros."),
+    ("analysis-paths", "list, `[analyses]`", "Folders of queries that are compiled but not run."),
+    ("docs-paths", "list, all of the above", "Folders of Markdown files with docs blocks."),
+    ("target-path", "folder, `target`", "Where artifacts, compiled SQL and the documentation go."),
+    ("log-path", "folder, `logs` below the target folder", "Where `karat.log` goes."),
+    ("packages-install-path", "folder, `dbt_packages`", "Where packages are."),
+    ("clean-targets", "list, `[target]`", "What `karat clean` removes; never a warehouse."),
+    ("require-dbt-version", "text or list", "Read and kept; karat does not refuse by it."),
+    ("vars", "mapping", "Variables; `--vars` on the command line wins."),
+    ("on-run-start", "text or list", "Statements before everything else."),
+    ("on-run-end", "text or list", "Statements after everything else; they see the results."),
+    ("dispatch", "list", "Order of the packages that `adapter.dispatch` searches."),
+    ("flags", "mapping", "Defaults of flags of the command line, with `_` for `-`."),
+    (
+        "models",
+        "mapping",
+        "Configuration of models by package and folder; so for `seeds`, `snapshots`, `sources`, \
+        `data_tests`, `exposures`, `analyses`.",
+    ),
+    ("query-comment", "text", "Read and kept."),
+    ("quoting", "mapping", "Read and kept."),
+    ("config-version", "number", "Read and kept."),
+];
 
 /// The flags that a project file may set: the command line's, with `_` for `-`.
 pub const FLAGS: [&str; 13] = [

@@ -288,19 +288,49 @@ fn read_external(reader: &mut Reader<'_>, value: &Yaml) -> Option<ExternalProper
 
 const POLICIES: [&str; 3] = ["allow", "warn", "fail"];
 
-/// The options that a format may have, with every known name.
-const OPTIONS: [&str; 11] = [
-    "delimiter",
-    "header",
-    "quote",
-    "escape",
-    "comment",
-    "null_values",
-    "quoted_nulls",
-    "compression",
-    "sample_rows",
-    "all_text",
-    "allow_empty",
+/// The keys of `external` with what they may hold and mean, for the reference page.
+pub const EXTERNAL_KEYS: [(&str, &str, &str); 8] = [
+    (
+        "location",
+        "path or URL with `*`, required",
+        "Where the files are, relative to the project. `{name}` stands for \
+        the table's name.",
+    ),
+    ("format", "csv, json, parquet, arrow, delta", "What the files hold; by default what their names end with."),
+    ("options", "mapping", "Options of the format, below."),
+    (
+        "columns",
+        "list or mapping",
+        "Columns with their types; by default those of the table's `columns` that have a \
+        `data_type`, else all that the files have.",
+    ),
+    ("on_new_column", "allow, warn, fail; allow", "What happens when a file has a column that is not declared."),
+    (
+        "on_missing_column",
+        "allow, warn, fail; warn",
+        "What happens when a file lacks a declared column; it reads as null.",
+    ),
+    (
+        "on_type_change",
+        "allow, warn, fail; warn",
+        "What happens when a column's type in a file is another one and is cast.",
+    ),
+    ("missing_files", "fail, warn, empty; fail", "What happens when there is no file."),
+];
+
+/// The options that a format may have, with what they mean.
+pub const OPTIONS: [(&str, &str); 11] = [
+    ("delimiter", "CSV: what separates fields."),
+    ("header", "CSV: whether the first line has the names."),
+    ("quote", "CSV: the character around fields."),
+    ("escape", "CSV: the character before a quote within a field, if quotes are not doubled."),
+    ("comment", "CSV: the character that begins a line to skip."),
+    ("null_values", "Texts that mean null, a list; by default the empty text."),
+    ("quoted_nulls", "CSV: whether a quoted text may mean null."),
+    ("compression", "`auto`, `gzip`, `zstd`, `bzip2`, `xz` or `none`."),
+    ("sample_rows", "How many rows are looked at to infer types."),
+    ("all_text", "Whether all columns are text."),
+    ("allow_empty", "Whether a file without anything in it has no rows instead of being an error."),
 ];
 
 fn read_options(value: &Yaml, diagnostics: &mut Diagnostics) -> IndexMap<String, String> {
@@ -311,10 +341,10 @@ fn read_options(value: &Yaml, diagnostics: &mut Diagnostics) -> IndexMap<String,
     };
     let mut options = IndexMap::new();
     for (key, value) in entries {
-        if !OPTIONS.contains(&key.value.as_str()) {
+        if !OPTIONS.iter().any(|(name, _)| *name == key.value) {
             let diagnostic = Diagnostic::error("unknown-key", format!("files have no option `{}`", key.value))
                 .at(key.location.clone(), "");
-            let near = crate::base::diagnostic::did_you_mean(&key.value, OPTIONS.iter().copied());
+            let near = crate::base::diagnostic::did_you_mean(&key.value, OPTIONS.iter().map(|(name, _)| *name));
             diagnostics.push(match near {
                 Some(near) => diagnostic.with_hint(format!("did you mean `{near}`?")),
                 None => diagnostic,

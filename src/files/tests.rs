@@ -337,21 +337,6 @@ fn files_targets() {
 }
 
 #[test]
-fn files_memory_sizes() {
-    let cases = [
-        ("512MB", Some(512 << 20)),
-        ("4 GiB", Some(4 << 30)),
-        ("1.5k", Some(1536)),
-        ("10", Some(10)),
-        ("x", None),
-        ("5 apples", None),
-    ];
-    for (text, expected) in cases {
-        assert_eq!(profiles::parse_size(text), expected, "{text}");
-    }
-}
-
-#[test]
 fn files_flags_are_read_early_and_unknown_ones_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let text = "name: shop\nflags: {fail_fast: true, log_level: warn, partial_parse: false, fale_fast: 1}\n";

@@ -305,7 +305,9 @@ impl Target {
                 columns.push(Arc::clone(column));
                 continue;
             }
-            if storable_type(column.data_type()).as_ref() != Ok(field.data_type()) {
+            if storable_type(column.data_type()).as_ref() != Ok(field.data_type())
+                && !differs_in_precision(column.data_type(), field.data_type())
+            {
                 let (given, wanted) = (column.data_type(), field.data_type());
                 return Err(unfit(format!("column `{}` has rows of type {given} instead of {wanted}", field.name())));
             }
@@ -694,4 +696,11 @@ impl AsyncFileWriter for Sink {
     fn complete(&mut self) -> BoxFuture<'_, Result<(), ParquetError>> {
         self.end().boxed()
     }
+}
+
+/// Whether two types are decimals, the wanted one with at least as many digits behind the point. The engine's functions
+/// do not always give the precision that its planner foretold (`round(sum(x), 1)`); a value that does not fit is an
+/// error of the cast, not a loss.
+fn differs_in_precision(given: &DataType, wanted: &DataType) -> bool {
+    matches!((given, wanted), (DataType::Decimal128(_, given), DataType::Decimal128(_, wanted)) if given <= wanted)
 }

@@ -21,6 +21,36 @@ const BUILT_IN_FILES: [(&str, &str); 4] = [
     ("generic_tests.sql", include_str!("macros/generic_tests.sql")),
 ];
 
+/// A built-in data test, as its definition says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuiltInTest {
+    /// Name as used in `data_tests:`.
+    pub name: String,
+    /// The comment above it.
+    pub about: String,
+    /// Arguments beside the model and the column, with `=` and a default where there is one.
+    pub arguments: Vec<String>,
+}
+
+/// The built-in data tests in the order of their file: each stands there below a comment that says what it asks.
+pub fn built_in_tests() -> Vec<BuiltInTest> {
+    let text = include_str!("macros/generic_tests.sql");
+    let mut tests = Vec::new();
+    for part in text.split("{#").skip(1) {
+        let Some((about, rest)) = part.split_once("#}") else { continue };
+        let Some(signature) = rest.trim_start().strip_prefix("{% test ") else { continue };
+        let Some((name, arguments)) = signature.split_once('(') else { continue };
+        let arguments = arguments.split_once(')').map_or("", |(arguments, _)| arguments);
+        let own = arguments.split(',').map(str::trim).filter(|name| !matches!(*name, "model" | "column_name" | ""));
+        tests.push(BuiltInTest {
+            name: name.trim().to_owned(),
+            about: about.split_whitespace().collect::<Vec<_>>().join(" "),
+            arguments: own.map(str::to_owned).collect(),
+        });
+    }
+    tests
+}
+
 /// Functions through which a template reads data.
 const READING: [&str; 3] = ["run_query", "statement", "get_column_schema_from_query"];
 

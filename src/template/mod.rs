@@ -18,6 +18,7 @@ mod tests;
 mod values;
 
 pub use blocks::{Block, BlockKind, extract_blocks};
+pub use library::{BuiltInTest, built_in_tests};
 pub use source_map::{Place, SourceMap};
 
 use std::collections::{BTreeMap, BTreeSet};

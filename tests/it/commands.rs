@@ -498,14 +498,16 @@ fn init_makes_a_project_that_builds() {
     let run = project.ok(&["init", "shop"]);
     assert_snapshot!(project.redacted(&run.stdout), @"");
     assert_snapshot!(project.redacted(&run.stderr), @r"
-         Created shop with 18 files
+         Created shop with 24 files
 
     Next:
       cd shop
       karat build
+      karat show --select daily_sales
+      karat docs generate
     ");
     let run = project.ok(&["build", "--project-dir", "shop"]);
-    assert!(verdict(&run).starts_with("Done. PASS=2") && verdict(&run).contains(" ERROR=0 SKIP=0"), "{}", run.stderr);
+    assert!(verdict(&run).starts_with("Done. PASS=32 ") && verdict(&run).contains(" ERROR=0 SKIP=0"), "{}", run.stderr);
     let run = project.ok(&["build", "--project-dir", "shop"]);
     assert!(verdict(&run).contains(" ERROR=0 SKIP=0"), "{}", run.stderr);
     let sql = "select * from {{ ref('daily_sales') }} order by day";
@@ -516,6 +518,14 @@ fn init_makes_a_project_that_builds() {
     2024-01-02,2,62.09
     2024-01-03,2,65.25
     ");
+    // The other template, and names that are none.
+    assert!(project.ok(&["init", "--list-templates"]).stdout.contains("medallion "));
+    project.ok(&["init", "small", "--template", "minimal"]);
+    let run = project.ok(&["build", "--project-dir", "small"]);
+    assert_eq!(verdict(&run), "Done. PASS=3 WARN=0 ERROR=0 SKIP=0 TOTAL=3");
+    let wrong = project.run(&["init", "2nd", "--template", "medalion"]).expect_code(2);
+    wrong.expect_message(&["there is no template `medalion`", "did you mean `medallion`?", "`2nd` is not a name"]);
+    project.run(&["init"]).expect_code(2).expect_message(&["<NAME>"]);
     // A folder that is there is not written over.
     project.run(&["init", "shop"]).expect_code(2);
     // A name that is nearly one becomes one.
@@ -539,4 +549,22 @@ fn scripts_for_shells_and_the_manual() {
     assert!(run.stdout.contains("Exit codes: 0 all good"), "{}", run.stdout);
     project.run(&[]).expect_code(2);
     project.run(&["biuld"]).expect_code(2).expect_message(&["build"]);
+}
+
+#[test]
+fn what_a_project_says_of_logs_memory_and_python_is_heeded() {
+    let project = Project::new(&[
+        ("project.yml", "name: shop\nversion: '1.0'\nprofile: shop\nlog-path: logs/karat\n"),
+        ("profiles.yml", "shop: {target: dev, outputs: {dev: {type: karat, memory_limit: 300MB}}}\n"),
+        ("models/a.sql", "select 1 as x"),
+        ("models/deep/score.py", "def model(dbt, session): ..."),
+    ]);
+    let run = project.ok(&["build"]);
+    assert!(project.path("logs/karat/karat.log").is_file() && !project.path("target/logs").exists());
+    assert_snapshot!(project.complaints(&run), @r"
+    warning[not-supported-yet]: the Python model `score` is not read: karat runs SQL models only
+     --> models/deep/score.py:1:1
+      |
+      = hint: write it in SQL, or load what it makes as a source
+    ");
 }

@@ -371,6 +371,8 @@ fn lineage_as_markdown_for_a_repository() {
     assert_eq!(printed.stdout, page);
     let none = project.ok(&["docs", "lineage", "--output", "markdown", "--select", "nothing"]).stdout;
     assert!(none.contains("There is nothing to show."), "{none}");
+    let none = project.ok(&["docs", "lineage", "--select", "+dashboard"]);
+    assert!(none.stderr.contains("an exposure is selected with `exposure:dashboard`"), "{}", none.stderr);
     project.run(&["docs", "lineage", "--output", "svg"]).expect_code(2).expect_message(&["`svg`", "markdown"]);
 }
 

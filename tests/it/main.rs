@@ -14,6 +14,7 @@ mod greenhouse;
 mod greenhouse_forms;
 mod greenhouse_rates;
 mod greenhouse_rules;
+mod guides;
 mod hooks;
 mod incremental;
 mod proof_flagship;

@@ -60,10 +60,10 @@ impl Reader<'_> {
     /// Any key is allowed, as under dbt; one that is nearly a known one is probably meant to be it.
     fn report_misspelled(&mut self) {
         for (key, placed) in &self.raw.values {
-            if keys::TYPED.contains(&key.as_str()) || keys::KEPT.contains(&key.as_str()) {
+            if keys::is_known(key) {
                 continue;
             }
-            if let Some(near) = did_you_mean(key, keys::TYPED.iter().chain(&keys::KEPT).copied()) {
+            if let Some(near) = did_you_mean(key, keys::known()) {
                 let message = format!("`{key}` of {} is not a configuration that karat knows", self.owner);
                 let place = placed.location.as_ref().or(self.place).cloned();
                 let diagnostic = Diagnostic::warning("unknown-config", message).at_maybe(place, "");

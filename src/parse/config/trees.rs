@@ -82,8 +82,7 @@ fn report_unused(tree: &str, level: &Yaml, used: &[usize], path: &mut Vec<String
 fn unused(tree: &str, key: &Spanned<String>, path: &[String]) -> Diagnostic {
     let message = format!("the configuration of `{tree}: {}` holds for nothing", path.join("."));
     let diagnostic = Diagnostic::warning("unused-config", message).at(key.location.clone(), "");
-    let known = keys::TYPED.iter().chain(&keys::KEPT).any(|known| *known == key.value);
-    if known {
+    if keys::is_known(&key.value) {
         diagnostic.with_hint(format!("write `+{}` to set it; without `+` it is the name of a folder", key.value))
     } else {
         diagnostic.with_note("there is no package, folder or node of this name")

@@ -1,0 +1,3 @@
+-- Bronze keeps what arrived.
+select *
+from {{ source('landing', 'customers') }}

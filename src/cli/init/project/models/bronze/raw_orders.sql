@@ -1,2 +1,0 @@
--- Bronze keeps what arrived.
-select * from {{ source('landing', 'orders') }}

@@ -1,7 +1,0 @@
-select
-    cast(ordered_at_utc as date) as day,
-    count(*) as orders,
-    sum(amount_usd) as amount_usd
-from {{ ref('stg_orders') }}
-where status <> 'returned'
-group by cast(ordered_at_utc as date)
