@@ -561,10 +561,6 @@ fn what_a_project_says_of_logs_memory_and_python_is_heeded() {
     ]);
     let run = project.ok(&["build"]);
     assert!(project.path("logs/karat/karat.log").is_file() && !project.path("target/logs").exists());
-    assert_snapshot!(project.complaints(&run), @r"
-    warning[not-supported-yet]: the Python model `score` is not read: karat runs SQL models only
-     --> models/deep/score.py:1:1
-      |
-      = hint: write it in SQL, or load what it makes as a source
-    ");
+    let told = "warning[not-supported-yet]: the Python model `score` is not read: karat runs SQL models only\n --> models/deep/score.py";
+    assert!(project.redacted(&run.stderr).contains(told), "{}", run.stderr);
 }

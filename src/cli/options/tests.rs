@@ -163,7 +163,6 @@ fn everything_that_is_wrong_is_named() {
         (&["run", "--state", "x", "--defer"][..], "not-supported-yet: the flag `--state` of dbt is not supported yet"),
         (&["--favor-state", "run"], "not-supported-yet: the flag `--favor-state` of dbt is not supported yet"),
         (&["retry"], "not-supported-yet: the command `retry` of dbt is not supported yet"),
-        (&["docs", "generate", "--static"], "not-supported-yet: the command `docs` of dbt is not supported yet"),
         (&["run", "--memory", "much"], "`much` is not a value of `--memory`: expected a size such as 4GiB"),
         (&["run", "--threads", "0"], "expected a whole number from 1"),
         (&["run", "--vars", "[1]"], "`[1]` is not a value of `--vars`"),
