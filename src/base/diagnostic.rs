@@ -111,7 +111,7 @@ impl Diagnostic {
         while let Some(first) = self.labels.get(index) {
             // Labels of one file in a row share one excerpt.
             let file = &first.location.file;
-            let mut snippet = Snippet::source(file.text.as_str()).path(file.path.as_str()).line_start(1);
+            let mut snippet = Snippet::source(file.text.as_str()).path(file.path.as_str()).line_start(file.first_line);
             while let Some(label) = self.labels.get(index).filter(|label| label.location.file == *file) {
                 let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
                 let end = label.location.range.end.min(file.text.len());

@@ -11,12 +11,13 @@ use cap_std::fs::Dir;
 
 use crate::base::clock;
 use crate::base::limits;
+use crate::base::source::{Location, SourceFile};
 
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum FsError {
     /// The system refused an operation.
-    #[error("cannot {action} `{path}`: {source}")]
+    #[error("cannot {action} `{path}`: {}", in_words(source))]
     Io {
         /// What was being done, as a verb.
         action: &'static str,
@@ -36,14 +37,20 @@ pub enum FsError {
         limit: u64,
     },
     /// A text file is not UTF-8.
-    #[error("`{path}` is not UTF-8 text: the byte at offset {offset} (line {line}) is not valid")]
+    #[error("`{path}` is not UTF-8 text: the byte 0x{byte:02x} is not valid")]
     NotUtf8 {
         /// The file.
         path: String,
-        /// Offset of the first bad byte.
-        offset: usize,
-        /// Line of the first bad byte, from 1.
-        line: usize,
+        /// The first bad byte.
+        byte: u8,
+        /// Where it is: the text with a sign in the place of what is no text.
+        location: Box<Location>,
+    },
+    /// A link that leads out of the project, or to nothing.
+    #[error("`{path}` is a link that leads out of the project")]
+    LeadsOut {
+        /// The link.
+        path: String,
     },
     /// More files or deeper folders than karat walks.
     #[error("`{path}` has more than {limit} {what}")]
@@ -55,6 +62,12 @@ pub enum FsError {
         /// The limit.
         limit: usize,
     },
+}
+
+/// What the system said, without its number.
+fn in_words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error ").map_or(text.as_str(), |(words, _)| words).to_owned()
 }
 
 impl FsError {
@@ -121,17 +134,31 @@ impl ProjectDir {
     }
 
     /// All files below a folder (relative to the project), as sorted relative paths with `/`; hidden files and
-    /// folders are left out. A folder that does not exist has no files.
-    pub fn walk(&self, folder: &str) -> Result<Vec<String>, FsError> {
-        let mut files = Vec::new();
+    /// folders are left out. A folder that does not exist has no files. Links that lead out of the project are told
+    /// beside the files.
+    pub fn walk(&self, folder: &str) -> Result<(Vec<String>, Vec<FsError>), FsError> {
+        let (mut files, mut refused) = (Vec::new(), Vec::new());
+        let folder = folder.trim_end_matches('/');
         if self.is_dir(folder) {
-            self.walk_into(folder.trim_end_matches('/'), 0, &mut files)?;
+            self.walk_into(folder, 0, &mut files, &mut refused)?;
             files.sort();
+        } else if self.is_link(folder) {
+            refused.push(FsError::LeadsOut { path: folder.to_owned() });
         }
-        Ok(files)
+        Ok((files, refused))
     }
 
-    fn walk_into(&self, folder: &str, depth: usize, files: &mut Vec<String>) -> Result<(), FsError> {
+    fn is_link(&self, path: &str) -> bool {
+        self.dir.symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
+    }
+
+    fn walk_into(
+        &self,
+        folder: &str,
+        depth: usize,
+        files: &mut Vec<String>,
+        refused: &mut Vec<FsError>,
+    ) -> Result<(), FsError> {
         let shown = Path::new(folder);
         if depth > limits::FOLDER_DEPTH {
             let (path, limit) = (folder.to_owned(), limits::FOLDER_DEPTH);
@@ -145,9 +172,21 @@ impl ProjectDir {
             }
             let path = if matches!(folder, "" | ".") { name } else { format!("{folder}/{name}") };
             // Metadata through the handle follows a link only if it stays within the project.
-            let Ok(metadata) = self.dir.metadata(&path) else { continue };
+            let metadata = match self.dir.metadata(&path) {
+                Ok(metadata) => metadata,
+                // A link to nothing fails when it is read, if it is a file of the project at all.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    files.push(path);
+                    continue;
+                }
+                Err(_) if self.is_link(&path) => {
+                    refused.push(FsError::LeadsOut { path });
+                    continue;
+                }
+                Err(error) => return Err(FsError::io("look at", Path::new(&path))(error)),
+            };
             if metadata.is_dir() {
-                self.walk_into(&path, depth + 1, files)?;
+                self.walk_into(&path, depth + 1, files, refused)?;
             } else if metadata.is_file() {
                 files.push(path);
             }
@@ -164,8 +203,10 @@ impl ProjectDir {
 pub fn decode(path: &str, bytes: Vec<u8>) -> Result<String, FsError> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let offset = error.utf8_error().valid_up_to();
-        let line = error.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1;
-        FsError::NotUtf8 { path: path.to_owned(), offset, line }
+        let byte = error.as_bytes().get(offset).copied().unwrap_or_default();
+        let file = SourceFile::new(path, String::from_utf8_lossy(error.as_bytes()));
+        let location = Box::new(Location::new(&file, offset..offset + '\u{fffd}'.len_utf8()));
+        FsError::NotUtf8 { path: path.to_owned(), byte, location }
     })?;
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }

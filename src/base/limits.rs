@@ -29,6 +29,10 @@ pub const SQL_CHAIN_TOKENS: usize = 20_000;
 pub const SQL_RECURSION: usize = 400;
 /// Most tokens of one statement.
 pub const SQL_TOKENS: usize = 1_000_000;
+/// Most relations that one query may read, those within a `with` as often as it is used.
+pub const SQL_RELATIONS: u64 = 5_000;
+/// Most steps of the plan of one query, those of a relation as often as it is used: planning takes time by their number.
+pub const SQL_PLAN_STEPS: u64 = 20_000;
 /// Stack of the threads that parse and plan, in bytes.
 pub const PLANNER_STACK_BYTES: usize = 64 << 20;
 /// Longest identifier in bytes.

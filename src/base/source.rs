@@ -11,8 +11,10 @@ use std::sync::Arc;
 pub struct SourceFile {
     /// Path relative to the project folder, with `/` as separator.
     pub path: String,
-    /// The whole text.
+    /// The whole text, or a part of it.
     pub text: String,
+    /// The line of the file that the text begins with: 1 unless it is a part.
+    pub first_line: usize,
 }
 
 /// A place in a text: line and column, both counted from 1; the column counts characters, not bytes.
@@ -27,7 +29,12 @@ pub struct Position {
 impl SourceFile {
     /// Makes a shared source file.
     pub fn new(path: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { path: path.into(), text: text.into() })
+        Self::part(path, text, 1)
+    }
+
+    /// Makes a source file of a part of a text, which begins at a line of its file.
+    pub fn part(path: impl Into<String>, text: impl Into<String>, first_line: usize) -> Arc<Self> {
+        Arc::new(Self { path: path.into(), text: text.into(), first_line })
     }
 
     /// The position of a byte offset; an offset past the end means the end.
@@ -39,7 +46,7 @@ impl SourceFile {
         let before = &self.text[..end];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Position {
-            line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
+            line: before.bytes().filter(|byte| *byte == b'\n').count() + self.first_line,
             column: before[line_start..].chars().count() + 1,
         }
     }
@@ -47,7 +54,7 @@ impl SourceFile {
     /// The byte offset of a position; a position outside the text means the nearest place in it.
     pub fn offset(&self, position: Position) -> usize {
         let mut start = 0;
-        for _ in 1..position.line {
+        for _ in self.first_line..position.line {
             match self.text[start..].find('\n') {
                 Some(at) => start += at + 1,
                 None => return self.text.len(),

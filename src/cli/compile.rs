@@ -1,19 +1,23 @@
 //! `karat compile`: the SQL of nodes after Jinja, printed for one node and written to `target/compiled` for all.
+//! Then the SQL is planned, so that a wrong one does not pass.
 
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde_json::json;
 
-use crate::base::diagnostic::Diagnostics;
+use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::base::source::SourceFile;
 use crate::cli::Outcome;
-use crate::cli::application::Application;
+use crate::cli::application::{Application, Project};
 use crate::cli::events::counted;
 use crate::cli::options::{CompileOptions, OutputFormat};
 use crate::cli::show::{introspect, open, render_problem};
+use crate::compile::host::Invocation;
 use crate::compile::node::{compile, compile_code};
+use crate::engine::view::WarehouseView;
 use crate::manifest::node::{Code, NodeId, ResourceType};
+use crate::plan::check::check;
 use crate::record;
 use crate::template::RenderError;
 
@@ -53,7 +57,6 @@ pub async fn execute(app: &Application, options: &CompileOptions) -> Result<Outc
             }
         }
     }
-    app.report(&problems)?;
     app.write_manifest(&project, &sql)?;
     let is_test = |id: &&NodeId| project.manifest.get(id).is_some_and(|node| node.resource_type == ResourceType::Test);
     // A model that is asked for brings its tests along; it is its own SQL that the user wants to see.
@@ -66,7 +69,30 @@ pub async fn execute(app: &Application, options: &CompileOptions) -> Result<Outc
     } else {
         app.printer.status("Compiled", &counted(sql.len() as u64, "node"));
     }
+    // What was made of the templates is worth seeing even if it is no good SQL: so the check comes last.
+    if !problems.has_errors() {
+        problems.extend(Box::pin(planned(&project, &invocation, &view, &selected)).await);
+    }
+    app.report(&problems)?;
     Ok(Outcome::Success)
+}
+
+/// What is wrong with the SQL of the nodes and of what they are made from. Nothing has to be built for that, and data
+/// need not be there: what cannot be planned without it is left out.
+async fn planned(
+    project: &Project,
+    invocation: &Arc<Invocation>,
+    view: &Arc<WarehouseView>,
+    selected: &[NodeId],
+) -> Diagnostics {
+    let mut all = project.dag.ancestors(selected, None);
+    all.extend(selected.iter().cloned());
+    let schedule = project.dag.schedule(&all);
+    let view = WarehouseView::new(view.surroundings().clone());
+    let (_, mut problems) = check(invocation, &schedule, &view).await;
+    let about_data = |found: &Diagnostic| found.code.starts_with("source-") || found.code == "not-built";
+    problems.0.retain(|found| found.severity == Severity::Error && !about_data(found));
+    problems
 }
 
 fn printed(node: Option<&str>, sql: &str, output: OutputFormat) -> String {

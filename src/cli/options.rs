@@ -493,7 +493,8 @@ impl Reader<'_> {
             Json::Null => IndexMap::new(),
             _ => {
                 let expected = "a YAML mapping such as `{name: value}`";
-                self.problems.push(bad_value(flag, text, expected));
+                let hint = format!("write it as `{flag} '{{name: value}}'`");
+                self.problems.push(bad_value(flag, text, expected).with_hint(hint));
                 IndexMap::new()
             }
         }

@@ -43,7 +43,8 @@ impl CompiledNode {
         range: Option<&Range<usize>>,
         fallback: Option<Location>,
     ) -> Diagnostic {
-        let Some(range) = range else { return diagnostic.at_maybe(fallback, "") };
+        let remark = if diagnostic.labels.is_empty() { "" } else { "read here" };
+        let Some(range) = range else { return diagnostic.at_maybe(fallback, remark) };
         match self.locate(range) {
             Some(mut place) => {
                 // A text that was made up (the call of a generic test) stands nowhere itself; its node does.

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::Span;
 use regex::Regex;
 
-use crate::base::diagnostic::did_you_mean;
+use crate::base::diagnostic::{Label, did_you_mean};
 use crate::base::source::{Position, SourceFile};
 use crate::engine::files::ExternalError;
 use crate::engine::guard::known;
@@ -27,12 +27,21 @@ pub struct SqlProblem {
     pub range: Option<Range<usize>>,
     /// What to do.
     pub hint: Option<String>,
-    /// Further facts, one line each.
-    pub notes: Vec<String>,
+    /// What else is known; apart, because problems are handed on by value.
+    pub further: Box<Further>,
     /// Whether memory ran out, so that another plan may succeed.
     pub exhausted: bool,
     /// Whether the world failed (disk full, storage), not the query.
     pub world: bool,
+}
+
+/// Facts and places beside the first.
+#[derive(Debug, Clone, Default)]
+pub struct Further {
+    /// Facts, one line each.
+    pub notes: Vec<String>,
+    /// Places in files outside of the project's SQL, such as a line of a data file.
+    pub places: Vec<Label>,
 }
 
 impl SqlProblem {
@@ -43,7 +52,7 @@ impl SqlProblem {
             message: message.into(),
             range: None,
             hint: None,
-            notes: Vec::new(),
+            further: Box::default(),
             exhausted: false,
             world: false,
         }
@@ -68,7 +77,7 @@ impl SqlProblem {
         let position =
             Position { line: usize::try_from(line).unwrap_or(1), column: usize::try_from(column).unwrap_or(1) };
         // Only the arithmetic of positions is needed; the path is not shown.
-        SourceFile { path: String::new(), text: sql.to_owned() }.offset(position)
+        SourceFile { path: String::new(), text: sql.to_owned(), first_line: 1 }.offset(position)
     }
 
     /// Byte range of a token.
@@ -216,6 +225,10 @@ pub(crate) fn not_a_query(found: &str) -> SqlProblem {
         .hint("model SQL is one `select` (or `with ... select`); karat itself creates and fills the table")
 }
 
+/// What most often is behind a text that is not SQL.
+pub(crate) const SYNTAX_HINT: &str =
+    "look at this place and just before it: a comma, quote or bracket too many or missing, or a keyword used as a name";
+
 fn syntax_problem(sql: &str, error: &ParserError) -> SqlProblem {
     let text = match error {
         ParserError::RecursionLimitExceeded => {
@@ -231,6 +244,9 @@ fn syntax_problem(sql: &str, error: &ParserError) -> SqlProblem {
         }
         _ => (text.clone(), None),
     };
+    // What is missing is missing at the end, behind what is there.
+    let end = sql.trim_end().len();
+    let range = range.or_else(|| text.contains("found: EOF").then_some(end..end));
     let message = match groups(&message, r"^(?s)Expected: (.*), found: (.*)$").as_deref() {
         Some([expected, found]) if found == "EOF" => format!("expected {expected}, found the end of the SQL"),
         Some([expected, found]) if !expected.contains(char::is_alphanumeric) => {
@@ -239,7 +255,7 @@ fn syntax_problem(sql: &str, error: &ParserError) -> SqlProblem {
         Some([expected, found]) => format!("expected {expected}, found `{found}`"),
         _ => sentence(&message),
     };
-    let mut problem = SqlProblem::new("sql-syntax", message);
+    let mut problem = SqlProblem::new("sql-syntax", message).hint(SYNTAX_HINT);
     problem.range = range;
     problem
 }
@@ -251,8 +267,12 @@ fn file_problem(error: &ExternalError) -> SqlProblem {
     if let Some(first) = found.next() {
         problem = SqlProblem::new(first.code, first.message);
         problem.hint = first.hint;
+        problem.further.places = first.labels;
     }
-    problem.notes.extend(found.map(|further| further.message));
+    for other in found {
+        problem.further.notes.push(other.message);
+        problem.further.places.extend(other.labels);
+    }
     problem.world = matches!(error, ExternalError::Access { .. });
     problem
 }
@@ -282,7 +302,7 @@ fn exhausted_problem(text: &str) -> SqlProblem {
         regex.captures_iter(text).map(consumer).collect()
     });
     if !top.is_empty() {
-        problem.notes.push(format!("most memory of all that runs: {}", top.join(", ")));
+        problem.further.notes.push(format!("most memory of all that runs: {}", top.join(", ")));
     }
     problem.exhausted = true;
     problem

@@ -3,14 +3,18 @@
 //! Model SQL is one query. The planner recurses once per operator, so length, nesting and chains are counted on the
 //! tokens, before any recursive code sees them: a stack overflow could not be caught.
 
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
+use datafusion::sql::sqlparser::ast::{self, Visit as _, Visitor};
 use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use crate::base::limits;
-use crate::engine::error::{SqlProblem, not_a_query};
+use crate::engine::error::{SYNTAX_HINT, SqlProblem, not_a_query};
 use crate::engine::wording::lower_first;
 
 /// Checks the text of a statement against the limits and for being a single query.
@@ -23,7 +27,7 @@ pub fn check_text(sql: &str, dialect: &dyn Dialect) -> Result<(), SqlProblem> {
     }
     let tokens = Tokenizer::new(dialect, sql).tokenize_with_location().map_err(|error| {
         let at = SqlProblem::offset(sql, error.location.line, error.location.column);
-        SqlProblem::new("sql-syntax", lower_first(&error.message)).at(at..at)
+        SqlProblem::new("sql-syntax", lower_first(&error.message)).at(at..at).hint(SYNTAX_HINT)
     })?;
     let meaningful: Vec<&TokenWithSpan> =
         tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF)).collect();
@@ -61,7 +65,8 @@ fn check_verb(sql: &str, tokens: &[&TokenWithSpan]) -> Result<(), SqlProblem> {
             tokens.get(at + 1..).and_then(|rest| rest.iter().find(|token| token.token != Token::SemiColon))
     {
         return Err(SqlProblem::new("not-a-query", "expected one statement, found a second one after `;`")
-            .at(SqlProblem::span_range(sql, next.span)));
+            .at(SqlProblem::span_range(sql, next.span))
+            .hint("a model is one query; move the second statement to a model or a hook of its own"));
     }
     Ok(())
 }
@@ -241,6 +246,118 @@ fn count_token(level: &mut Level, token: &Token) {
         // All other tokens are operators of some dialect; `[` is one, too, as in `x[1][1]`.
         _ => level.count(Class::Other),
     }
+}
+
+/// Checks that common table expressions do not multiply: each use of one plans it anew, so a chain in which each uses
+/// the one before twice doubles at each step, while its text stays short. Counted before the planner sees it.
+pub fn check_uses(statement: &ast::Statement) -> Result<(), SqlProblem> {
+    let mut uses = Uses::default();
+    // The visitor never stops early.
+    let _ = statement.visit(&mut uses);
+    grown(uses.total, limits::SQL_RELATIONS, "reads relations", "times")
+}
+
+fn grown(size: u64, limit: u64, does: &str, unit: &str) -> Result<(), SqlProblem> {
+    if size <= limit {
+        return Ok(());
+    }
+    let found = if size == u64::MAX { "endlessly many".to_owned() } else { size.to_string() };
+    let message = format!(
+        "the query {does} {found} {unit}, more than the limit of {limit}, because what it reads is used over and over"
+    );
+    Err(SqlProblem::new("sql-limit", message).hint(
+        "store what is used many times: as a model of its own with `materialized: table`, not as a `with`, a view or an \
+         ephemeral model",
+    ))
+}
+
+/// Counts how often a statement reads relations, those within common table expressions as often as these are used.
+#[derive(Debug, Default)]
+struct Uses {
+    /// The queries around the present place, the innermost last.
+    queries: Vec<QueryUses>,
+    /// The common table expressions whose queries were not visited yet: the address of the query, and the name.
+    defined: HashMap<*const ast::Query, String>,
+    total: u64,
+}
+
+#[derive(Debug, Default)]
+struct QueryUses {
+    count: u64,
+    /// The common table expressions that are defined so far, by name in lower case.
+    expressions: HashMap<String, u64>,
+}
+
+impl Visitor for Uses {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &ast::Query) -> ControlFlow<()> {
+        for expression in query.with.iter().flat_map(|with| &with.cte_tables) {
+            let address: *const ast::Query = &raw const *expression.query;
+            self.defined.insert(address, expression.alias.name.value.to_lowercase());
+        }
+        self.queries.push(QueryUses::default());
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &ast::Query) -> ControlFlow<()> {
+        let count = self.queries.pop().map_or(0, |query| query.count);
+        let address: *const ast::Query = query;
+        match (self.queries.last_mut(), self.defined.remove(&address)) {
+            (Some(outer), Some(name)) => {
+                outer.expressions.insert(name, count);
+            }
+            (Some(outer), None) => outer.count = outer.count.saturating_add(count),
+            (None, _) => self.total = self.total.saturating_add(count),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_relation(&mut self, relation: &ast::ObjectName) -> ControlFlow<()> {
+        let name = match relation.0.as_slice() {
+            [ast::ObjectNamePart::Identifier(name)] => name.value.to_lowercase(),
+            _ => String::new(),
+        };
+        let known = self.queries.iter().rev().find_map(|query| query.expressions.get(&name).copied());
+        if let Some(query) = self.queries.last_mut() {
+            query.count = query.count.saturating_add(known.unwrap_or(1).max(1));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Checks that a plan does not grow without measure: a relation that is used twice is planned twice, so a chain of
+/// relations that each use the one before twice doubles at each step, while its SQL stays short.
+///
+/// Parts that are used several times are one value in memory, so counting is quick however large the plan would be.
+pub fn check_size(plan: &LogicalPlan) -> Result<(), SqlProblem> {
+    grown(size_of(plan, &mut HashMap::new()), limits::SQL_PLAN_STEPS, "has a plan of", "steps")
+}
+
+/// The steps of a plan, those of a shared part as often as it is used. `known` has the sizes of parts by their address.
+fn size_of(plan: &LogicalPlan, known: &mut HashMap<*const LogicalPlan, u64>) -> u64 {
+    let mut size: u64 = 1;
+    for input in plan.inputs() {
+        size = size.saturating_add(shared_size(input, known));
+    }
+    // The closure cannot fail, and counting must not stop early.
+    let _ = plan.apply_subqueries(|subquery| {
+        if let LogicalPlan::Subquery(subquery) = subquery {
+            size = size.saturating_add(shared_size(&subquery.subquery, known));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    size
+}
+
+fn shared_size(part: &LogicalPlan, known: &mut HashMap<*const LogicalPlan, u64>) -> u64 {
+    let address: *const LogicalPlan = part;
+    if let Some(size) = known.get(&address) {
+        return *size;
+    }
+    let size = size_of(part, known);
+    known.insert(address, size);
+    size
 }
 
 /// Checks that a plan only reads: no DDL, DML, COPY, SET, wherever in the tree.

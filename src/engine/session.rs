@@ -213,6 +213,7 @@ impl Session {
         let state = self.state();
         let statement = self.statement(&state, sql)?;
         let plan = state.statement_to_plan(statement).await.map_err(|error| self.problem(sql, &error))?;
+        guard::check_size(&plan)?;
         guard::check_plan(&plan)?;
         // The analyzer finds wrong types, which the planner lets pass.
         let analyzed = state
@@ -230,6 +231,7 @@ impl Session {
         guard::check_text(sql, dialect.as_ref())?;
         let mut statement = state.sql_to_statement(sql, &name).map_err(|error| self.problem(sql, &error))?;
         if let Statement::Statement(query) = &mut statement {
+            guard::check_uses(query)?;
             functions::adapt(query.as_mut());
         }
         Ok(statement)

@@ -33,7 +33,7 @@ impl Failure {
         let mut diagnostic = Diagnostic::error(problem.code, format!("`{}`: {}", node.display_name(), problem.message))
             .at_maybe(node.location.clone(), "");
         diagnostic.hint.clone_from(&problem.hint);
-        diagnostic.notes.clone_from(&problem.notes);
+        diagnostic.notes.clone_from(&problem.further.notes);
         Self { diagnostics: vec![diagnostic], exhausted: problem.exhausted }
     }
 

@@ -167,10 +167,18 @@ fn is_below(path: &str, folder: &str) -> bool {
 
 fn walk(dir: &ProjectDir, folder: &str, diagnostics: &mut Diagnostics) -> Vec<String> {
     let folder = if folder.is_empty() { "." } else { folder };
-    dir.walk(folder).unwrap_or_else(|error| {
-        report(&error, diagnostics);
-        Vec::new()
-    })
+    match dir.walk(folder) {
+        Ok((files, refused)) => {
+            for error in refused {
+                report(&error, diagnostics);
+            }
+            files
+        }
+        Err(error) => {
+            report(&error, diagnostics);
+            Vec::new()
+        }
+    }
 }
 
 fn read_text(dir: &ProjectDir, path: &str, diagnostics: &mut Diagnostics) -> Option<Arc<SourceFile>> {
@@ -200,5 +208,25 @@ fn read_seed(dir: &ProjectDir, file: Found, diagnostics: &mut Diagnostics) -> Op
 }
 
 fn report(error: &FsError, diagnostics: &mut Diagnostics) {
-    diagnostics.push(Diagnostic::error("unreadable-file", error.to_string()));
+    let found = unreadable(error);
+    // Several folders of the configuration may hold the same file.
+    let again = diagnostics.0.iter().any(|known| known.code == found.code && known.message == found.message);
+    if !again {
+        diagnostics.push(found);
+    }
+}
+
+/// A file of the project that cannot be read, as the user sees it.
+pub fn unreadable(error: &FsError) -> Diagnostic {
+    match error {
+        FsError::NotUtf8 { location, .. } => Diagnostic::error("unreadable-file", error.to_string())
+            .at(location.as_ref().clone(), "")
+            .with_hint("save the file as UTF-8"),
+        FsError::LeadsOut { .. } => Diagnostic::error("path-outside-project", error.to_string())
+            .with_hint("a project reads only its own folder: put the files themselves in the place of the link"),
+        FsError::TooLarge { .. } => Diagnostic::error("unreadable-file", error.to_string())
+            .with_hint("data belongs into a seed or a source, not into a text file of the project"),
+        FsError::Io { .. } | FsError::TooMany { .. } => Diagnostic::error("unreadable-file", error.to_string())
+            .with_hint("check the path, its owner and its rights"),
+    }
 }

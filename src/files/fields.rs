@@ -119,6 +119,9 @@ impl<'a> Fields<'a> {
             diagnostic.severity = severity;
             if let Some(near) = did_you_mean(&key.value, self.known.iter().copied()) {
                 diagnostic = diagnostic.with_hint(format!("did you mean `{near}`?"));
+            } else if !self.known.is_empty() {
+                let known: Vec<String> = self.known.iter().map(|known| format!("`{known}`")).collect();
+                diagnostic = diagnostic.with_hint(format!("known are {}", known.join(", ")));
             }
             diagnostics.push(diagnostic);
         }

@@ -114,7 +114,7 @@ pub fn load(root: &Path, renderer: &Renderer<'_>) -> (Option<LoadedProject>, Dia
     let dir = match ProjectDir::open(root) {
         Ok(dir) => Arc::new(dir),
         Err(error) => {
-            diagnostics.push(Diagnostic::error("unreadable-file", error.to_string()));
+            diagnostics.push(discover::unreadable(&error));
             return (None, diagnostics);
         }
     };

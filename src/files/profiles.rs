@@ -18,6 +18,7 @@ use crate::base::ident::Identifier;
 use crate::base::limits;
 use crate::base::source::{Location, SourceFile};
 use crate::base::units::parse_size;
+use crate::files::discover::unreadable;
 use crate::files::fields::Fields;
 use crate::files::project::ProjectConfig;
 use crate::files::yaml::{self, Spanned, Yaml};
@@ -147,7 +148,7 @@ fn resolve(
         let text = match fs::read_text(&path, limits::TEXT_FILE_BYTES) {
             Ok(text) => text,
             Err(error) => {
-                diagnostics.push(Diagnostic::error("unreadable-file", error.to_string()));
+                diagnostics.push(unreadable(&error));
                 return None;
             }
         };

@@ -14,6 +14,7 @@ use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity, did_you_mean};
 use crate::base::fs::{self, ProjectDir};
 use crate::base::limits;
 use crate::base::source::{Location, SourceFile};
+use crate::files::discover::unreadable;
 use crate::files::fields::{Fields, Single};
 use crate::files::yaml::{self, Spanned, Yaml, YamlNode};
 use crate::files::{Renderer, render_strings};
@@ -140,7 +141,7 @@ impl ProjectConfig {
         let text = match dir.read_text(path, limits::TEXT_FILE_BYTES) {
             Ok(text) => text,
             Err(error) => {
-                diagnostics.push(Diagnostic::error("unreadable-file", error.to_string()));
+                diagnostics.push(unreadable(&error));
                 return None;
             }
         };

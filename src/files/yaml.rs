@@ -358,7 +358,8 @@ impl Builder<'_> {
                 self.diagnostics.push(
                     Diagnostic::error("duplicate-yaml-key", message)
                         .at(location, "again here")
-                        .at(first.clone(), "first here"),
+                        .at(first.clone(), "first here")
+                        .with_hint("remove one of the two, or join their values"),
                 );
                 continue;
             }
@@ -428,6 +429,10 @@ fn describe(file: &Arc<SourceFile>, error: &serde_saphyr::Error) -> Diagnostic {
                 diagnostic = diagnostic.with_hint("indent with blanks; YAML does not allow tabs");
             } else if let Some(hint) = jinja_hint(file, &place) {
                 diagnostic = diagnostic.with_hint(hint);
+            } else {
+                diagnostic = diagnostic.with_hint(
+                    "look at this line and the one above: the indentation, a blank behind `:`, quotes and brackets",
+                );
             }
             diagnostic
         }

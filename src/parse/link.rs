@@ -85,9 +85,15 @@ fn duplicate(node: &Node, other: &Node) -> Diagnostic {
         format!("{} and {} have the same name", what(other), what(node))
     };
     let code = if node.resource_type.is_built() { "duplicate-node" } else { "duplicate-name" };
+    let hint = if node.resource_type.is_built() {
+        "rename one of the files; with `alias` the relation can keep its name"
+    } else {
+        "rename one of them"
+    };
     let diagnostic = Diagnostic::error(code, message)
         .at_maybe(node.location.clone(), "again here")
-        .at_maybe(other.location.clone(), "first here");
+        .at_maybe(other.location.clone(), "first here")
+        .with_hint(hint);
     if node.path == other.path {
         diagnostic
     } else {
@@ -246,7 +252,8 @@ impl<'a> Index<'a> {
             None if self.tables.keys().any(|(_, table)| *table == call.name) => {
                 diagnostic.with_hint(format!("there is a source table of this name: use `source(…, '{}')`", call.name))
             }
-            None => diagnostic,
+            None => diagnostic
+                .with_hint("`ref` takes the name of a model's, seed's or snapshot's file; `karat ls` lists them"),
         }
     }
 

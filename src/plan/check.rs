@@ -354,7 +354,8 @@ pub fn sql_diagnostic(node: &Node, compiled: &CompiledNode, problem: &SqlProblem
     if let Some(hint) = &problem.hint {
         diagnostic = diagnostic.with_hint(hint.clone());
     }
-    diagnostic.notes.clone_from(&problem.notes);
+    diagnostic.notes.clone_from(&problem.further.notes);
+    diagnostic.labels.clone_from(&problem.further.places);
     compiled.point(diagnostic, problem.range.as_ref(), node.location.clone())
 }
 

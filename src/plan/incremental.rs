@@ -1,9 +1,11 @@
 //! How the result of an incremental model is combined with its table.
 
+use arrow::compute::can_cast_types;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use std::sync::Arc;
 
 use crate::base::diagnostic::{Diagnostic, did_you_mean};
+use crate::engine::types::sql_type_of;
 use crate::manifest::config::{IncrementalStrategy, NodeConfig, OnSchemaChange};
 use crate::manifest::node::Node;
 use crate::plan::algebra::Combination;
@@ -122,6 +124,20 @@ pub fn schema_change(
         .filter_map(|old| find(result, old.name()).map(|new| (Arc::clone(old), new)))
         .filter(|(old, new)| old.data_type() != new.data_type())
         .collect();
+    // A merge and an append store what the query gives as what the table has.
+    let impossible = retyped.iter().find(|(old, new)| !can_cast_types(new.data_type(), old.data_type()));
+    let keeps_types = matches!(policy, OnSchemaChange::Ignore | OnSchemaChange::AppendNewColumns);
+    if let (Some((old, new)), true) = (impossible, keeps_types) {
+        let (was, is) = (sql_type_of(old.data_type()), sql_type_of(new.data_type()));
+        let message = format!(
+            "column `{}` of `{}` is {was} in its table and {is} in its query, which cannot become {was}",
+            old.name(),
+            node.name
+        );
+        return Err(Box::new(Diagnostic::error("type-mismatch", message).with_hint(
+            "cast it in the query, set `on_schema_change: sync_all_columns`, or run with `--full-refresh`",
+        )));
+    }
     let unchanged = SchemaChange { schema: Arc::clone(table), rewrite: false, changed: false };
     let added_names: Vec<&str> = added.iter().map(|field| field.name().as_str()).collect();
     match policy {
@@ -154,8 +170,8 @@ pub fn schema_change(
                 diagnostic = diagnostic.with_note(format!(
                     "`{}` was {} and is {}",
                     old.name(),
-                    crate::engine::types::sql_type_of(old.data_type()),
-                    crate::engine::types::sql_type_of(new.data_type())
+                    sql_type_of(old.data_type()),
+                    sql_type_of(new.data_type())
                 ));
             }
             Err(Box::new(diagnostic.with_hint("run with `--full-refresh` to rebuild the table with the new columns")))

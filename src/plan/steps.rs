@@ -12,6 +12,7 @@ use crate::compile::host::Invocation;
 use crate::engine::files::read_seed;
 use crate::engine::types::storage_schema;
 use crate::engine::view::WarehouseView;
+use crate::files::discover::unreadable;
 use crate::manifest::config::{HardDeletes, Materialization, SnapshotStrategy};
 use crate::manifest::node::{Detail, Node, NodeId};
 use crate::plan::incremental::incremental;
@@ -75,7 +76,7 @@ pub fn load_seed(invocation: &Invocation, node: &Node) -> Result<(SchemaRef, Vec
     let bytes = invocation
         .project
         .read_bytes(path, limits::SEED_FILE_BYTES)
-        .map_err(|error| Diagnostics::from(Diagnostic::error("unreadable-file", error.to_string())))?;
+        .map_err(|error| Diagnostics::from(unreadable(&error)))?;
     let config = &node.config;
     read_seed(&bytes, path, config.delimiter, config.quote_columns, &config.column_types)
         .map_err(|error| error.diagnostics())

@@ -268,7 +268,9 @@ pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> Diagnostic {
     let diagnostic = bad(format!("unknown {what}: `{name}`")).with_note(format!("known are {list}"));
     match did_you_mean(name, known.iter().copied()) {
         Some(near) => diagnostic.with_hint(format!("did you mean `{near}`?")),
-        None => diagnostic,
+        None => {
+            diagnostic.with_hint("criteria are written such as `name`, `tag:nightly`, `path:models/gold` or `+name+`")
+        }
     }
 }
 

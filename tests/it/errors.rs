@@ -201,6 +201,8 @@ fn sql_that_is_not_sql() {
       |
     1 | select sum(price as price
       |                  ^^
+      |
+      = hint: look at this place and just before it: a comma, quote or bracket too many or missing, or a keyword used as a name
     ");
     assert_snapshot!(refused(&[("models/gold/totals.sql", "select price\nfrm {{ ref('stg_items') }}\nwhere 1 = 1\n")]), @r#"
     error[sql-syntax]: expected end of statement, found `"shop"`
@@ -208,6 +210,8 @@ fn sql_that_is_not_sql() {
       |
     2 | frm {{ ref('stg_items') }}
       |        ^^^^^^^^^^^^^^^^
+      |
+      = hint: look at this place and just before it: a comma, quote or bracket too many or missing, or a keyword used as a name
     "#);
     assert_snapshot!(refused(&[("models/gold/totals.sql", "select 'never closed\nfrom {{ ref('stg_items') }}\n")]), @r"
     error[sql-syntax]: unterminated string literal
@@ -217,6 +221,8 @@ fn sql_that_is_not_sql() {
       |  ________^
     2 | | from {{ ref('stg_items') }}
       | |_____^
+      |
+      = hint: look at this place and just before it: a comma, quote or bracket too many or missing, or a keyword used as a name
     ");
     assert_snapshot!(refused(&[("models/gold/totals.sql", "create table x as\nselect 1 as a\n")]), @r"
     error[not-a-query]: expected a query, found `create`
@@ -233,6 +239,8 @@ fn sql_that_is_not_sql() {
       |
     2 | drop table y
       | ^^^^
+      |
+      = hint: a model is one query; move the second statement to a model or a hook of its own
     ");
     assert_snapshot!(refused(&[("models/gold/totals.sql", "{% if false %}select 1 as a{% endif %}\n-- nothing\n")]), @r"
     error[empty-sql]: the SQL is empty; expected a query
@@ -328,6 +336,8 @@ fn templates_that_are_wrong() {
       |
     2 | select {{ a.b.c }} as a
       |           ^^^
+      |
+      = hint: set it before, correct its spelling, or give a default with `| default(...)`
     ");
     assert_snapshot!(refused(&[("models/gold/totals.sql", "select {{ cents('price') }} as a\n")]), @r"
     error[jinja-undefined]: `cents` is undefined
@@ -335,6 +345,8 @@ fn templates_that_are_wrong() {
       |
     1 | select {{ cents('price') }} as a
       |           ^^^^^
+      |
+      = hint: set it before, correct its spelling, or give a default with `| default(...)`
     ");
     assert_snapshot!(refused(&[
         ("macros/cents.sql", "{% macro cents(column) %}{{ column }} * 100{% endmacro %}"),
@@ -428,6 +440,7 @@ fn graphs_that_are_none() {
       | - first here
       |
       = note: they are in `models/gold/totals.sql` and `models/silver/totals.sql`
+      = hint: rename one of the files; with `alias` the relation can keep its name
     ");
     assert_snapshot!(refused(&[("models/gold/sums.sql", "{{ config(alias='TOTALS') }}\nselect 1 as a")]), @r"
     error[duplicate-relation]: model `sums` and model `totals` are both stored as `gold.totals`
@@ -457,5 +470,6 @@ fn graphs_that_are_none() {
       | - first here
       |
       = note: they are in `models/silver/stg_items.sql` and `seeds/stg_items.csv`
+      = hint: rename one of the files; with `alias` the relation can keep its name
     ");
 }

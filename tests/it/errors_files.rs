@@ -13,6 +13,8 @@ fn yaml_that_is_wrong() {
       |
     3 |    description: x
       |    ^
+      |
+      = hint: look at this line and the one above: the indentation, a blank behind `:`, quotes and brackets
     ");
     assert_snapshot!(refused(&[("models/models.yml", "models:\n  - name: totals\n    description: x\n    description: y\n")]), @r"
     error[duplicate-yaml-key]: the key `description` occurs twice in one mapping
@@ -22,6 +24,8 @@ fn yaml_that_is_wrong() {
       |     ----------- first here
     4 |     description: y
       |     ^^^^^^^^^^^ again here
+      |
+      = hint: remove one of the two, or join their values
     ");
     assert_snapshot!(refused(&[("models/models.yml", "models:\n  - name: totals\n    descripton: x\n")]), @r"
     error[unknown-key]: model `totals` has no key `descripton`
@@ -199,64 +203,91 @@ fn files_that_cannot_be_read_as_declared() {
         format!("exit code {}\n{}", run.code.unwrap(), project.complaints(&run))
     };
     assert_snapshot!(told(&[("landing/items.csv", "id,name,price\n1,a,1.00\n2,b\n")]), @r"
-    exit code 1
+    exit code 2
     error[source-ragged-row]: landing/items.csv:3: found 2 fields, expected 3
-     --> models/silver/stg_items.sql:1:1
+     --> landing/items.csv:3:1
       |
-    1 | select
-      | ^
+    3 | 2,b
+      | ^^^
+      |
+     ::: models/bronze/raw_items.sql:1:1
+      |
+    1 | select id, name, price
+      | - read here
       |
       = hint: check the delimiter and the quotes of this record
-            SKIP gold.totals                          skipped because silver.stg_items failed
-       Published dev@1 (1 relation changed)
     ");
     assert_snapshot!(told(&[("landing/items.csv", "id,name,price\n1,a,1.00\n2,b,2.00,more\n")]), @r"
-    exit code 1
+    exit code 2
     error[source-ragged-row]: landing/items.csv:3: found 4 fields, expected 3
-     --> models/silver/stg_items.sql:1:1
+     --> landing/items.csv:3:1
       |
-    1 | select
-      | ^
+    3 | 2,b,2.00,more
+      | ^^^^^^^^^^^^^
+      |
+     ::: models/bronze/raw_items.sql:1:1
+      |
+    1 | select id, name, price
+      | - read here
       |
       = hint: check the delimiter and the quotes of this record
-            SKIP gold.totals                          skipped because silver.stg_items failed
-       Published dev@1 (1 relation changed)
     ");
     assert_snapshot!(told(&[("landing/items.csv", "id,name,price\n1,a,1.00\ntwo,b,2.00\n")]), @r"
     exit code 1
     error[source-value]: landing/items.csv:3: column `id`: `two` is not a valid bigint
-     --> models/silver/stg_items.sql:1:1
+     --> landing/items.csv:3:1
+      |
+    3 | two,b,2.00
+      | ^^^
+      |
+     ::: models/silver/stg_items.sql:1:1
       |
     1 | select
-      | ^
+      | - read here
+      |
+      = hint: correct the file, or declare the column as `varchar` and convert it with `try_cast`
             SKIP gold.totals                          skipped because silver.stg_items failed
        Published dev@1 (1 relation changed)
     ");
-    assert_snapshot!(told(&[("landing/items.csv", "id,name,price\n1,a,1.00\n2,\"b,2.00\n")]), @r"
-    exit code 1
+    assert_snapshot!(told(&[("landing/items.csv", "id,name,price\n1,a,1.00\n2,\"b,2.00\n")]), @r#"
+    exit code 2
     error[source-syntax]: landing/items.csv:3: a quote that begins here is never closed
-     --> models/silver/stg_items.sql:1:1
+     --> landing/items.csv:3:1
       |
-    1 | select
-      | ^
-            SKIP gold.totals                          skipped because silver.stg_items failed
-       Published dev@1 (1 relation changed)
-    ");
+    3 | 2,"b,2.00
+      | ^^^^^^^^^
+      |
+     ::: models/bronze/raw_items.sql:1:1
+      |
+    1 | select id, name, price
+      | - read here
+      |
+      = hint: correct the file at this line, or the `quote` and `escape` of the source
+    "#);
     assert_snapshot!(told(&[("landing/items.csv", "")]), @r"
     exit code 2
     error[source-empty-file]: `landing/items.csv` is empty: expected at least a header line
-     --> models/bronze/raw_items.sql:1:1
+     --> landing/items.csv:1:1
       |
-    1 | select id, name, price
+    1 |
       | ^
       |
-      = hint: set the option `allow_empty: true` to skip empty files
+     ::: models/bronze/raw_items.sql:1:1
+      |
+    1 | select id, name, price
+      | - read here
+      |
+      = hint: a data file begins with a header; the option `allow_empty: true` of a source skips empty files
     ");
     assert_snapshot!(told(&[("seeds/codes.csv", "code,name\n1,a\n2\n")]), @r"
     exit code 2
-    error[source-ragged-row]: seeds/codes.csv:3: found 1 fields, expected 2
-     |
-     = hint: check the delimiter and the quotes of this record
+    error[source-ragged-row]: seeds/codes.csv:3: found 1 field, expected 2
+     --> seeds/codes.csv:3:1
+      |
+    3 | 2
+      | ^
+      |
+      = hint: check the delimiter and the quotes of this record
     ");
     let project = shop(&[]);
     project.remove("landing/items.csv");
@@ -277,23 +308,33 @@ fn files_that_cannot_be_read_as_declared() {
 fn bytes_that_are_not_text() {
     let project = shop(&[]);
     std::fs::write(project.path("landing/items.csv"), b"id,name,price\n1,a,1.00\n2,\xff\xfe,2.00\n").unwrap();
-    let run = project.run(&["build"]);
-    assert_eq!(run.code, Some(1), "{run:?}");
+    let run = project.run(&["build"]).expect_code(2);
     assert_snapshot!(project.complaints(&run), @r"
     error[source-encoding]: landing/items.csv:3: not UTF-8 text: byte 0xff in column `name`
-     --> models/silver/stg_items.sql:1:1
+     --> landing/items.csv:3:3
       |
-    1 | select
-      | ^
+    3 | 2,��,2.00
+      |   ^
+      |
+     ::: models/bronze/raw_items.sql:1:1
+      |
+    1 | select id, name, price
+      | - read here
       |
       = hint: convert the file to UTF-8
-            SKIP gold.totals                          skipped because silver.stg_items failed
-       Published dev@1 (1 relation changed)
     ");
     let project = shop(&[]);
     std::fs::write(project.path("models/gold/totals.sql"), b"select 1 as a\n-- \xff\n").unwrap();
     let run = project.run(&["build"]).expect_code(2);
-    assert_snapshot!(project.complaints(&run), @"error[unreadable-file]: `models/gold/totals.sql` is not UTF-8 text: the byte at offset 17 (line 2) is not valid");
+    assert_snapshot!(project.complaints(&run), @r"
+    error[unreadable-file]: `models/gold/totals.sql` is not UTF-8 text: the byte 0xff is not valid
+     --> models/gold/totals.sql:2:4
+      |
+    2 | -- �
+      |    ^
+      |
+      = hint: save the file as UTF-8
+    ");
 }
 
 #[test]
@@ -304,8 +345,14 @@ fn command_lines_that_are_wrong() {
       |
     1 | {landing:
       | ^
+      |
+      = hint: look at this line and the one above: the indentation, a blank behind `:`, quotes and brackets
     ");
-    assert_snapshot!(refused_with(&[], &["build", "--vars", "landing"]), @"error[invalid-argument]: `landing` is not a value of `--vars`: expected a YAML mapping such as `{name: value}`");
+    assert_snapshot!(refused_with(&[], &["build", "--vars", "landing"]), @r"
+    error[invalid-argument]: `landing` is not a value of `--vars`: expected a YAML mapping such as `{name: value}`
+     |
+     = hint: write it as `--vars '{name: value}'`
+    ");
     assert_snapshot!(refused_with(&[], &["build", "--select", "colour:red"]), @r"
     error[bad-selector]: unknown selector method: `colour`
      --> --select:1:1
@@ -314,6 +361,7 @@ fn command_lines_that_are_wrong() {
       | ^^^^^^^^^^
       |
       = note: known are `access`, `config`, `exposure`, `file`, `fqn`, `group`, `layer`, `package`, `path`, `resource_type`, `selector`, `source`, `tag`, `test_name`, `test_type`, `version`
+      = hint: criteria are written such as `name`, `tag:nightly`, `path:models/gold` or `+name+`
     ");
     assert_snapshot!(refused_with(&[], &["build", "--select", "@totals+"]), @r"
     error[bad-selector]: `@` before and `+` behind a criterion cannot be combined
@@ -402,6 +450,8 @@ fn all_problems_at_once() {
       |
     2 | select 2 as a
       | ^^^^^^
+      |
+      = hint: a model is one query; move the second statement to a model or a hook of its own
     error[raised-by-macro]: no
      --> models/gold/c.sql:1:11
       |
@@ -455,6 +505,8 @@ fn all_problems_at_once() {
       |
     1 | select * from {{ ref('nowhere') }}
       |                  ^^^^^^^^^^^^^^
+      |
+      = hint: `ref` takes the name of a model's, seed's or snapshot's file; `karat ls` lists them
     error[unknown-source]: there is no source `no`
      --> models/gold/b.sql:1:18
       |

@@ -6,6 +6,7 @@ mod data_tests;
 mod docs;
 mod docs_pages;
 mod errors;
+mod errors_complete;
 mod errors_files;
 mod explain;
 mod flagship;

@@ -528,7 +528,10 @@ fn mistakes_that_planning_finds() {
                 "select cast(id as blob9) as x from {{ ref('a') }}",
                 "unsupported-sql: unsupported SQL type blob9 @1:1 ? none",
             ),
-            ("select (id from {{ ref('a') }}", "sql-syntax: expected `)`, found `from` @2:12 ? none"),
+            (
+                "select (id from {{ ref('a') }}",
+                "sql-syntax: expected `)`, found `from` @2:12 ? look at this place and just before it: a comma, quote or bracket too many or missing, or a keyword used as a name",
+            ),
             (
                 "select substr(name) as n from {{ ref('a') }}",
                 "sql-error: substring without for/from is not valid @1:1 ? none",

@@ -213,8 +213,8 @@ pub(super) const CODES: &[Code] = &[
         stage: Stage::Project,
         exits: &[2],
         title: "a path leaves the project",
-        cause: "A path of the project file is absolute or goes up with `..`. A project reads only its own folder, so \
-            that it means the same on every machine.",
+        cause: "A path of the project file is absolute or goes up with `..`, or a link below the project leads out of it. A \
+            project reads only its own folder, so that it means the same on every machine.",
         fix: "Move the files below the project's folder and name them relative to it.",
         example: None,
     },

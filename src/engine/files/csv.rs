@@ -16,7 +16,7 @@ use super::text::{Guess, RowBuffer, Wanted};
 use crate::base::diagnostic::did_you_mean;
 
 /// Rows that guess the types of undeclared columns, unless the option `sample_rows` says otherwise.
-const SAMPLE_ROWS: usize = 10_000;
+pub(super) const SAMPLE_ROWS: usize = 10_000;
 /// A batch ends when its text has this many bytes, however few its rows.
 pub(super) const BATCH_BYTES: usize = 16 << 20;
 
@@ -280,6 +280,7 @@ pub(super) fn sample(
     input: &Input,
     handle: &Handle,
     options: &TextOptions,
+    names: &[String],
     guesses: &mut [Option<Guess>],
     most: usize,
 ) -> Result<usize, ExternalError> {
@@ -292,9 +293,9 @@ pub(super) fn sample(
     while rows < most {
         let Some(record) = records.next_of_width(width)? else { break };
         for (index, guess) in guesses.iter_mut().enumerate() {
-            let (Some(guess), Some((bytes, quoted))) = (guess, record.field(index)) else { continue };
-            let text = utf8(bytes, &input.shown, record.line, || format!("number {}", index + 1))?;
-            if let Some(text) = options.text(text, quoted) {
+            let Some((bytes, quoted)) = record.field(index) else { continue };
+            let text = utf8(bytes, &input.shown, record.line, || names.get(index).cloned().unwrap_or_default())?;
+            if let (Some(guess), Some(text)) = (guess, options.text(text, quoted)) {
                 guess.observe(text);
             }
         }

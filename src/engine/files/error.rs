@@ -1,10 +1,13 @@
 //! What can go wrong with files outside the warehouse: every variant names the file, and line and column as known.
 
 use std::error::Error;
+use std::ops::Range;
+use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
 
 use crate::base::diagnostic::{Diagnostic, Diagnostics};
+use crate::base::source::{Location, SourceFile};
 
 /// A cause from another library.
 pub type Cause = Box<dyn Error + Send + Sync>;
@@ -103,7 +106,7 @@ pub enum ExternalError {
         reason: String,
     },
     /// A record with more or fewer fields than the header.
-    #[error("{path}:{line}: found {found} fields, expected {expected}")]
+    #[error("{path}:{line}: found {found} field{}, expected {expected}", if *found == 1 { "" } else { "s" })]
     Ragged {
         /// The file.
         path: String,
@@ -202,6 +205,14 @@ pub enum ExternalError {
         /// Declared type, or that of the first file.
         expected: String,
     },
+    /// A problem with the line of the file that it is about.
+    #[error("{error}")]
+    Shown {
+        /// The problem.
+        error: Box<ExternalError>,
+        /// The line.
+        excerpt: Arc<SourceFile>,
+    },
     /// Several problems at once.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Several(Vec<ExternalError>),
@@ -259,7 +270,53 @@ impl ExternalError {
             Self::NewColumn { .. } => "source-new-column",
             Self::MissingColumn { .. } => "source-missing-column",
             Self::TypeChange { .. } => "source-type-change",
+            Self::Shown { error, .. } => error.code(),
             Self::Several(_) => "source-problems",
+        }
+    }
+
+    /// The problem without the line of the file.
+    pub fn bare(&self) -> &Self {
+        match self {
+            Self::Shown { error, .. } => error,
+            other => other,
+        }
+    }
+
+    /// The line of a text file that the problem is about, from 1.
+    fn line(&self) -> Option<u64> {
+        match self {
+            Self::Encoding { line, .. }
+            | Self::Header { line, .. }
+            | Self::Ragged { line, .. }
+            | Self::Syntax { line, .. }
+            | Self::Value { line, .. } => Some(*line),
+            Self::EmptyFile { .. } => Some(1),
+            _ => None,
+        }
+    }
+
+    /// The same with the lines that it is about; `read` gives the text of a line.
+    pub(super) fn with_lines(self, read: &dyn Fn(u64) -> Option<Arc<SourceFile>>) -> Self {
+        if let Self::Several(all) = self {
+            return Self::Several(all.into_iter().map(|error| error.with_lines(read)).collect());
+        }
+        match self.line().and_then(read) {
+            Some(excerpt) => Self::Shown { error: Box::new(self), excerpt },
+            None => self,
+        }
+    }
+
+    /// The bytes of a line that the problem is about.
+    fn range_in(&self, line: &str) -> Range<usize> {
+        let wanted = match self {
+            Self::Value { value, .. } => value.trim_end_matches('…'),
+            Self::Encoding { .. } => "\u{fffd}",
+            _ => "",
+        };
+        match line.find(wanted).filter(|_| !wanted.is_empty()) {
+            Some(at) => at..at + wanted.len(),
+            None => 0..line.len(),
         }
     }
 
@@ -267,12 +324,24 @@ impl ExternalError {
     fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NoFiles { .. } => Some("set `missing_files: warn` or `empty` if the files may come later"),
-            Self::EmptyFile { .. } => Some("set the option `allow_empty: true` to skip empty files"),
+            Self::EmptyFile { .. } => {
+                Some("a data file begins with a header; the option `allow_empty: true` of a source skips empty files")
+            }
             Self::NewColumn { .. } => Some("declare the column, or set `on_new_column: warn` or `allow`"),
             Self::MissingColumn { .. } => Some("set `on_missing_column: warn` or `allow` to read it as null"),
             Self::TypeChange { .. } => Some("declare the column's type, or set `on_type_change: warn` or `allow`"),
             Self::Ragged { .. } => Some("check the delimiter and the quotes of this record"),
             Self::Encoding { .. } => Some("convert the file to UTF-8"),
+            Self::Syntax { .. } => Some("correct the file at this line, or the `quote` and `escape` of the source"),
+            Self::Value { .. } | Self::Cast { .. } => {
+                Some("correct the file, or declare the column as `varchar` and convert it with `try_cast`")
+            }
+            Self::Header { .. } => Some("give each column of the header a name of its own"),
+            Self::Damaged { .. } => Some("load the file again, or correct the `format` of the source"),
+            Self::Changed { .. } => Some("let files appear in one step (write, then rename), and run again"),
+            Self::Folder { .. } | Self::Location { .. } => Some("locations are relative to the project's folder"),
+            Self::NoColumns { .. } => Some("declare the columns of the table"),
+            Self::Type { .. } => Some("use a SQL type such as `bigint`, `varchar`, `decimal(10, 2)` or `timestamp`"),
             _ => None,
         }
     }
@@ -290,6 +359,11 @@ impl ExternalError {
     fn reported(&self, make: fn(&'static str, String) -> Diagnostic) -> Diagnostics {
         match self {
             Self::Several(all) => Diagnostics(all.iter().flat_map(|problem| problem.reported(make).0).collect()),
+            Self::Shown { error, excerpt } => {
+                let place = Location::new(excerpt, error.range_in(&excerpt.text));
+                let found = error.reported(make).0.into_iter();
+                Diagnostics(found.map(|diagnostic| diagnostic.at(place.clone(), "")).collect())
+            }
             one => {
                 let diagnostic = make(one.code(), one.to_string());
                 match one.hint() {

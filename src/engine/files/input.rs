@@ -3,7 +3,7 @@
 //! Everything here blocks and belongs on a blocking thread. Local files are read directly; other stores are bridged
 //! from their stream of bytes.
 
-use std::io::{BufReader, Cursor, Read};
+use std::io::{BufRead as _, BufReader, Cursor, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -15,9 +15,13 @@ use object_store::{GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt as 
 use tokio::runtime::Handle;
 
 use super::error::ExternalError;
+use crate::base::source::SourceFile;
 
 /// Bytes read ahead per file.
 const BUFFER_BYTES: usize = 256 << 10;
+
+/// Most bytes of a line that are read to show it.
+const SHOWN_BYTES: u64 = 4096;
 
 /// One file of a source.
 #[derive(Debug, Clone)]
@@ -107,6 +111,17 @@ impl Input {
         })
     }
 
+    /// One line of the file (from 1), for showing it in a message; the file is read up to it once more.
+    pub(super) fn line(&self, handle: &Handle, compression: Compression, line: u64) -> Option<Arc<SourceFile>> {
+        let mut reader = self.open_text(handle, compression).ok()?;
+        for _ in 1..line {
+            reader.skip_until(b'\n').ok()?;
+        }
+        let mut bytes = Vec::new();
+        (&mut reader).take(SHOWN_BYTES).read_until(b'\n', &mut bytes).ok()?;
+        Some(excerpt(&self.shown, &bytes, line))
+    }
+
     /// The file's text: decompressed, without a byte order mark.
     pub(super) fn open_text(&self, handle: &Handle, compression: Compression) -> Result<TextReader, ExternalError> {
         let raw = BufReader::with_capacity(BUFFER_BYTES, self.open(handle)?);
@@ -121,6 +136,18 @@ impl Input {
             .to_vec();
         Ok(BufReader::with_capacity(BUFFER_BYTES, Box::new(Read::chain(Cursor::new(start), plain))))
     }
+}
+
+/// A line of a data file as a part of a source file: its beginning, if it is long.
+pub(super) fn excerpt(path: &str, line: &[u8], number: u64) -> Arc<SourceFile> {
+    const SHOWN: usize = 120;
+    let text = String::from_utf8_lossy(line);
+    let text = text.trim_end_matches(['\n', '\r']);
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    SourceFile::part(path, shown, usize::try_from(number).unwrap_or(usize::MAX))
 }
 
 /// Reads a file's content with a library that may panic on a damaged one: that must not take the run down.

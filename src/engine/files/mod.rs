@@ -111,7 +111,9 @@ pub async fn open_external(spec: &ExternalSource, access: Access<'_>) -> Result<
             let (handle, names, options, format) = (handle.clone(), Arc::clone(&names), options.clone(), spec.format);
             blocking(move || {
                 let shown = input.shown.clone();
+                let read = input.clone();
                 guarded(&shown, || look(input, format, &handle, &options, &names))
+                    .map_err(|error| error.with_lines(&|line| read.line(&handle, options.compression, line)))
             })
         })
         .buffered(OPEN_AT_ONCE)
@@ -319,7 +321,10 @@ fn guess_csv(
 ) -> Result<(Types, Vec<Look>, Maps), ExternalError> {
     let mut guesses: Vec<Guess> = vec![Guess::default(); known.len()];
     let guessing = !options.all_text && known.iter().any(Option::is_none);
-    let mut left = if guessing { options.sample_rows } else { 0 };
+    // Where nothing is to be guessed, the first rows are read all the same: a file that cannot be read as declared is
+    // better told before the run than in the middle of it.
+    let mut left = if guessing { options.sample_rows } else { options.sample_rows.min(csv::SAMPLE_ROWS) };
+    let mut problems = Vec::new();
     for (look, map) in looks.iter().zip(&maps) {
         let Content::Csv(names) = &look.content else { continue };
         if left == 0 {
@@ -327,16 +332,28 @@ fn guess_csv(
         }
         let mut of_file: Vec<Option<Guess>> = vec![None; names.len()];
         for ((guess, known), place) in guesses.iter().zip(known).zip(map) {
+            if !guessing {
+                break;
+            }
             if let (None, Some(slot)) = (known, place.and_then(|place| of_file.get_mut(place))) {
                 *slot = Some(*guess);
             }
         }
-        left -= csv::sample(&look.input, handle, options, &mut of_file, left)?.min(left);
+        match csv::sample(&look.input, handle, options, names, &mut of_file, left) {
+            Ok(rows) => left -= rows.min(left),
+            Err(error) => {
+                problems.push(error.with_lines(&|line| look.input.line(handle, options.compression, line)));
+                continue;
+            }
+        }
         for (guess, place) in guesses.iter_mut().zip(map) {
             if let Some(seen) = place.and_then(|place| of_file.get(place).copied().flatten()) {
                 *guess = seen;
             }
         }
+    }
+    if let Some(problem) = ExternalError::of_all(problems) {
+        return Err(problem);
     }
     let types = known.iter().zip(guesses).map(|(known, guess)| match known {
         Some(known) => (known.clone(), false),

@@ -387,7 +387,10 @@ impl ExecutionPlan for FilesExec {
                     Ok(listening && left > 0)
                 };
                 guarded(&part.file.input.shown, || {
-                    read_part(&files, part, &projection, &handle, batch_rows, &mut sink)
+                    read_part(&files, part, &projection, &handle, batch_rows, &mut sink).map_err(|error| {
+                        let input = &part.file.input;
+                        error.with_lines(&|line| input.line(&handle, files.options.compression, line))
+                    })
                 })?;
                 if let Some(failure) = failure {
                     return Err(failure);

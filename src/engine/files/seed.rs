@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 
 use super::csv::{Records, TextOptions, header_names, utf8};
 use super::error::{ExternalError, shortened};
-use super::input::without_mark;
+use super::input::{excerpt, without_mark};
 use super::records::RecordReader;
 use super::text::{Guess, convert, convertible};
 use crate::base::diagnostic::did_you_mean;
@@ -24,6 +24,21 @@ const BATCH_ROWS: usize = 8192;
 
 /// Reads a seed: its schema and its rows. All types that are wrong are reported, not only the first.
 pub fn read_seed(
+    bytes: &[u8],
+    path: &str,
+    delimiter: char,
+    quote_columns: bool,
+    column_types: &IndexMap<String, String>,
+) -> Result<(SchemaRef, Vec<RecordBatch>), ExternalError> {
+    let line = |number: u64| {
+        let before = usize::try_from(number).ok()?.checked_sub(1)?;
+        let text = without_mark(bytes).ok()?;
+        text.split(|byte| *byte == b'\n').nth(before).map(|line| excerpt(path, line, number))
+    };
+    parse_seed(bytes, path, delimiter, quote_columns, column_types).map_err(|error| error.with_lines(&line))
+}
+
+fn parse_seed(
     bytes: &[u8],
     path: &str,
     delimiter: char,

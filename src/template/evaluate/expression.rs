@@ -127,7 +127,7 @@ impl Interpreter<'_> {
         let known = names.iter().map(String::as_str).chain(functions::NAMES.iter().copied());
         match did_you_mean(&text, known) {
             Some(candidate) if candidate != text => failure.with_hint(format!("did you mean `{candidate}`?")),
-            _ => failure,
+            _ => failure.with_hint("set it before, correct its spelling, or give a default with `| default(...)`"),
         }
     }
 

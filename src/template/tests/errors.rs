@@ -16,8 +16,14 @@ fn mistakes_are_placed() {
     check_failures(
         &[],
         &[
-            ("select\n  {{ nope.x }}", "models/m.sql:2:6: error[jinja-undefined]: `nope` is undefined"),
-            ("{{ target.nme.x }}", "models/m.sql:1:4: error[jinja-undefined]: `target.nme` is undefined"),
+            (
+                "select\n  {{ nope.x }}",
+                "models/m.sql:2:6: error[jinja-undefined]: `nope` is undefined | hint: set it before, correct its spelling, or give a default with `| default(...)`",
+            ),
+            (
+                "{{ target.nme.x }}",
+                "models/m.sql:1:4: error[jinja-undefined]: `target.nme` is undefined | hint: set it before, correct its spelling, or give a default with `| default(...)`",
+            ),
             (
                 "{{ reff('a') }}",
                 "models/m.sql:1:4: error[jinja-undefined]: `reff` is undefined | hint: did you mean `ref`?",
@@ -181,7 +187,10 @@ fn a_part_of_a_file_keeps_the_files_positions() {
     let code = Code { text: text[body.clone()].into(), file, offset: Some(body.start) };
     let host: SharedHost = Arc::new(TestHost::default());
     let error = templates(&[]).render(&code, &host, &IndexMap::new()).unwrap_err();
-    assert_eq!(shown(*error), "snapshots/s.sql:2:11: error[jinja-undefined]: `nope` is undefined");
+    assert_eq!(
+        shown(*error),
+        "snapshots/s.sql:2:11: error[jinja-undefined]: `nope` is undefined | hint: set it before, correct its spelling, or give a default with `| default(...)`"
+    );
 }
 
 #[test]
@@ -247,7 +256,10 @@ fn yaml_texts_keep_their_types() {
     assert_eq!(value("x{{ 5 }}", &whole), json!("x5"));
     assert_eq!(value("plain", &whole), json!("plain"));
     let error = templates.render_value("{{ nope.x }}", &place("'{{ nope.x }}'"), &host).unwrap_err();
-    assert_eq!(shown(*error), "project.yml:3:10: error[jinja-undefined]: `nope` is undefined");
+    assert_eq!(
+        shown(*error),
+        "project.yml:3:10: error[jinja-undefined]: `nope` is undefined | hint: set it before, correct its spelling, or give a default with `| default(...)`"
+    );
     let error = templates.render_text("{{ ref('later') }}", &whole, &host).unwrap_err();
     assert!(matches!(*error, RenderError::NotReady(_)));
 }
