@@ -1,7 +1,7 @@
 //! All nodes of a project, by id and by name.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock};
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -58,6 +58,8 @@ pub struct Manifest {
     pub selectors: IndexMap<String, Value>,
     /// The file of the selectors, for messages.
     pub selectors_file: Option<Arc<SourceFile>>,
+    /// Made when first asked for.
+    pub(crate) index: OnceLock<Index>,
 }
 
 impl Manifest {
@@ -73,22 +75,50 @@ impl Manifest {
 
     /// The models, seeds and snapshots called `name`, in all packages or in one: what `ref()` looks among.
     pub fn find_refable(&self, package: Option<&str>, name: &str) -> Vec<&Arc<Node>> {
-        self.nodes
-            .values()
-            .filter(|node| node.resource_type.is_built() && node.name == name)
-            .filter(|node| package.is_none_or(|package| node.package == package))
-            .collect()
+        let called = self.index().refable.get(name).map_or(&[] as &[NodeId], Vec::as_slice);
+        let nodes = called.iter().filter_map(|id| self.get(id));
+        nodes.filter(|node| package.is_none_or(|package| node.package == package)).collect()
     }
 
     /// The source table of a `source()` call.
     pub fn find_source(&self, source: &str, table: &str) -> Option<&Arc<Node>> {
-        self.of_type(ResourceType::Source)
-            .find(|node| node.name == table && node.source().is_some_and(|detail| detail.source_name == source))
+        let tables = self.index().sources.get(table)?;
+        let is_of_source = |node: &&Arc<Node>| node.source().is_some_and(|detail| detail.source_name == source);
+        tables.iter().filter_map(|id| self.get(id)).find(is_of_source)
     }
 
     /// The tests that were declared on a node.
-    pub fn tests_of<'a>(&'a self, id: &'a NodeId) -> impl Iterator<Item = &'a Arc<Node>> {
-        self.of_type(ResourceType::Test)
-            .filter(move |node| node.test().is_some_and(|test| test.attached_node.as_ref() == Some(id)))
+    pub fn tests_of(&self, id: &NodeId) -> impl Iterator<Item = &Arc<Node>> {
+        self.index().tests.get(id).into_iter().flatten().filter_map(|id| self.get(id))
     }
+
+    /// Without it a question about each of ten thousand nodes would look at all of them each time. It is made when it
+    /// is first asked for: after parsing, when the nodes no longer change.
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| {
+            let mut index = Index::default();
+            for node in self.nodes.values() {
+                let id = node.id.clone();
+                if node.resource_type.is_built() {
+                    index.refable.entry(node.name.clone()).or_default().push(id);
+                } else if node.resource_type == ResourceType::Source {
+                    index.sources.entry(node.name.clone()).or_default().push(id);
+                } else if let Some(attached) = node.test().and_then(|test| test.attached_node.as_ref()) {
+                    index.tests.entry(attached.clone()).or_default().push(id);
+                }
+            }
+            index
+        })
+    }
+}
+
+/// Nodes by what they are looked up by, each list in the order of ids.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Index {
+    /// Models, seeds and snapshots by name.
+    refable: HashMap<String, Vec<NodeId>>,
+    /// Source tables by name.
+    sources: HashMap<String, Vec<NodeId>>,
+    /// Tests by the node that they are declared on.
+    tests: HashMap<NodeId, Vec<NodeId>>,
 }
