@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use arrow::datatypes::{Field, Schema};
 use tokio::sync::watch;
 
+use crate::base::codes;
 use crate::base::diagnostic::{Diagnostic, Diagnostics};
 use crate::cli::Outcome;
 use crate::cli::application::{Application, Project, store_diagnostic};
@@ -16,7 +17,7 @@ use crate::engine::session::Variant;
 use crate::engine::types::sql_type_of;
 use crate::engine::view::WarehouseView;
 use crate::execute::publication::{publish, withheld};
-use crate::execute::result::{EventSink, RunEvent, RunResult, Status};
+use crate::execute::result::{EventSink, NodeResult, RunEvent, RunResult, Status};
 use crate::execute::run::Run;
 use crate::execute::scheduler::run_all;
 use crate::graph::schedule::Schedule;
@@ -161,13 +162,22 @@ fn write_last_results(app: &Application, project: &Project, result: &RunResult) 
 fn outcome(result: &RunResult) -> Outcome {
     if result.interrupted {
         Outcome::Interrupted
-    } else if result.failure.is_some() {
+    } else if result.failure.is_some() || result.results.iter().any(is_of_the_world) {
         Outcome::World
     } else if result.has_failures() {
         Outcome::Failed
     } else {
         Outcome::Success
     }
+}
+
+/// Whether a node failed for a reason that is not the project's: a full disk, a damaged file.
+fn is_of_the_world(result: &NodeResult) -> bool {
+    let world = Outcome::World.code();
+    let is_world = |found: &Diagnostic| {
+        codes::find(found.code).is_some_and(|code| code.exits.first().is_some_and(|exit| *exit == world))
+    };
+    result.status == Status::Error && result.diagnostics.iter().any(is_world)
 }
 
 /// What recovery did is worth knowing; a commit of others will refuse this run's publication to that table.

@@ -137,8 +137,10 @@ async fn rows(
     // "The first rows" should be the same each time; all rows may come in any order.
     let session = view.session(if limit.is_some() { Variant::Ordered } else { Variant::Normal });
     // The user's own text is checked first, so that places in it are right.
-    let plan = session.plan(&compiled.sql).await.map_err(|problem| (Outcome::Usage, problem))?;
-    session.query_plan(&compiled.sql, plan, limit).await.map_err(|problem| (Outcome::Failed, problem))
+    let outcome = |problem: &SqlProblem, usual| if problem.world { Outcome::World } else { usual };
+    let plan = session.plan(&compiled.sql).await.map_err(|problem| (outcome(&problem, Outcome::Usage), problem))?;
+    let rows = session.query_plan(&compiled.sql, plan, limit).await;
+    rows.map_err(|problem| (outcome(&problem, Outcome::Failed), problem))
 }
 
 /// Prints rows in the form asked for.

@@ -15,6 +15,7 @@ use crate::engine::files::ExternalError;
 use crate::engine::guard::known;
 use crate::engine::wording::{groups, operator, sentence, sql_types};
 use crate::manifest::relation::RelationKey;
+use crate::store::StoreError;
 
 /// A problem with one SQL text.
 #[derive(Debug, Clone)]
@@ -91,6 +92,12 @@ impl SqlProblem {
     pub fn from_engine(sql: &str, error: &DataFusionError) -> Self {
         if let Some(file) = ExternalError::find(error) {
             return file_problem(file);
+        }
+        if let Some(store) = find::<StoreError>(error) {
+            let mut problem = Self::new(store.code(), store.to_string());
+            problem.hint = store.hint().map(str::to_owned);
+            problem.world = true;
+            return problem;
         }
         if let Some(view) = find::<ViewError>(error) {
             return view.problem(sql);
@@ -181,7 +188,7 @@ fn classify(sql: &str, error: &DataFusionError) -> SqlProblem {
         DataFusionError::SchemaError(schema, _) => schema_problem(schema),
         DataFusionError::ResourcesExhausted(text) => exhausted_problem(text),
         DataFusionError::ArrowError(arrow, _) => arrow_problem(arrow),
-        DataFusionError::ParquetError(error) => SqlProblem::new("damaged-file", sentence(&error.to_string())),
+        DataFusionError::ParquetError(error) => damaged_file(&error.to_string()),
         DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => {
             let mut problem = SqlProblem::new("storage-failed", sentence(&text));
             problem.world = true;
@@ -213,6 +220,20 @@ fn classify(sql: &str, error: &DataFusionError) -> SqlProblem {
         }
         other => SqlProblem::new("sql-error", sentence(&other.message())),
     }
+}
+
+/// A data file of the warehouse that cannot be read: nothing of the query is to blame.
+fn damaged_file(text: &str) -> SqlProblem {
+    let is_missing = text.contains("not found") || text.contains("No such file");
+    let state = if is_missing { "is missing" } else { "is damaged" };
+    let message = match groups(text, r"for file ([^\s:]+):").as_deref() {
+        Some([path]) => format!("the data file `/{}` {state}", path.trim_start_matches('/')),
+        _ => format!("a data file {state}: {}", sentence(text)),
+    };
+    let mut problem = SqlProblem::new("damaged-file", message)
+        .hint("restore the file from a copy, or make its table anew with `karat build --full-refresh`");
+    problem.world = true;
+    problem
 }
 
 /// Functions that mean something only with `over`.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use datafusion::error::DataFusionError;
 
 use crate::base::fs::FsError;
+use crate::store::warehouse::STATE_FOLDER;
 
 type Source = Box<dyn Error + Send + Sync>;
 
@@ -181,7 +182,8 @@ impl fmt::Display for Reason {
             Self::StorageFull => formatter.write_str("no space left on the device"),
             Self::PermissionDenied => formatter.write_str("permission denied"),
             Self::NotFound => formatter.write_str("it does not exist"),
-            Self::Other(text) => formatter.write_str(text),
+            // The number of the system's error says nothing to people.
+            Self::Other(text) => formatter.write_str(text.split(" (os error ").next().unwrap_or(text)),
         }
     }
 }
@@ -263,6 +265,9 @@ impl StoreError {
                  and run again"
             }
             Self::Io { reason: Reason::PermissionDenied, .. } => "check the owner and the rights of this path",
+            Self::Io { .. } => {
+                "look at this path: whether it is there, a folder where one is needed, and on a disk that answers"
+            }
             Self::EntryTaken { .. } | Self::TableRaced { .. } => "run again: it will start from the newer state",
             Self::ForeignCommit { .. } => {
                 "if the commit is not wanted, undo it with the tool that made it; if it is, read the table as a source"
@@ -271,6 +276,13 @@ impl StoreError {
                 "give each environment a warehouse or schemas of its own (`generate_schema_name`)"
             }
             Self::Replaced { .. } => "remove the table's folder, or give the model another alias, and run again",
+            Self::Location { .. } => "the `path` of a target is a folder or the URL of an object store",
+            Self::Corrupt { path, .. } | Self::Missing { path, .. } if path.starts_with(STATE_FOLDER) => {
+                "restore it from a copy: it says which versions of the tables are published"
+            }
+            Self::Corrupt { .. } | Self::Missing { .. } => {
+                "restore it from a copy, or move the table's folder away and make it anew with `karat build --full-refresh`"
+            }
             Self::NewerFormat { .. } => "use the newer karat for this warehouse",
             Self::Locked { .. } => {
                 "wait for it to end, or allow a longer wait with `--lock-timeout 10m`, or use another target"

@@ -8,6 +8,7 @@ mod docs_pages;
 mod errors;
 mod errors_complete;
 mod errors_files;
+mod errors_world;
 mod explain;
 mod flagship;
 mod functions;
