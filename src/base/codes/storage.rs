@@ -6,7 +6,7 @@ pub(super) const CODES: &[Code] = &[
     Code {
         name: "damaged-file",
         stage: Stage::Storage,
-        exits: &[3, 1],
+        exits: &[3],
         title: "a data file is damaged",
         cause: "A Parquet file that a query read does not hold what its format demands. karat never changes a file \
             after writing it, so it was changed or cut off by something else.",
