@@ -84,7 +84,7 @@ const STATUS = {
 
 function verdict(node) {
   if (!node.result) return null;
-  if (node.result.withheld) return ["withheld", "bad"];
+  if (node.result.withheld && node.result.status === "success") return ["withheld", "bad"];
   return STATUS[node.result.status] || [node.result.status, "idle"];
 }
 

@@ -176,6 +176,13 @@ function ports(edges, places) {
   spread("to", (edge) => edge.chain[edge.chain.length - 2]);
 }
 
+// The sign of a state: told by its shape as well as by its colour.
+function mark(state, x, y) {
+  if (state === "bad") return `M${x} ${y - 5} L${x + 5} ${y + 4} L${x - 5} ${y + 4} Z`;
+  if (state === "warn") return `M${x - 4} ${y - 4} h8 v8 h-8 Z`;
+  return `M${x - 4} ${y} a4 4 0 1 0 8 0 a4 4 0 1 0 -8 0 Z`;
+}
+
 // The drawing of some nodes. `focus` is marked and cannot be followed.
 function graph(ids, focus) {
   const { places, columns, edges, width, height } = place(ids);
@@ -216,7 +223,7 @@ function graph(ids, focus) {
     drawing("title", {}, node.label + (node.summary ? "\n" + node.summary : "")),
     drawing("rect", { x, y, width: BOX.width, height: BOX.height, rx: node.kind === "exposure" ? 15 : 5 }),
     drawing("text", { x: x + 10, y: y + 19.5 }, shortened(name, room)),
-    state && drawing("circle", { class: "sign " + state, cx: x + BOX.width - 12, cy: y + BOX.height / 2, r: 4 }));
+    state && drawing("path", { class: "sign " + state, d: mark(state, x + BOX.width - 12, y + BOX.height / 2) }));
     const lift = (on) => () => {
       svg.classList.toggle("lifted", on);
       const family = new Set([...relatives(id, "parents", Infinity), ...relatives(id, "children", Infinity)]);

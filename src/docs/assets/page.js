@@ -32,7 +32,10 @@ function table(head, rows, kind) {
 
 function overview() {
   const results = ids.filter((id) => nodes[id].result);
-  const trouble = (state) => results.filter((id) => (verdict(nodes[id]) || [])[1] === state).sort(byLabel);
+  // What is held back follows what failed: the cause is read first.
+  const rank = (id) => (verdict(nodes[id])[0] === "withheld" ? 1 : 0);
+  const trouble = (state) => results.filter((id) => verdict(nodes[id])[1] === state)
+    .sort((a, b) => rank(a) - rank(b) || byLabel(a, b));
   const bad = trouble("bad");
   const warned = trouble("warn");
   const last = results.map((id) => nodes[id].result.ended_at).sort().pop();
