@@ -21,6 +21,7 @@ use crate::cli::options::{GlobalOptions, SelectionOptions};
 use crate::cli::printer::Printer;
 use crate::cli::{Outcome, log};
 use crate::compile::host::Invocation;
+use crate::engine::memory::MemoryBudget;
 use crate::engine::session::{Engine, EngineOptions};
 use crate::engine::view::Surroundings;
 use crate::execute::result::{EventSink as _, RunEvent};
@@ -271,7 +272,7 @@ impl Application {
         crate::base::fs::create_dir_all(&folder).map_err(|error| self.file(error))?;
         let memory = self.options.memory.or(project.target.memory_limit.and_then(|bytes| usize::try_from(bytes).ok()));
         let engine = Engine::new(EngineOptions {
-            memory_limit: memory.unwrap_or_else(default_memory),
+            memory: memory.map_or_else(MemoryBudget::of_the_machine, MemoryBudget::new),
             partitions: std::thread::available_parallelism().map_or(4, std::num::NonZero::get),
             now: self.clock.now(),
             dialect: project.target.settings.get("dialect").cloned().unwrap_or_else(|| "generic".to_owned()),
@@ -352,14 +353,17 @@ impl Application {
     /// file.
     pub fn last_results(&self, project: &Project, name: &str) -> serde_json::Map<String, Json> {
         let path = self.target_path(project).join(name);
-        let Ok(text) = crate::base::fs::read_text(&path, limits::LAST_RESULTS_BYTES) else {
-            return serde_json::Map::new();
+        let problem = match crate::base::fs::read_text(&path, limits::LAST_RESULTS_BYTES) {
+            Ok(text) => match record::last_results::parse(&text) {
+                Some(results) => return results,
+                None => format!("`{}` is not a file of results", path.display()),
+            },
+            Err(error) if error.is_not_found() => return serde_json::Map::new(),
+            Err(error) => error.to_string(),
         };
-        record::last_results::parse(&text).unwrap_or_else(|| {
-            let message = format!("`{}` is not a file of results: earlier results are not known", path.display());
-            self.printer.diagnostic(&Diagnostic::warning("damaged-results", message));
-            serde_json::Map::new()
-        })
+        let message = format!("{problem}: earlier results are not known");
+        self.printer.diagnostic(&Diagnostic::warning("damaged-results", message));
+        serde_json::Map::new()
     }
 
     /// `args` of `run_results.json`.
@@ -384,20 +388,6 @@ pub struct RunFlags {
     pub empty: bool,
     /// Store failing rows.
     pub store_failures: bool,
-}
-
-/// 60 % of the machine's memory, so that the system and the parts that do not count themselves have room.
-fn default_memory() -> usize {
-    const SHARE: (usize, usize) = (6, 10);
-    const FALLBACK: usize = 4 << 30;
-    let text = crate::base::fs::read_text(Path::new("/proc/meminfo"), 1 << 16).unwrap_or_default();
-    let total = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))
-        .and_then(|rest| rest.trim().strip_suffix("kB"))
-        .and_then(|number| number.trim().parse::<usize>().ok())
-        .map(|kilobytes| kilobytes * 1024);
-    total.map_or(FALLBACK, |bytes| bytes / SHARE.1 * SHARE.0)
 }
 
 /// A failure of the store, as the user sees it.

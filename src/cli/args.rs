@@ -73,7 +73,7 @@ pub struct GlobalArguments {
     /// How many nodes run at once
     #[arg(long, global = true, value_name = "N", help_heading = GLOBAL)]
     pub threads: Option<usize>,
-    /// Memory for queries, such as 4GiB; more spills to disk
+    /// Memory to work with, such as 4GiB; what needs more spills to disk
     #[arg(long, global = true, value_name = "SIZE", help_heading = GLOBAL)]
     pub memory: Option<String>,
     /// The run's time instead of the present, such as 2024-01-31T06:00:00Z

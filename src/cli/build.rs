@@ -20,6 +20,7 @@ use crate::execute::publication::{publish, withheld};
 use crate::execute::result::{EventSink, NodeResult, RunEvent, RunResult, Status};
 use crate::execute::run::Run;
 use crate::execute::scheduler::run_all;
+use crate::execute::turns::Turns;
 use crate::graph::schedule::Schedule;
 use crate::manifest::node::{Detail, NodeId, ResourceType};
 use crate::plan::check::check;
@@ -74,8 +75,15 @@ pub async fn execute(
     let view = WarehouseView::new(surroundings);
     let sink: Arc<dyn EventSink> = Arc::clone(&app.printer) as _;
     let fail_fast = app.options.fail_fast.unwrap_or(false);
-    let run =
-        Arc::new(Run { invocation, view, sink, threads: app.threads(&project), fail_fast, ended: Mutex::default() });
+    let run = Arc::new(Run {
+        invocation,
+        view,
+        sink,
+        threads: app.threads(&project),
+        turns: Turns::default(),
+        fail_fast,
+        ended: Mutex::default(),
+    });
     let finished = run_all(&run, &plan, stop).await;
     let mut result = RunResult {
         results: finished.results,

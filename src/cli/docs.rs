@@ -15,7 +15,7 @@ use crate::cli::Outcome;
 use crate::cli::application::{Application, Project};
 use crate::cli::build::{catalog_rows, columns_of};
 use crate::cli::events::counted;
-use crate::cli::options::{GenerateOptions, LineageFormat, LineageOptions, SelectionOptions};
+use crate::cli::options::{GenerateOptions, LineageFormat, LineageOptions};
 use crate::docs::lineage::Lineage;
 use crate::docs::site::{Material, Published};
 use crate::docs::{lineage_text, page, site};
@@ -147,12 +147,10 @@ fn published(catalog: &Catalog) -> BTreeMap<NodeId, Published> {
     let of = |relation: &PublishedRelation| {
         let (common, table) = (relation.common(), relation.as_table());
         let published = Published {
-            kind: if table.is_some() { "table" } else { "view" },
             rows: table.map(|table| table.rows),
             bytes: table.map(|table| table.bytes),
             version: table.map(|table| table.version),
             at: common.published_at,
-            entry: common.published_in,
         };
         (common.node_id.clone(), published)
     };
@@ -165,7 +163,7 @@ pub fn lineage(app: &Application, options: &LineageOptions) -> Result<Outcome, O
     let project = app.project()?;
     let selection = app.select(&project, &options.selection, &[Seed, Model, Snapshot, Source, Exposure])?;
     let chosen: BTreeSet<NodeId> = selection.iter().cloned().collect();
-    let lineage = Lineage::new(&project.manifest, Some(&chosen).filter(|_| is_restricted(&options.selection)));
+    let lineage = Lineage::new(&project.manifest, &chosen);
     let name = &project.manifest.project_name;
     let text = match options.output {
         LineageFormat::Mermaid => lineage_text::mermaid(&lineage),
@@ -182,13 +180,4 @@ pub fn lineage(app: &Application, options: &LineageOptions) -> Result<Outcome, O
     fs::write_atomic(&path, text.as_bytes()).map_err(|error| app.file(error))?;
     app.printer.status("Wrote", &format!("{}: {}", file.display(), counted(lineage.nodes.len() as u64, "node")));
     Ok(Outcome::Success)
-}
-
-/// Whether the command line chooses at all: without a choice exposures of disabled parents and the like are kept.
-fn is_restricted(options: &SelectionOptions) -> bool {
-    !options.select.is_empty()
-        || !options.exclude.is_empty()
-        || options.selector.is_some()
-        || !options.resource_types.is_empty()
-        || !options.exclude_resource_types.is_empty()
 }

@@ -81,7 +81,7 @@ pub struct GlobalOptions {
     pub vars: IndexMap<String, Json>,
     /// How many nodes run at once.
     pub threads: Option<usize>,
-    /// Memory for queries in bytes.
+    /// Memory to work with, in bytes.
     pub memory: Option<usize>,
     /// The run's pinned time.
     pub now: Option<DateTime<Utc>>,

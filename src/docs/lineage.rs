@@ -63,7 +63,7 @@ impl Group {
     }
 }
 
-/// A graph of nodes, each after its parents.
+/// A graph of nodes.
 #[derive(Debug, Clone, Default)]
 pub struct Lineage {
     /// The nodes with their groups, by group and name.
@@ -79,14 +79,13 @@ pub fn is_shown(kind: ResourceType) -> bool {
 }
 
 impl Lineage {
-    /// The lineage of the chosen nodes; `None` means all. An edge is there if both of its ends are.
-    pub fn new(manifest: &Manifest, chosen: Option<&BTreeSet<NodeId>>) -> Self {
+    /// The lineage of the chosen nodes. An edge is there if both of its ends are.
+    pub fn new(manifest: &Manifest, chosen: &BTreeSet<NodeId>) -> Self {
         let groups = groups(manifest);
-        let is_chosen = |id: &NodeId| chosen.is_none_or(|chosen| chosen.contains(id));
         let mut nodes: Vec<(Group, Arc<Node>)> = manifest
             .nodes
             .values()
-            .filter(|node| is_shown(node.resource_type) && is_chosen(&node.id))
+            .filter(|node| is_shown(node.resource_type) && chosen.contains(&node.id))
             .map(|node| (groups.get(&node.id).copied().unwrap_or(Group::Models), Arc::clone(node)))
             .collect();
         nodes.sort_by_cached_key(|(group, node)| (*group, node.display_name(), node.id.clone()));

@@ -20,8 +20,6 @@ use crate::record::manifest::CompiledSql;
 /// What is published of a node.
 #[derive(Debug, Clone)]
 pub struct Published {
-    /// `table` or `view`.
-    pub kind: &'static str,
     /// Rows of a table.
     pub rows: Option<u64>,
     /// Bytes of a table's data files.
@@ -30,8 +28,6 @@ pub struct Published {
     pub version: Option<u64>,
     /// When this content was published.
     pub at: DateTime<Utc>,
-    /// The entry of the environment's log that published it.
-    pub entry: u64,
 }
 
 /// All that is known when the page is made.

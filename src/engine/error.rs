@@ -302,15 +302,15 @@ fn file_problem(error: &ExternalError) -> SqlProblem {
 fn exhausted_problem(text: &str) -> SqlProblem {
     let wanted = groups(text, r"Failed to allocate additional ([\d.]+ \w+) for (.+?) with ([\d.]+ \w+) already");
     let pool = groups(text, r"pool_size: ([\d.]+ \w+)").map(|groups| groups.concat());
-    let limit = pool.map(|limit| format!(" of {limit}")).unwrap_or_default();
+    let limit = pool.map(|limit| format!(" ({limit}, three quarters of the limit)")).unwrap_or_default();
     let message = match wanted.as_deref() {
         Some([more, who, has]) => {
             format!(
-                "the query needs more memory than the limit{limit}: {} has {has} and needs {more} more",
+                "the query needs more memory than queries may have{limit}: {} has {has} and needs {more} more",
                 operator(who)
             )
         }
-        _ => format!("the query needs more memory than allowed: {}", sentence(text)),
+        _ => format!("the query needs more memory than queries may have: {}", sentence(text)),
     };
     let mut problem = SqlProblem::new("out-of-memory", message)
         .hint("raise the limit with `--memory`, or lower `--threads` so that fewer nodes share it");

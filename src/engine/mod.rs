@@ -5,9 +5,11 @@
 
 pub mod functions;
 
+mod distinct;
 pub mod error;
 pub mod files;
 pub mod guard;
+pub mod memory;
 pub mod session;
 pub mod table;
 pub mod types;

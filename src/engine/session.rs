@@ -27,15 +27,17 @@ use object_store::ObjectStore;
 use url::Url;
 
 use crate::base::limits;
+use crate::engine::distinct::CountDistinctByPairs;
 use crate::engine::error::SqlProblem;
+use crate::engine::memory::MemoryBudget;
 use crate::engine::{functions, guard};
 use crate::manifest::relation::RelationKey;
 
 /// How the engine is set up for one invocation.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
-    /// Memory of all queries together, in bytes.
-    pub memory_limit: usize,
+    /// What all that runs at once may hold.
+    pub memory: MemoryBudget,
     /// Partitions of one query: how many cores it may use.
     pub partitions: usize,
     /// The instant of `now()`.
@@ -93,7 +95,7 @@ impl Engine {
     /// Sets up memory, spilling, functions and settings.
     pub fn new(options: EngineOptions) -> EngineResult<Self> {
         const TOP_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
-        let pool = TrackConsumersPool::new(FairSpillPool::new(options.memory_limit), TOP_CONSUMERS);
+        let pool = TrackConsumersPool::new(FairSpillPool::new(options.memory.queries()), TOP_CONSUMERS);
         let spill = DiskManagerBuilder::default()
             .with_mode(DiskManagerMode::Directories(vec![options.temporary_folder.clone()]));
         let runtime =
@@ -149,7 +151,7 @@ impl Engine {
 
 /// The functions that may stand after `from`; `unnest` belongs to the language itself.
 const TABLE_FUNCTIONS: [&str; 2] = ["generate_series", "range"];
-/// The part of all memory that one partition of a sort keeps back.
+/// The part of all queries' memory that one partition of a sort keeps back.
 const SORT_RESERVE_SHARE: usize = 64;
 
 fn base_state(options: &EngineOptions, runtime: Arc<RuntimeEnv>) -> EngineResult<SessionState> {
@@ -170,12 +172,16 @@ fn base_state(options: &EngineOptions, runtime: Arc<RuntimeEnv>) -> EngineResult
         settings.execution.parquet.pushdown_filters = false;
         // Each partition of each sort keeps so much back for merging; the default would use up a small limit.
         let reserve = settings.execution.sort_spill_reservation_bytes;
-        settings.execution.sort_spill_reservation_bytes = reserve.min(options.memory_limit / SORT_RESERVE_SHARE);
+        settings.execution.sort_spill_reservation_bytes = reserve.min(options.memory.queries() / SORT_RESERVE_SHARE);
         // Statistics come with the file lists of our own tables; other files are small or read once.
         settings.execution.collect_statistics = true;
     }
-    let mut state =
-        SessionStateBuilder::new().with_default_features().with_config(config).with_runtime_env(runtime).build();
+    let mut state = SessionStateBuilder::new()
+        .with_default_features()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_optimizer_rule(Arc::new(CountDistinctByPairs::new()))
+        .build();
     // A function that makes a table may read files; only these make up their rows.
     let strange: Vec<String> =
         state.table_functions().keys().filter(|name| !TABLE_FUNCTIONS.contains(&name.as_str())).cloned().collect();

@@ -12,4 +12,5 @@ pub mod scheduler;
 pub mod snapshot;
 pub mod table;
 pub mod test;
+pub mod turns;
 pub mod writer;

@@ -159,7 +159,6 @@ async fn operation(run: &Arc<Run>, node: &Arc<Node>, compiled: &CompiledNode) ->
     if compiled.sql.trim().is_empty() {
         return Ok(());
     }
-    let session = run.view.session(Variant::Normal);
-    let answer = session.query(&compiled.sql).await;
+    let answer = run.query(&|variant| run.view.session(variant), &compiled.sql).await;
     answer.map(|_| ()).map_err(|problem| Failure::of_sql(node, compiled, &problem))
 }

@@ -8,8 +8,11 @@ use serde_json::{Value as Json, json};
 
 use crate::compile::host::Invocation;
 use crate::compile::introspect::Introspect;
+use crate::engine::error::SqlProblem;
+use crate::engine::session::{Session, Variant};
 use crate::engine::view::WarehouseView;
 use crate::execute::result::{EventSink, NodeResult};
+use crate::execute::turns::Turns;
 use crate::manifest::relation::RelationKey;
 use crate::parse::node_value;
 use crate::plan::check::{columns_of, list_now, query_now};
@@ -25,6 +28,8 @@ pub struct Run {
     pub sink: Arc<dyn EventSink>,
     /// Nodes at once.
     pub threads: usize,
+    /// Which queries run at once.
+    pub turns: Turns,
     /// Whether the first failure stops the run.
     pub fail_fast: bool,
     /// What has ended so far, in dbt's shape: the `results` of `on-run-end` hooks.
@@ -32,6 +37,24 @@ pub struct Run {
 }
 
 impl Run {
+    /// Runs a query with a small result. When memory runs out, it is tried once more: alone, and frugally.
+    pub async fn query(
+        &self,
+        session: &(dyn Fn(Variant) -> Session + Sync),
+        sql: &str,
+    ) -> Result<Vec<RecordBatch>, SqlProblem> {
+        let shared = self.turns.take(Variant::Normal).await;
+        let answer = session(Variant::Normal).query(sql).await;
+        drop(shared);
+        match answer {
+            Err(problem) if problem.exhausted => {
+                let _alone = self.turns.take(Variant::Frugal).await;
+                session(Variant::Frugal).query(sql).await
+            }
+            answer => answer,
+        }
+    }
+
     /// Notes a result for the hooks at the end.
     pub fn note(&self, result: &NodeResult) {
         let value = json!({

@@ -9,7 +9,7 @@ use arrow::record_batch::RecordBatch;
 
 use crate::base::limits;
 use crate::compile::node::CompiledNode;
-use crate::engine::session::{Session, Variant};
+use crate::engine::session::Variant;
 use crate::engine::view::Fresh;
 use crate::execute::failure::Failure;
 use crate::execute::result::{NodeResult, Status};
@@ -27,8 +27,7 @@ pub async fn check(
     plan: &TestPlan,
     result: &mut NodeResult,
 ) -> Result<(), Failure> {
-    let session = run.view.session(Variant::Normal);
-    let verdict = verdict(&session, node, compiled, plan).await?;
+    let verdict = verdict(run, node, compiled, plan).await?;
     result.failures = Some(verdict.failures);
     let plural = if verdict.failures == 1 { "result" } else { "results" };
     (result.status, result.message) = match plan.severity {
@@ -47,6 +46,7 @@ pub async fn check(
     if result.status != Status::Pass {
         let sql = plan.sample(&compiled.sql, limits::SHOWN_FAILURES);
         // The verdict stands whether or not the rows can be shown.
+        let _turn = run.turns.take(Variant::Ordered).await;
         if let Ok(batches) = run.view.session(Variant::Ordered).query(&sql).await
             && let Some(first) = batches.first()
         {
@@ -72,12 +72,13 @@ struct Verdict {
     should_error: bool,
 }
 
-async fn verdict(session: &Session, node: &Node, compiled: &CompiledNode, plan: &TestPlan) -> Result<Verdict, Failure> {
-    let batches = match session.query(&plan.verdict(&compiled.sql)).await {
+async fn verdict(run: &Run, node: &Node, compiled: &CompiledNode, plan: &TestPlan) -> Result<Verdict, Failure> {
+    let session = |variant| run.view.session(variant);
+    let batches = match run.query(&session, &plan.verdict(&compiled.sql)).await {
         Ok(batches) => batches,
         // Planning the test's own query tells whether it is to blame, and where.
         Err(problem) => {
-            return Err(match session.plan(&compiled.sql).await {
+            return Err(match session(Variant::Normal).plan(&compiled.sql).await {
                 Ok(_) => Failure::of_config(node, &problem),
                 Err(own) => Failure::of_sql(node, compiled, &own),
             });

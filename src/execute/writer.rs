@@ -122,7 +122,7 @@ impl<'a> Writer<'a> {
 
     /// Runs a query into files with the given columns: by name, cast, null where the query has none.
     ///
-    /// When memory runs out, the query is tried once more with joins that can spill and fewer partitions.
+    /// When memory runs out, the query is tried once more, alone, with joins that can spill and fewer partitions.
     async fn write(
         &self,
         sql: &str,
@@ -146,6 +146,7 @@ impl<'a> Writer<'a> {
         variant: Variant,
         explain: &(dyn Fn(&SqlProblem) -> Failure + Sync),
     ) -> Result<Vec<Arc<DataFile>>, Failure> {
+        let _turn = self.run.turns.take(variant).await;
         let session = self.session(variant);
         let plan = session.plan(sql).await.map_err(|problem| explain(&problem))?;
         let plan = shaped(plan, schema).map_err(|error| explain(&SqlProblem::from_engine(sql, &error)))?;
@@ -157,13 +158,15 @@ impl<'a> Writer<'a> {
                 .ok_or_else(|| Failure::of_config(self.node, &SqlProblem::new("bad-config", unknown_codec(text))))?,
             None => Codec::default(),
         };
+        let surroundings = self.run.view.surroundings();
         let request = WriteRequest {
             relation: self.relation.clone(),
             schema: Arc::clone(schema),
             partition_by: partition_by.to_vec(),
             codec,
+            memory: surroundings.engine.options().memory.writing_of_one(self.run.threads),
         };
-        let written = self.run.view.surroundings().warehouse.write_files(request, streams).await;
+        let written = surroundings.warehouse.write_files(request, streams).await;
         match written {
             Ok(files) => Ok(files),
             Err(StoreError::Input(error)) => Err(explain(&SqlProblem::from_engine(sql, &error))),
@@ -210,11 +213,7 @@ impl<'a> Writer<'a> {
 
     /// Runs a small query of karat's own.
     pub async fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, Failure> {
-        let answer = self.session(Variant::Normal).query(sql).await;
-        let answer = match answer {
-            Err(problem) if problem.exhausted => self.session(Variant::Frugal).query(sql).await,
-            other => other,
-        };
+        let answer = self.run.query(&|variant| self.session(variant), sql).await;
         answer.map_err(|problem| Failure::of_config(self.node, &problem))
     }
 

@@ -33,9 +33,10 @@ pub const KEYS: [(&str, &str, &str); 9] = [
     ("threads", "number, as many as there are cores", "How many nodes run at once; `--threads` wins."),
     (
         "memory_limit",
-        "size such as `4GiB`, 60 % of the machine",
-        "Memory for queries; more spills to disk. `KB` to \
-        `TB` count in 1000s, `KiB` to `TiB` in 1024s. `--memory` wins.",
+        "size such as `4GiB`, 60 % of the machine or control group",
+        "Memory to work with: three quarters for queries, which spill the rest to disk, one quarter for files that \
+        are being written. The program itself takes up to 300 MiB more. `KB` to `TB` count in 1000s, `KiB` to `TiB` \
+        in 1024s. `--memory` wins.",
     ),
     ("settings", "mapping", "Settings of the target, such as `dialect`."),
     ("storage_options", "mapping", "Options of an object store, such as `aws_region`."),

@@ -48,15 +48,21 @@ const FILE_BYTES: usize = 256 << 20;
 /// Rows of a row group; small groups cost time and space.
 const ROW_GROUP_ROWS: usize = 1 << 20;
 
-/// Encoded bytes of a row group at most: bounds the memory of wide tables.
+/// Bytes of a row group at most, as long as it is held.
 const ROW_GROUP_BYTES: usize = 128 << 20;
 
 /// Rows held back per stream and partition before a file is begun, in bytes: what stays below is put into one file
 /// for all streams, so that a small table is one file.
 const HELD_BACK_BYTES: usize = 8 << 20;
 
-/// All that one stream may hold in memory over its partitions.
-const STREAM_BYTES: usize = 256 << 20;
+/// What one stream holds over its partitions: at most, and at least, however little memory there is.
+const STREAM_BYTES: (usize, usize) = (1 << 20, 256 << 20);
+
+/// A row group is copied into a buffer that grows when it is written out, so it takes memory up to so many times.
+const COPIES: usize = 3;
+
+/// Files of one stream that stay open when partitions compete for its memory.
+const OPEN_FILES: usize = 32;
 
 /// Writes to the disk of at least this size leave the thread to others.
 const BLOCKING_BYTES: usize = 256 << 10;
@@ -89,6 +95,9 @@ pub struct WriteRequest {
     pub partition_by: Vec<String>,
     /// How files are compressed.
     pub codec: Codec,
+    /// Bytes that all streams together may hold of what is not written yet: with less, row groups are smaller. Each
+    /// stream takes a few megabytes in any case.
+    pub memory: usize,
 }
 
 impl Warehouse {
@@ -100,22 +109,29 @@ impl Warehouse {
         streams: Vec<SendableRecordBatchStream>,
     ) -> Result<Vec<Arc<DataFile>>, StoreError> {
         let relation = request.relation.clone();
-        let target = Arc::new(Target::new(self, request)?);
         let stream_count = streams.len();
+        let target = Arc::new(Target::new(self, request, stream_count)?);
         let mut tasks = JoinSet::new();
         for (index, stream) in streams.into_iter().enumerate() {
             let target = Arc::clone(&target);
             tasks.spawn(async move { Drain::new(target, index).run(stream).await });
         }
-        // Leaving early drops the tasks and with them their files.
+        // Dropping this future drops the tasks and with them their files.
         let mut drained = Vec::new();
         while let Some(joined) = tasks.join_next().await {
             let joined = match joined {
                 // The one who asked for the rows contains the panic, and says which node it was.
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                joined => joined.map_err(StoreError::io("finish writing", &target.table))?,
+                joined => joined.map_err(StoreError::io("finish writing", &target.table)),
             };
-            drained.push(joined?);
+            match joined.flatten() {
+                Ok(one) => drained.push(one),
+                Err(error) => {
+                    // Whoever tries again finds the memory free and no file left.
+                    tasks.shutdown().await;
+                    return Err(error);
+                }
+            }
         }
         drained.sort_by_key(|drained| drained.index);
         let mut staged = Vec::new();
@@ -234,13 +250,15 @@ struct Target {
     store: Arc<dyn ObjectStore>,
     folder: ObjectPath,
     disk: Option<PathBuf>,
+    /// Bytes that one stream may hold.
+    stream_bytes: usize,
     /// One time for all files of a write, so that files are in the order of writes.
     time: i64,
 }
 
 impl Target {
-    fn new(warehouse: &Warehouse, request: WriteRequest) -> Result<Self, StoreError> {
-        let WriteRequest { relation, schema, partition_by, codec } = request;
+    fn new(warehouse: &Warehouse, request: WriteRequest, stream_count: usize) -> Result<Self, StoreError> {
+        let WriteRequest { relation, schema, partition_by, codec, memory } = request;
         check_shape(&relation, &schema, &partition_by)?;
         let compression = match codec {
             Codec::Zstd => Compression::ZSTD(ZstdLevel::default()),
@@ -263,6 +281,7 @@ impl Target {
             disk: warehouse.disk(&folder),
             folder: warehouse.path(&folder),
             shown_folder: folder,
+            stream_bytes: (memory / stream_count.max(1) / COPIES).clamp(STREAM_BYTES.0, STREAM_BYTES.1),
             time: Clock::new(None).now().timestamp_millis(),
             schema,
             partition_by,
@@ -496,7 +515,7 @@ impl Drain {
         } else {
             slot.held_bytes += batch.get_array_memory_size();
             slot.held.push(batch);
-            if slot.held_bytes >= HELD_BACK_BYTES {
+            if slot.held_bytes >= HELD_BACK_BYTES.min(target.stream_bytes) {
                 self.begun += 1;
                 begin(&target, &key, slot, (self.index, self.begun)).await?;
             }
@@ -506,12 +525,16 @@ impl Drain {
             self.slots.remove(&key);
         }
         // Many partitions at once: the largest is written out until the rest fits.
-        while self.slots.len() > 1 && self.slots.values().map(Slot::memory).sum::<usize>() > STREAM_BYTES {
+        while self.slots.len() > 1 && self.slots.values().map(Slot::memory).sum::<usize>() > target.stream_bytes {
             let largest = self.slots.iter().max_by_key(|(_, slot)| slot.memory()).map(|(key, _)| key.clone());
             let Some((key, mut slot)) = largest.and_then(|key| self.slots.remove_entry(&key)) else { break };
+            let open = self.slots.values().filter(|slot| slot.file.is_some()).count();
             self.begun += 1;
-            begin(&target, &key, &mut slot, (self.index, self.begun)).await?;
-            if let Some(file) = slot.file {
+            let file = begin(&target, &key, &mut slot, (self.index, self.begun)).await?;
+            file.flush(&target).await?;
+            if open < OPEN_FILES {
+                self.slots.insert(key, slot);
+            } else if let Some(file) = slot.file {
                 self.staged.push(file.close(&target, &key).await?);
             }
         }
@@ -520,7 +543,12 @@ impl Drain {
 }
 
 /// Begins a file, unless there is one, with the rows that were held back.
-async fn begin(target: &Target, key: &PartitionKey, slot: &mut Slot, place: (usize, usize)) -> Result<(), StoreError> {
+async fn begin<'a>(
+    target: &Target,
+    key: &PartitionKey,
+    slot: &'a mut Slot,
+    place: (usize, usize),
+) -> Result<&'a mut OpenFile, StoreError> {
     let file = match &mut slot.file {
         Some(file) => file,
         none => none.insert(OpenFile::create(target, key, place)?),
@@ -529,7 +557,7 @@ async fn begin(target: &Target, key: &PartitionKey, slot: &mut Slot, place: (usi
         file.write(target, &batch).await?;
     }
     slot.held_bytes = 0;
-    Ok(())
+    Ok(file)
 }
 
 /// A file that is being written.
@@ -570,10 +598,15 @@ impl OpenFile {
     async fn write(&mut self, target: &Target, batch: &RecordBatch) -> Result<(), StoreError> {
         self.writer.write(batch).await.map_err(|error| target.write_error(error))?;
         self.rows += batch.num_rows() as u64;
-        if self.writer.in_progress_size() >= ROW_GROUP_BYTES {
-            self.writer.flush().await.map_err(|error| target.write_error(error))?;
+        if self.writer.memory_size() >= ROW_GROUP_BYTES.min(target.stream_bytes) {
+            self.flush(target).await?;
         }
         Ok(())
+    }
+
+    /// Ends the row group.
+    async fn flush(&mut self, target: &Target) -> Result<(), StoreError> {
+        self.writer.flush().await.map_err(|error| target.write_error(error))
     }
 
     async fn close(mut self, target: &Target, key: &PartitionKey) -> Result<Staged, StoreError> {

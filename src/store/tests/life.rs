@@ -183,6 +183,7 @@ async fn partitions_are_separate_files_and_any_value_comes_back() {
         schema: batch.schema(),
         partition_by: vec!["a".to_owned()],
         codec: Codec::None,
+        memory: usize::MAX,
     };
     let error = warehouse.write_files(request, streams(vec![batch])).await.unwrap_err();
     assert!(error.to_string().contains("an empty text cannot be told from null"), "{error}");

@@ -85,6 +85,7 @@ async fn stage(warehouse: &Warehouse, table: &str, partition_by: &[&str], batche
         schema: Arc::clone(&schema),
         partition_by: partition_by.clone(),
         codec: Codec::Zstd,
+        memory: usize::MAX,
     };
     let files = warehouse.write_files(request, streams(batches)).await.unwrap();
     TableVersion { relation: relation(table), schema, partition_by, files, version: None }

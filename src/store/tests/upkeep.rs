@@ -19,6 +19,7 @@ async fn a_write_that_fails_or_is_dropped_leaves_no_file() {
         schema: batch.schema(),
         partition_by: Vec::new(),
         codec: Codec::None,
+        memory: usize::MAX,
     };
     let broken = stream_of(vec![Ok(batch.clone()), Err(DataFusionError::Execution("boom".to_owned()))], batch.schema());
     let error = warehouse.write_files(request(), vec![broken]).await.unwrap_err();
@@ -56,6 +57,57 @@ async fn a_write_that_fails_or_is_dropped_leaves_no_file() {
     let request = WriteRequest { schema: Arc::new(strict), ..request() };
     let error = warehouse.write_files(request, streams(vec![nulls.unwrap()])).await.unwrap_err();
     assert!(error.to_string().contains("declared as non-nullable but contains null"), "{error}");
+}
+
+/// Numbers that do not compress, each batch with rows of all parts.
+fn mixed(parts: i64) -> Vec<Result<RecordBatch, DataFusionError>> {
+    let batch = |first: i64| {
+        let numbers = (first..first + 8192).map(|id| id.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed()));
+        let columns: [(&str, ArrayRef); 2] = [
+            ("number", Arc::new(Int64Array::from_iter_values(numbers))),
+            ("part", Arc::new(Int64Array::from_iter_values((first..first + 8192).map(|id| id % parts)))),
+        ];
+        RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true))).unwrap()
+    };
+    (0..20).map(|index| Ok(batch(index * 8192))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn little_memory_makes_row_groups_smaller_and_loses_nothing() {
+    let folder = TempDir::new().unwrap();
+    let warehouse = open(&folder);
+    let write = async |table: &str, parts: i64, partition_by: &[&str], memory: usize| {
+        let batches = mixed(parts);
+        let schema = batches[0].as_ref().unwrap().schema();
+        let partition_by: Vec<String> = partition_by.iter().map(ToString::to_string).collect();
+        let request = WriteRequest {
+            relation: relation(table),
+            schema: Arc::clone(&schema),
+            partition_by: partition_by.clone(),
+            codec: Codec::Zstd,
+            memory,
+        };
+        let files = warehouse.write_files(request, vec![stream_of(batches, Arc::clone(&schema))]).await.unwrap();
+        let version = TableVersion { relation: relation(table), schema, partition_by, files, version: None };
+        let mut rows = rows_of(&warehouse, &version);
+        rows.sort();
+        rows.dedup();
+        assert_eq!(rows.len(), 20 * 8192);
+        version.files
+    };
+    let groups = |table: &str, file: &DataFile| {
+        let path = warehouse.file_url(&relation(table), file).to_file_path().unwrap();
+        let reader = parquet::file::reader::SerializedFileReader::new(local::open(&path).unwrap()).unwrap();
+        parquet::file::reader::FileReader::metadata(&reader).num_row_groups()
+    };
+    let much = write("much", 20, &[], usize::MAX).await;
+    assert_eq!((much.len(), groups("much", &much[0])), (1, 1));
+    let little = write("little", 20, &[], 0).await;
+    assert_eq!(little.len(), 1);
+    assert!((2..=20).contains(&groups("little", &little[0])), "{}", groups("little", &little[0]));
+    // A file for each part, as long as not too many would be open at once.
+    assert_eq!(write("few", 20, &["part"], 0).await.len(), 20);
+    assert!(write("many", 100, &["part"], 0).await.len() >= 100);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,8 +234,13 @@ async fn failures_of_the_disk_are_told_in_plain_words() {
     std::fs::create_dir_all(folder.path().join("warehouse")).unwrap();
     std::fs::write(folder.path().join("warehouse/gold"), b"").unwrap();
     let batch = orders(0..3);
-    let request =
-        WriteRequest { relation: relation("a"), schema: batch.schema(), partition_by: Vec::new(), codec: Codec::Lz4 };
+    let request = WriteRequest {
+        relation: relation("a"),
+        schema: batch.schema(),
+        partition_by: Vec::new(),
+        codec: Codec::Lz4,
+        memory: usize::MAX,
+    };
     let error = warehouse.write_files(request, streams(vec![batch])).await.unwrap_err();
     assert!(error.to_string().starts_with("cannot create `"), "{error}");
     assert_eq!(error.code(), "storage-failed");
