@@ -14,7 +14,8 @@ use crate::template::syntax::{Base, MacroDefinition, Origin, Span, Statement, pa
 use crate::template::{BUILT_IN_PACKAGE, MacroFile, Settings};
 
 /// The macros that karat brings along.
-const BUILT_IN_FILES: [(&str, &str); 4] = [
+const BUILT_IN_FILES: [(&str, &str); 5] = [
+    ("cross_database.sql", include_str!("macros/cross_database.sql")),
     ("names.sql", include_str!("macros/names.sql")),
     ("statements.sql", include_str!("macros/statements.sql")),
     ("relations.sql", include_str!("macros/relations.sql")),

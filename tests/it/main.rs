@@ -2,6 +2,7 @@
 
 mod commands;
 mod commands_output;
+mod cross_database;
 mod data_tests;
 mod docs;
 mod docs_pages;

@@ -347,7 +347,9 @@ pub(super) fn literal_text(data_type: &DataType) -> Option<DataType> {
     if data_type.is_string() { Some(data_type.clone()) } else { text(data_type) }
 }
 
-/// The integer type of all kernels, for an argument that is an integer.
+/// The integer type of all kernels, for an argument that is an integer. So is a decimal without digits behind the
+/// point: the engine makes one of `row_number() over (…) - 1`.
 pub(super) fn integer(data_type: &DataType) -> Option<DataType> {
-    (data_type.is_integer() || data_type.is_null()).then_some(DataType::Int64)
+    let is_whole = matches!(data_type, DataType::Decimal128(_, 0)) || data_type.is_integer();
+    (is_whole || data_type.is_null()).then_some(DataType::Int64)
 }

@@ -281,3 +281,21 @@ pub(super) fn translate_type(_interpreter: &mut Interpreter<'_>, arguments: Argu
         _ => name,
     }))
 }
+
+/// `api.Column.numeric_type(dtype, precision, size)`: the name with its arguments, if both are given.
+pub(super) fn numeric_type(_interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span) -> Eval {
+    let [name, precision, scale] = arguments.bind("api.Column.numeric_type", ["dtype", "precision", "size"], 3)?;
+    let name = text::display(&name.unwrap_or_default());
+    let number = |value: Option<Value>| value.filter(|value| !value.is_none()).map(|value| text::display(&value));
+    Ok(Value::from(match (number(precision), number(scale)) {
+        (Some(precision), Some(scale)) => format!("{name}({precision},{scale})"),
+        _ => name,
+    }))
+}
+
+/// `api.Column.string_type(size)`: a text; the engine's have no largest length, but take one.
+pub(super) fn string_type(_interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span) -> Eval {
+    let [size] = arguments.bind("api.Column.string_type", ["size"], 0)?;
+    let size = size.filter(|size| !size.is_none() && !size.is_undefined());
+    Ok(Value::from(size.map_or_else(|| "varchar".to_owned(), |size| format!("varchar({})", text::display(&size)))))
+}

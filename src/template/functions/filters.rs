@@ -7,6 +7,7 @@ use minijinja::{Environment, Error, ErrorKind, Value};
 use crate::template::evaluate::operators::{Number, percent_format};
 use crate::template::failure::Stop;
 use crate::template::functions::data::parse_yaml;
+use crate::template::values::relation::RelationObject;
 use crate::template::values::{self, List, text};
 
 /// Names of the filters, for "did you mean".
@@ -105,7 +106,10 @@ pub fn environment(fuel: u64) -> Environment<'static> {
     environment.add_filter("trim", trim);
     environment.add_filter("int", int);
     environment.add_test("number", |value: &Value| Number::of(value).is_some() && value.kind() != ValueKind::Bool);
-    environment.add_test("mapping", |value: &Value| value.kind() == ValueKind::Map);
+    // A relation is one in dbt.
+    environment.add_test("mapping", |value: &Value| {
+        value.kind() == ValueKind::Map || value.downcast_object_ref::<RelationObject>().is_some()
+    });
     environment
 }
 

@@ -222,6 +222,8 @@ pub fn module_attribute(interpreter: &mut Interpreter<'_>, module: &Module, name
         "api.Column" => match name {
             "create" => Some(native("api.Column.create", adapter::create_column)),
             "translate_type" => Some(native("api.Column.translate_type", adapter::translate_type)),
+            "numeric_type" => Some(native("api.Column.numeric_type", adapter::numeric_type)),
+            "string_type" => Some(native("api.Column.string_type", adapter::string_type)),
             _ => None,
         },
         "builtins" => global(name),

@@ -98,6 +98,8 @@ impl Object for RelationObject {
             "is_view" => self.is_kind(RelationKind::View),
             "is_cte" => self.is_kind(RelationKind::Cte),
             "is_external" => self.is_kind(RelationKind::External),
+            // Packages tell by this that a value is a relation.
+            "metadata" => Dict::of_text([("type", Value::from("KaratRelation"))]),
             "is_materialized_view" | "is_dynamic_table" | "is_pointer" => Value::from(false),
             _ => return None,
         })
