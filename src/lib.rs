@@ -6,6 +6,7 @@ pub mod files;
 pub mod manifest;
 pub mod template;
 
+pub mod deps;
 pub mod graph;
 pub mod parse;
 pub mod store;

@@ -28,13 +28,17 @@ impl ProcessEnv {
 }
 
 /// Variables that are not those of a flag, with what they mean, for the reference page.
-pub const OTHER_VARIABLES: [(&str, &str); 8] = [
+pub const OTHER_VARIABLES: [(&str, &str); 9] = [
     (
         "KARAT_ENV_SECRET_*, DBT_ENV_SECRET_*",
-        "Secrets: `env_var()` reads them in `profiles.yml` only, and \
+        "Secrets: `env_var()` reads them in `profiles.yml` and in lists of packages only, and \
         whatever is printed, logged or written shows `*****` instead of their values.",
     ),
     ("any other", "`env_var('NAME')` in templates reads it."),
+    (
+        "KARAT_PACKAGE_HUB_URL, DBT_PACKAGE_HUB_URL",
+        "Address of the index that `deps` looks packages up in, instead of https://hub.getdbt.com/.",
+    ),
     ("NO_COLOR", "Set to anything: no colors."),
     ("CLICOLOR_FORCE", "Set to anything but `0`: colors even where there is no terminal."),
     ("HOME, USERPROFILE", "Where `~/.karat` and `~/.dbt` are looked for."),

@@ -266,6 +266,25 @@ pub fn remove_dir_all(path: &Path) -> Result<(), FsError> {
     }
 }
 
+/// Moves a file or a folder; the place must be free.
+#[expect(clippy::disallowed_methods, reason = "the one place for file access")]
+pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
+    std::fs::rename(from, to).map_err(FsError::io("move", from))
+}
+
+/// The names of the folders in a folder, sorted.
+pub fn folders(path: &Path) -> Result<Vec<String>, FsError> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(FsError::io("list", path))? {
+        let entry = entry.map_err(FsError::io("list", path))?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// Makes the content of a file durable.
 #[expect(clippy::disallowed_methods, reason = "the one place for file access")]
 pub fn sync_file(path: &Path) -> Result<(), FsError> {

@@ -25,6 +25,7 @@ use crate::engine::memory::MemoryBudget;
 use crate::engine::session::{Engine, EngineOptions};
 use crate::engine::view::Surroundings;
 use crate::execute::result::{EventSink as _, RunEvent};
+use crate::files::packages;
 use crate::files::profiles::TargetChoice;
 use crate::files::project::{ProjectConfig, find_root};
 use crate::files::{LoadedProject, Target};
@@ -105,8 +106,8 @@ impl Application {
         Outcome::World
     }
 
-    /// Reads and parses the project.
-    pub fn project(&self) -> Result<Project, Outcome> {
+    /// Reads the project and resolves its target, but parses no template.
+    pub fn open(&self) -> Result<(LoadedProject, Target), Outcome> {
         let root = find_root(self.options.project_dir.as_deref(), &self.working_folder)
             .map_err(|problem| self.report(&Diagnostics::from(*problem)).err().unwrap_or(Outcome::Usage))?;
         let choice = TargetChoice {
@@ -114,8 +115,7 @@ impl Application {
             profile: self.options.profile.as_deref(),
             target: self.options.target.as_deref(),
         };
-        let invocation = self.parse_invocation();
-        let (opened, mut problems) = parse::open(&root, choice, &invocation);
+        let (opened, problems) = parse::open(&root, choice, &self.parse_invocation());
         let Some((loaded, target)) = opened else {
             self.printer.diagnostics(&problems);
             return Err(Outcome::Usage);
@@ -123,20 +123,35 @@ impl Application {
         if let Some(package) = loaded.root() {
             self.start_log(&root, &package.config);
         }
-        let (parsed, found) = parse::parse(&loaded, &target, &invocation);
-        problems.extend(found);
+        self.report(&self.worth_saying(problems))?;
+        Ok((loaded, target))
+    }
+
+    /// Reads and parses the project.
+    pub fn project(&self) -> Result<Project, Outcome> {
+        let (loaded, target) = self.open()?;
+        let invocation = self.parse_invocation();
+        let renderer = parse::package_renderer(&invocation);
+        let missing = packages::not_installed(&loaded, &|text, place| renderer.value(text, place));
+        self.report(&missing.map(Diagnostics::from).unwrap_or_default())?;
+        let (parsed, mut problems) = parse::parse(&loaded, &target, &invocation);
         let (dag, found) = Dag::new(&parsed.manifest);
         problems.extend(found);
-        if !RUNNING.contains(&self.verb) {
-            // What is only worth a note is said where something is built, not before every list.
-            problems.0.retain(|problem| problem.severity != Severity::Note);
-        }
-        self.report(&problems)?;
+        self.report(&self.worth_saying(problems))?;
         let manifest = Arc::new(parsed.manifest.clone());
         Ok(Project { loaded, target, parsed, manifest, dag })
     }
 
-    fn parse_invocation(&self) -> parse::Invocation {
+    /// What is only worth a note is said where something is built, not before every list.
+    fn worth_saying(&self, mut problems: Diagnostics) -> Diagnostics {
+        if !RUNNING.contains(&self.verb) {
+            problems.0.retain(|problem| problem.severity != Severity::Note);
+        }
+        problems
+    }
+
+    /// What parsing must know of this invocation.
+    pub fn parse_invocation(&self) -> parse::Invocation {
         let flag = |name: &str, value: Json| (name.to_owned(), value);
         parse::Invocation {
             env: self.env.clone(),
@@ -308,8 +323,13 @@ impl Application {
 
     /// The folder for artifacts.
     pub fn target_path(&self, project: &Project) -> PathBuf {
-        let root = project.loaded.root_path();
-        let configured = project.loaded.root().map_or("target", |package| package.config.target_path.as_str());
+        self.target_path_of(&project.loaded)
+    }
+
+    /// The same of a project that is not parsed.
+    pub fn target_path_of(&self, loaded: &LoadedProject) -> PathBuf {
+        let root = loaded.root_path();
+        let configured = loaded.root().map_or("target", |package| package.config.target_path.as_str());
         root.join(self.options.target_path.as_deref().unwrap_or(Path::new(configured)))
     }
 

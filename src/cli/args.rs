@@ -279,6 +279,8 @@ pub enum VerbArguments {
     Docs(DocsArguments),
     /// Remove the folders of `clean-targets`, never the warehouse
     Clean(CleanArguments),
+    /// Install the packages that packages.yml lists
+    Deps(DepsArguments),
     /// Check the configuration and the connection to the warehouse
     Debug(DebugArguments),
     /// Explain the code of an error or a warning: its cause and what to do
@@ -293,9 +295,6 @@ pub enum VerbArguments {
     /// Refused: comes later.
     #[command(hide = true)]
     Clone(Rest),
-    /// Refused: comes later.
-    #[command(hide = true)]
-    Deps(Rest),
 }
 
 /// Whatever follows a verb that is refused anyway.
@@ -622,6 +621,26 @@ pub struct CleanArguments {
     clean_project_files_only: bool,
     #[arg(long, hide = true)]
     pub no_clean_project_files_only: bool,
+}
+
+/// `karat deps`.
+#[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+pub struct DepsArguments {
+    /// Find the newest versions that fit, whatever package-lock.yml says
+    #[arg(long)]
+    pub upgrade: bool,
+    /// Write package-lock.yml, but install nothing
+    #[arg(long)]
+    pub lock: bool,
+    /// Take versions that were not made for this version of dbt, too
+    #[arg(long)]
+    pub no_version_check: bool,
+    #[arg(long, hide = true, overrides_with = "no_version_check")]
+    version_check: bool,
+    /// Refused: comes later.
+    #[arg(long, hide = true, value_name = "PACKAGE")]
+    pub add_package: Option<String>,
 }
 
 /// `karat debug`.

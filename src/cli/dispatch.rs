@@ -19,8 +19,8 @@ use crate::cli::options::{DocsOptions, ListOptions, Options, OutputFormat, Verb}
 use crate::cli::printer::{Appearance, Printer};
 use crate::cli::signals::Signals;
 use crate::cli::{
-    Outcome, args, build, clean, compile, debug, docs, docs_serve, freshness, list, operation, run_without_project,
-    show,
+    Outcome, args, build, clean, compile, debug, deps, docs, docs_serve, freshness, list, operation,
+    run_without_project, show,
 };
 use crate::manifest::node::ResourceType;
 use crate::record;
@@ -145,6 +145,7 @@ async fn verb_outcome(app: &Application, verb: &Verb, stop: watch::Receiver<bool
         Verb::Docs(DocsOptions::Serve(options)) => docs_serve::serve(app, options, stop).await,
         Verb::Parse { output } => parse(app, *output),
         Verb::List(options) => list_nodes(app, options),
+        Verb::Deps(options) => until(stop, deps::execute(app, options)).await,
         Verb::Clean => clean_project(app),
         Verb::Init(_) | Verb::Explain(_) | Verb::Completions(_) | Verb::Man => Ok(Outcome::Success),
     };
@@ -206,19 +207,19 @@ fn list_nodes(app: &Application, options: &ListOptions) -> Result<Outcome, Outco
 }
 
 fn clean_project(app: &Application) -> Result<Outcome, Outcome> {
-    let project = app.project()?;
-    let Some(package) = project.loaded.root() else { return Err(Outcome::Usage) };
+    let (loaded, target) = app.open()?;
+    let Some(package) = loaded.root() else { return Err(Outcome::Usage) };
     let paths = &package.config.paths;
     let folders = [&paths.models, &paths.seeds, &paths.snapshots, &paths.tests, &paths.macros, &paths.analyses];
     let mut protected: Vec<PathBuf> = folders.into_iter().flatten().map(PathBuf::from).collect();
-    if !project.target.is_remote() {
-        protected.push(PathBuf::from(&project.target.warehouse));
+    if !target.is_remote() {
+        protected.push(PathBuf::from(&target.warehouse));
     }
     let targets: Vec<String> = package.config.clean_targets.iter().map(|target| target.value.clone()).collect();
     let request = CleanRequest {
-        project: project.loaded.root_path(),
+        project: loaded.root_path(),
         clean_targets: &targets,
-        target_path: &app.target_path(&project),
+        target_path: &app.target_path_of(&loaded),
         protected: &protected,
     };
     Ok(clean::run(&request, &app.printer))

@@ -10,6 +10,7 @@ pub mod clean;
 pub mod compile;
 pub mod completions;
 pub mod debug;
+pub mod deps;
 pub mod dispatch;
 pub mod docs;
 pub mod docs_serve;

@@ -221,6 +221,8 @@ pub enum Verb {
     Docs(DocsOptions),
     /// `clean`
     Clean,
+    /// `deps`
+    Deps(DepsOptions),
     /// `debug`
     Debug(DebugOptions),
     /// `explain`
@@ -249,12 +251,24 @@ impl Verb {
             Self::SourceFreshness(_) => "freshness",
             Self::Docs(options) => options.verb(),
             Self::Clean => "clean",
+            Self::Deps(_) => "deps",
             Self::Debug(_) => "debug",
             Self::Explain(_) => "explain",
             Self::Completions(_) => "completions",
             Self::Man => "man",
         }
     }
+}
+
+/// What `deps` takes.
+#[derive(Debug, Clone, Copy)]
+pub struct DepsOptions {
+    /// Find new versions even if the lock file fits.
+    pub upgrade: bool,
+    /// Only write the lock file.
+    pub lock: bool,
+    /// Take packages that ask for another version of dbt.
+    pub no_version_check: bool,
 }
 
 /// What `init` takes.
@@ -748,7 +762,16 @@ impl Reader<'_> {
             VerbArguments::Man => Verb::Man,
             VerbArguments::Retry(_) => return self.refuse_verb("retry"),
             VerbArguments::Clone(_) => return self.refuse_verb("clone"),
-            VerbArguments::Deps(_) => return self.refuse_verb("deps"),
+            VerbArguments::Deps(given) => {
+                if given.add_package.is_some() {
+                    self.problems.push(not_supported("flag", "--add-package").with_hint("add it to packages.yml"));
+                }
+                Verb::Deps(DepsOptions {
+                    upgrade: given.upgrade,
+                    lock: given.lock,
+                    no_version_check: given.no_version_check,
+                })
+            }
             VerbArguments::Docs(given) => Verb::Docs(self.docs(given)),
         })
     }

@@ -302,7 +302,7 @@ fn file_problem(error: &ExternalError) -> SqlProblem {
 fn exhausted_problem(text: &str) -> SqlProblem {
     let wanted = groups(text, r"Failed to allocate additional ([\d.]+ \w+) for (.+?) with ([\d.]+ \w+) already");
     let pool = groups(text, r"pool_size: ([\d.]+ \w+)").map(|groups| groups.concat());
-    let limit = pool.map(|limit| format!(" ({limit}, three quarters of the limit)")).unwrap_or_default();
+    let limit = pool.map(|limit| format!(" ({limit}, half of the limit)")).unwrap_or_default();
     let message = match wanted.as_deref() {
         Some([more, who, has]) => {
             format!(

@@ -5,6 +5,7 @@
 
 pub mod discover;
 pub mod fields;
+pub mod packages;
 pub mod profiles;
 pub mod project;
 pub mod properties;

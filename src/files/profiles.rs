@@ -34,8 +34,8 @@ pub const KEYS: [(&str, &str, &str); 9] = [
     (
         "memory_limit",
         "size such as `4GiB`, 60 % of the machine or control group",
-        "Memory to work with: three quarters for queries, which spill the rest to disk, one quarter for files that \
-        are being written. The program itself takes up to 300 MiB more. `KB` to `TB` count in 1000s, `KiB` to `TiB` \
+        "Memory to work with: half for what queries keep, which spill the rest to disk, one quarter for files that \
+        are being written, one for what cannot be counted. The program itself takes up to 300 MiB more. `KB` to `TB` count in 1000s, `KiB` to `TiB` \
         in 1024s. `--memory` wins.",
     ),
     ("settings", "mapping", "Settings of the target, such as `dialect`."),

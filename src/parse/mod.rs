@@ -30,13 +30,16 @@ use uuid::Uuid;
 use crate::base::clock::Clock;
 use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::base::env::ProcessEnv;
+use crate::base::fs::ProjectDir;
 use crate::base::source::{Location, SourceFile};
+use crate::files::discover::unreadable;
 use crate::files::fields::{Fields, Single};
 use crate::files::profiles::{TargetChoice, load_target};
+use crate::files::project::ProjectConfig;
 use crate::files::properties::{ExposureProperties, MacroProperties, NodeProperties, read_properties};
 use crate::files::properties_source::SourceProperties;
 use crate::files::yaml::{self, Yaml};
-use crate::files::{LoadedProject, Package, ProjectKind, Target, TextFile};
+use crate::files::{LoadedProject, Package, ProjectKind, Renderer, Target, TextFile};
 use crate::manifest::manifest::{DocBlock, Macro, Manifest};
 use crate::manifest::node::ResourceType;
 use crate::parse::builder::{Builder, Patch, PatchKey};
@@ -87,6 +90,31 @@ pub struct ParsedProject {
     pub target: Target,
     /// Whose rules the project follows.
     pub kind: ProjectKind,
+}
+
+/// What renders the texts of lists of packages, which may name secrets; there is no target yet.
+pub fn package_renderer(invocation: &Invocation) -> YamlRenderer {
+    let shared = Arc::new(Shared {
+        vars: Vars::of_command_line(invocation.vars.clone()),
+        env: invocation.env.clone(),
+        globals: BTreeMap::new(),
+    });
+    let (templates, _) = Templates::new("", &[], Settings::default());
+    YamlRenderer::for_profiles(Arc::new(templates), shared)
+}
+
+/// Reads the project file of a folder, and nothing else of it.
+pub fn open_config(root: &Path, renderer: &Renderer<'_>) -> (Option<(ProjectDir, ProjectConfig)>, Diagnostics) {
+    let mut diagnostics = Diagnostics::default();
+    let dir = match ProjectDir::open(root) {
+        Ok(dir) => dir,
+        Err(error) => {
+            diagnostics.push(unreadable(&error));
+            return (None, diagnostics);
+        }
+    };
+    let config = ProjectConfig::load(&dir, "", renderer, &mut diagnostics);
+    (config.map(|config| (dir, config)), diagnostics)
 }
 
 /// Reads a project folder and resolves its target: what must happen before [`parse`].

@@ -52,7 +52,7 @@ fn what_comes_later_is_refused_by_name() {
     for (arguments, name) in [
         (&["build", "--state", "old", "--defer"][..], "--defer"),
         (&["retry"], "retry"),
-        (&["deps"], "deps"),
+        (&["deps", "--add-package", "a/b"], "--add-package"),
         (&["clone", "--state", "x"], "clone"),
         (&["run", "--sample", "3 days"], "--sample"),
         (&["run", "--event-time-start", "2024-01-01"], "--event-time-start"),

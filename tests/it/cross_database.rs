@@ -92,10 +92,7 @@ fn aggregates_sets_and_series() {
             "select n from (select 1 as n union all select 2) {{ dbt.except() }} select 2 as n union all (select 3 as n \
              {{ dbt.intersect() }} select 3 as n)",
         ),
-        (
-            "models/days.sql",
-            "{{ dbt.date_spine('day', \"cast('2023-09-29' as date)\", dbt.date(2023, 10, 2)) }}",
-        ),
+        ("models/days.sql", "{{ dbt.date_spine('day', \"cast('2023-09-29' as date)\", dbt.date(2023, 10, 2)) }}"),
         ("models/hours.sql", "{{ dbt.date_spine('hour', \"'2023-09-29 22:30:00'\", \"'2023-09-30'\") }}"),
         ("models/none.sql", "{{ dbt.date_spine('month', \"'2023-09-29'\", \"'2023-01-01'\") }}"),
         ("models/numbers.sql", "{{ dbt.generate_series(4) }}"),

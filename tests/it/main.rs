@@ -20,6 +20,7 @@ mod greenhouse_rules;
 mod guides;
 mod hooks;
 mod incremental;
+mod packages;
 mod proof_flagship;
 mod proof_kill;
 mod proof_schema_change;

@@ -132,7 +132,7 @@ fn what_does_not_fit_at_all_fails_alone() {
     let run = project.run(&["run", "--memory", "2MiB", "--threads", "1"]).expect_code(1);
     let complaints = project.complaints(&run);
     for part in [
-        "error[out-of-memory]: the query needs more memory than queries may have (1536.0 KB, three quarters of the limit): sorting with a limit has ",
+        "error[out-of-memory]: the query needs more memory than queries may have (1024.0 KB, half of the limit): sorting with a limit has ",
         "models/first.sql:1:1",
         "note: most memory of all that runs: sorting with a limit (",
         "hint: raise the limit with `--memory`",

@@ -10,12 +10,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of `src/` with their layers. A module imports only from lower layers, from itself, and from [`NOUNS`].
-const LAYERS: [(&str, u8); 22] = [
+const LAYERS: [(&str, u8); 23] = [
     ("base", 0),
     ("files", 1),
     ("template", 1),
     ("manifest", 1),
     ("checks", 1),
+    ("deps", 2),
     ("parse", 2),
     ("graph", 2),
     ("store", 2),

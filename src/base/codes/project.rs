@@ -96,6 +96,16 @@ pub(super) const CODES: &[Code] = &[
         example: None,
     },
     Code {
+        name: "broken-package",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "what was fetched is no package",
+        cause: "An archive, a repository or a folder that is listed as a package holds no project file that can be \
+            read, or its name is taken, or the revision that is wanted is not there.",
+        fix: "Check the address, the revision and the `subdirectory` of the entry that the message shows.",
+        example: Some("packages:\n  - git: https://github.com/dbt-labs/dbt-utils.git\n    revision: 1.3.0"),
+    },
+    Code {
         name: "connection-replaced",
         stage: Stage::Project,
         exits: &[0],
@@ -209,6 +219,35 @@ pub(super) const CODES: &[Code] = &[
         example: None,
     },
     Code {
+        name: "package-unreachable",
+        stage: Stage::Project,
+        exits: &[3],
+        title: "a package cannot be fetched",
+        cause: "The index of packages, a server or a git repository does not answer, or git is not installed.",
+        fix: "Check the network and the address. Without a network use `local` packages, or commit the folder of \
+            installed packages.",
+        example: Some("packages:\n  - local: ../shared/our_macros"),
+    },
+    Code {
+        name: "package-version",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "no version of a package fits",
+        cause: "The conditions on a package's version, of the project and of its packages together, leave none; or \
+            two revisions of one repository are wanted.",
+        fix: "Loosen the conditions. `--no-version-check` takes versions that were made for another dbt.",
+        example: Some("packages:\n  - package: dbt-labs/dbt_utils\n    version: ['>=1.1.0', '<2.0.0']"),
+    },
+    Code {
+        name: "packages-not-installed",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "packages of the project are missing",
+        cause: "`packages.yml` or `dependencies.yml` lists more packages than there are in the folder of packages.",
+        fix: "Run `karat deps`.",
+        example: None,
+    },
+    Code {
         name: "path-outside-project",
         stage: Stage::Project,
         exits: &[2],
@@ -266,6 +305,15 @@ pub(super) const CODES: &[Code] = &[
         example: None,
     },
     Code {
+        name: "unknown-package",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "the index has no such package",
+        cause: "The name after `package:` is not in the index of packages.",
+        fix: "Write it as the index does, with its namespace, such as `dbt-labs/dbt_utils`.",
+        example: None,
+    },
+    Code {
         name: "unmatched-properties",
         stage: Stage::Project,
         exits: &[0],
@@ -273,6 +321,16 @@ pub(super) const CODES: &[Code] = &[
         cause: "A properties file describes a model, seed, snapshot or macro that does not exist.",
         fix: "Correct the name, or remove the entry of a node that is gone.",
         example: None,
+    },
+    Code {
+        name: "unpinned-package",
+        stage: Stage::Project,
+        exits: &[0],
+        title: "a package may change by itself",
+        cause: "A git package without a revision, or with the name of a main branch, is what that branch holds when \
+            the packages are installed anew.",
+        fix: "Pin it to a tag or a commit, or say `warn-unpinned: false`.",
+        example: Some("packages:\n  - git: https://github.com/dbt-labs/dbt-utils.git\n    revision: 1.3.0"),
     },
     Code {
         name: "unreadable-file",

@@ -100,8 +100,8 @@ pub(super) const CODES: &[Code] = &[
         stage: Stage::Sql,
         exits: &[1],
         title: "a query needs more memory than it may have",
-        cause: "Queries have three quarters of the memory limit, which all that runs shares; files being written have \
-            the rest. Sorting, grouping and most joins spill to disk; the operator that is named could not.",
+        cause: "What queries keep is half of the memory limit, which all that runs shares; the rest is for files being \
+            written and for what cannot be counted. Sorting, grouping and most joins spill to disk; the operator that is named could not.",
         fix: "Raise the limit with `--memory`, lower `--threads` so that fewer nodes share it, or make the query \
             smaller.",
         example: None,
