@@ -1,6 +1,7 @@
 //! What all nodes of a run share.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
 use indexmap::IndexMap;
@@ -12,7 +13,7 @@ use crate::engine::error::SqlProblem;
 use crate::engine::session::{Session, Variant};
 use crate::engine::view::WarehouseView;
 use crate::execute::result::{EventSink, NodeResult};
-use crate::execute::turns::Turns;
+use crate::execute::turns::{Turn, Turns};
 use crate::manifest::relation::RelationKey;
 use crate::parse::node_value;
 use crate::plan::check::{columns_of, list_now, query_now};
@@ -37,18 +38,35 @@ pub struct Run {
 }
 
 impl Run {
+    /// Waits until a query may run. One that runs alone also waits for what stopped queries still hold: their work on
+    /// other threads ends a little after them.
+    pub async fn turn(&self, variant: Variant) -> Turn<'_> {
+        const LONGEST: Duration = Duration::from_secs(5);
+        const PAUSE: Duration = Duration::from_millis(10);
+        let turn = self.turns.take(variant).await;
+        if matches!(turn, Turn::Alone(_)) {
+            let pool = &self.view.surroundings().engine.runtime().memory_pool;
+            let mut waited = Duration::ZERO;
+            while pool.reserved() > 0 && waited < LONGEST {
+                tokio::time::sleep(PAUSE).await;
+                waited += PAUSE;
+            }
+        }
+        turn
+    }
+
     /// Runs a query with a small result. When memory runs out, it is tried once more: alone, and frugally.
     pub async fn query(
         &self,
         session: &(dyn Fn(Variant) -> Session + Sync),
         sql: &str,
     ) -> Result<Vec<RecordBatch>, SqlProblem> {
-        let shared = self.turns.take(Variant::Normal).await;
+        let shared = self.turn(Variant::Normal).await;
         let answer = session(Variant::Normal).query(sql).await;
         drop(shared);
         match answer {
             Err(problem) if problem.exhausted => {
-                let _alone = self.turns.take(Variant::Frugal).await;
+                let _alone = self.turn(Variant::Frugal).await;
                 session(Variant::Frugal).query(sql).await
             }
             answer => answer,

@@ -46,7 +46,7 @@ pub async fn check(
     if result.status != Status::Pass {
         let sql = plan.sample(&compiled.sql, limits::SHOWN_FAILURES);
         // The verdict stands whether or not the rows can be shown.
-        let _turn = run.turns.take(Variant::Ordered).await;
+        let _turn = run.turn(Variant::Ordered).await;
         if let Ok(batches) = run.view.session(Variant::Ordered).query(&sql).await
             && let Some(first) = batches.first()
         {

@@ -146,7 +146,7 @@ impl<'a> Writer<'a> {
         variant: Variant,
         explain: &(dyn Fn(&SqlProblem) -> Failure + Sync),
     ) -> Result<Vec<Arc<DataFile>>, Failure> {
-        let _turn = self.run.turns.take(variant).await;
+        let _turn = self.run.turn(variant).await;
         let session = self.session(variant);
         let plan = session.plan(sql).await.map_err(|problem| explain(&problem))?;
         let plan = shaped(plan, schema).map_err(|error| explain(&SqlProblem::from_engine(sql, &error)))?;
