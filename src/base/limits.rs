@@ -5,6 +5,7 @@ pub const TEXT_FILE_BYTES: u64 = 8 << 20;
 
 /// Largest archive of a package, packed or unpacked, and largest file of one, in bytes.
 pub const PACKAGE_BYTES: u64 = 512 << 20;
+
 /// Largest seed file in bytes: seeds are small tables under version control.
 pub const SEED_FILE_BYTES: u64 = 256 << 20;
 /// Most files below one project folder.

@@ -261,6 +261,10 @@ impl<'a> Installer<'a> {
             let mut problems = Diagnostics::default();
             let list = entry.get("packages").cloned().unwrap_or_default();
             let wants = from_index(&list, &spec.location, &mut problems);
+            if let Some(problem) = problems.0.iter().find(|problem| problem.severity == Severity::Error) {
+                let problem = format!("what it wants itself cannot be read: {}", problem.message);
+                return Err(DepsError::Broken { package: name.clone(), problem });
+            }
             return Ok((pinned, wants));
         }
         let folder = self.bring(&mut pinned).await?;
@@ -340,18 +344,22 @@ impl<'a> Installer<'a> {
     /// Puts packages in the place of those that were installed; `progress` hears of each.
     pub async fn install(&mut self, all: &[Pinned], progress: &dyn Fn(&Pinned, Option<&str>)) -> Result<(), Located> {
         let aside = self.scratch.join("packages");
-        let here = Location::clone;
+        let mut newest = Vec::with_capacity(all.len());
         for one in all {
-            let located = |error: DepsError| (error, here(&one.location));
+            let located = |error: DepsError| (error, one.location.clone());
             let mut bringing = one.clone();
             let folder = self.bring(&mut bringing).await.map_err(located)?;
             let name = match one.name.as_str() {
                 "" => self.look(one, &folder).map_err(located)?.0,
                 name => name.to_owned(),
             };
+            // A name may come from the index, a lock file or a list: it must not lead out of the folder.
+            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                let (package, problem) = (one.source.shown().to_owned(), format!("`{name}` is not a plain name"));
+                return Err(located(DepsError::Broken { package, problem }));
+            }
             copy(&folder, &aside.join(&name), self.request.install_path, one).map_err(located)?;
-            let newer = self.newer(one).await;
-            progress(one, newer.as_deref());
+            newest.push(self.newer(one).await);
         }
         let nowhere = |error: FsError| (error.into(), nowhere(all));
         let (place, old) = (self.request.root.join(self.request.install_path), self.scratch.join("old"));
@@ -359,10 +367,20 @@ impl<'a> Installer<'a> {
         if let Some(above) = place.parent() {
             fs::create_dir_all(above).map_err(nowhere)?;
         }
-        if fs::is_dir(&place) {
+        let is_replaced = fs::is_dir(&place);
+        if is_replaced {
             fs::rename(&place, &old).map_err(nowhere)?;
         }
-        fs::rename(&aside, &place).map_err(nowhere)
+        if let Err(error) = fs::rename(&aside, &place) {
+            if is_replaced {
+                fs::rename(&old, &place).map_err(nowhere)?;
+            }
+            return Err(nowhere(error));
+        }
+        for (one, newer) in all.iter().zip(&newest) {
+            progress(one, newer.as_deref());
+        }
+        Ok(())
     }
 
     /// The newest version of a package of the index, if it is not that one.

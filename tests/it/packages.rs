@@ -210,18 +210,16 @@ fn folders_repositories_and_archives() {
 fn what_goes_wrong_is_told_and_leaves_what_was_installed() {
     let hub = Hub::new();
     hub.publish("acme", "tools", &[("1.0.0", ">=1.0.0", json!([])), ("1.1.0", ">=1.0.0", json!([]))]);
-    hub.put("/two.tar.gz", {
-        let mut files = package("x", "1");
-        files.push(("../beside/file.sql".to_owned(), String::new()));
-        archive("folder", &files[..1])
-    });
+    let two = ["one/dbt_project.yml", "two/dbt_project.yml"].map(|path| (path.to_owned(), String::new()));
+    hub.put("/two.tar.gz", archive(".", &two));
+    hub.put("/fine.tar.gz", archive("fine", &package("fine", "1")));
     hub.put("/text.tar.gz", b"no archive".to_vec());
     let project =
         project("packages:\n  - package: acme/tools\n    version: 1.0.0\n", "select {{ tools.value() }} as t");
     hub.deps(&project, &[]).expect_code(0);
     let installed = project.files_below("dbt_packages");
     let address = hub.address.clone();
-    let cases: [(&str, i32, &[&str]); 11] = [
+    let cases: [(&str, i32, &[&str]); 13] = [
         (
             "{package: acme/tool, version: 1.0.0}",
             2,
@@ -243,6 +241,16 @@ fn what_goes_wrong_is_told_and_leaves_what_was_installed() {
             &["error[package-unreachable]", "`file:///nowhere/at/all` cannot be reached"],
         ),
         ("{tarball: 'ADDRESS/text.tar.gz', name: x}", 2, &["error[broken-package]", "cannot be unpacked"]),
+        (
+            "{tarball: 'ADDRESS/two.tar.gz', name: x}",
+            2,
+            &["error[broken-package]", "must hold one folder, but holds 2"],
+        ),
+        (
+            "{tarball: 'ADDRESS/fine.tar.gz', name: '../out'}",
+            2,
+            &["error[broken-package]", "`../out` is not a plain name"],
+        ),
         ("{tarball: 'ADDRESS/gone.tar.gz', name: x}", 2, &["error[broken-package]", "is not there"]),
         ("{tarball: 'http://127.0.0.1:1/x.tar.gz', name: x}", 3, &["error[package-unreachable]", "Connection refused"]),
     ];

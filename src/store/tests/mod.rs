@@ -79,15 +79,27 @@ fn streams(batches: Vec<RecordBatch>) -> Vec<SendableRecordBatchStream> {
 async fn stage(warehouse: &Warehouse, table: &str, partition_by: &[&str], batches: Vec<RecordBatch>) -> TableVersion {
     let schema = batches.first().map_or_else(|| orders(0..0).schema(), RecordBatch::schema);
     let schema = storable_schema(&schema).unwrap();
+    stage_streams(warehouse, table, partition_by, schema, usize::MAX, streams(batches)).await
+}
+
+/// Stages the rows of streams with so much memory.
+async fn stage_streams(
+    warehouse: &Warehouse,
+    table: &str,
+    partition_by: &[&str],
+    schema: SchemaRef,
+    memory: usize,
+    streams: Vec<SendableRecordBatchStream>,
+) -> TableVersion {
     let partition_by: Vec<String> = partition_by.iter().map(ToString::to_string).collect();
     let request = WriteRequest {
         relation: relation(table),
         schema: Arc::clone(&schema),
         partition_by: partition_by.clone(),
         codec: Codec::Zstd,
-        memory: usize::MAX,
+        memory,
     };
-    let files = warehouse.write_files(request, streams(batches)).await.unwrap();
+    let files = warehouse.write_files(request, streams).await.unwrap();
     TableVersion { relation: relation(table), schema, partition_by, files, version: None }
 }
 

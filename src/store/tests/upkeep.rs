@@ -79,16 +79,8 @@ async fn little_memory_makes_row_groups_smaller_and_loses_nothing() {
     let write = async |table: &str, parts: i64, partition_by: &[&str], memory: usize| {
         let batches = mixed(parts);
         let schema = batches[0].as_ref().unwrap().schema();
-        let partition_by: Vec<String> = partition_by.iter().map(ToString::to_string).collect();
-        let request = WriteRequest {
-            relation: relation(table),
-            schema: Arc::clone(&schema),
-            partition_by: partition_by.clone(),
-            codec: Codec::Zstd,
-            memory,
-        };
-        let files = warehouse.write_files(request, vec![stream_of(batches, Arc::clone(&schema))]).await.unwrap();
-        let version = TableVersion { relation: relation(table), schema, partition_by, files, version: None };
+        let streams = vec![stream_of(batches, Arc::clone(&schema))];
+        let version = stage_streams(&warehouse, table, partition_by, schema, memory, streams).await;
         let mut rows = rows_of(&warehouse, &version);
         rows.sort();
         rows.dedup();
