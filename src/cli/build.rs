@@ -34,13 +34,13 @@ const SHOWN_SEED_ROWS: usize = 5;
 
 /// The kinds of node that a verb is about.
 pub fn kinds(verb: &str) -> &'static [ResourceType] {
-    use ResourceType::{Model, Seed, Snapshot, Test};
+    use ResourceType::{Model, Seed, Snapshot, Test, UnitTest};
     match verb {
         "run" => &[Model],
-        "test" => &[Test],
+        "test" => &[Test, UnitTest],
         "seed" => &[Seed],
         "snapshot" => &[Snapshot],
-        _ => &[Seed, Model, Snapshot, Test],
+        _ => &[Seed, Model, Snapshot, Test, UnitTest],
     }
 }
 

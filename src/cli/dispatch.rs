@@ -176,6 +176,7 @@ fn parse(app: &Application, output: OutputFormat) -> Result<Outcome, Outcome> {
             (ResourceType::Snapshot, "snapshots"),
             (ResourceType::Source, "sources"),
             (ResourceType::Test, "tests"),
+            (ResourceType::UnitTest, "unit tests"),
             (ResourceType::Exposure, "exposures"),
         ]
         .into_iter()
@@ -189,10 +190,10 @@ fn parse(app: &Application, output: OutputFormat) -> Result<Outcome, Outcome> {
 }
 
 fn list_nodes(app: &Application, options: &ListOptions) -> Result<Outcome, Outcome> {
-    use ResourceType::{Analysis, Exposure, Model, Seed, Snapshot, Source, Test};
+    use ResourceType::{Analysis, Exposure, Model, Seed, Snapshot, Source, Test, UnitTest};
     let project = app.project()?;
     // As under dbt, analyses are listed only if they are asked for.
-    let mut kinds = vec![Model, Seed, Snapshot, Source, Test, Exposure];
+    let mut kinds = vec![Model, Seed, Snapshot, Source, Test, UnitTest, Exposure];
     if options.all_kinds || options.selection.resource_types.contains(&Analysis) {
         kinds.push(Analysis);
     }

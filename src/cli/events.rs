@@ -63,6 +63,7 @@ pub fn node_line(result: &NodeResult, color: bool) -> String {
             format!("{:<13} {}", result.action, result.rows.map(|rows| rows_text(result, rows)).unwrap_or_default())
         }
         Status::Pass => String::new(),
+        Status::Fail if node.resource_type == ResourceType::UnitTest => "differs".to_owned(),
         Status::Warn | Status::Fail => match result.failures {
             Some(failures) => counted(failures, "row"),
             None => one_line(result.message.as_deref().unwrap_or("")),
@@ -72,7 +73,7 @@ pub fn node_line(result: &NodeResult, color: bool) -> String {
     let held_back = if result.withheld { "  not published" } else { "" };
     let time = if result.status == Status::Skipped { String::new() } else { seconds(result.execution_time) };
     let detail = detail.trim_end();
-    let text = if node.resource_type == ResourceType::Test {
+    let text = if matches!(node.resource_type, ResourceType::Test | ResourceType::UnitTest) {
         format!("{name:<56} {detail:<12} {time:>7}")
     } else if result.status == Status::Success {
         format!("{name:<36} {detail:<34} {time:>7}{held_back}")
@@ -126,6 +127,14 @@ pub fn diagnostics_of(result: &NodeResult) -> Vec<Diagnostic> {
     let message = one_line(result.message.as_deref().unwrap_or("no reason was given"));
     let mut made = match result.status {
         Status::Warn => Diagnostic::warning("test-warned", format!("test `{}` found failing rows", node.name)),
+        Status::Fail if node.resource_type == ResourceType::UnitTest => {
+            return vec![
+                Diagnostic::error("unit-test-failed", format!("unit test `{}` failed", node.display_name()))
+                    .at_maybe(node.location.clone(), "actual differs from expected")
+                    .with_note("`---` is expected and missing, `+++` is there and not expected")
+                    .with_note("`→` marks a row that differs: `expected→actual`"),
+            ];
+        }
         Status::Fail => Diagnostic::error("test-failed", format!("test `{}` failed", node.name)),
         _ => Diagnostic::error("node-failed", format!("`{}` failed: {message}", node.display_name())),
     };
@@ -366,7 +375,7 @@ impl Entry {
         put("execution_time", json!(result.execution_time.as_secs_f64()));
         let (name, code) = match (result.status, node.resource_type) {
             (Status::Skipped, _) => ("SkippingDetails", "Q034"),
-            (_, ResourceType::Test) => ("LogTestResult", "Q007"),
+            (_, ResourceType::Test | ResourceType::UnitTest) => ("LogTestResult", "Q007"),
             (_, ResourceType::Seed) => ("LogSeedResult", "Q016"),
             (_, ResourceType::Snapshot) => ("LogSnapshotResult", "Q015"),
             (_, ResourceType::Operation) => ("LogHookEndLine", "Q033"),

@@ -53,6 +53,7 @@ pub fn selector(node: &Node) -> String {
             let source = node.source().map_or("", |table| table.source_name.as_str());
             format!("source:{}.{source}.{}", node.package, node.name)
         }
+        ResourceType::UnitTest => format!("unit_test:{}.{}", node.package, node.name),
         ResourceType::Exposure => format!("exposure:{}.{}", node.package, node.name),
         _ => node.fqn.join("."),
     }

@@ -600,13 +600,13 @@ impl Reader<'_> {
     }
 
     fn kinds(&mut self, names: &[String], flag: &str) -> Vec<ResourceType> {
-        let known = ["model", "seed", "snapshot", "source", "test", "exposure", "analysis"];
+        let known = ["model", "seed", "snapshot", "source", "test", "unit_test", "exposure", "analysis"];
         let mut kinds = Vec::new();
         for name in names.iter().flat_map(|names| names.split([',', ' '])).filter(|name| !name.is_empty()) {
             match name {
                 "all" | "default" => return Vec::new(),
                 // Kinds of dbt that no project has here: nothing to select, nothing wrong.
-                "unit_test" | "metric" | "semantic_model" | "saved_query" | "function" => {
+                "metric" | "semantic_model" | "saved_query" | "function" => {
                     self.problems.push(not_supported("resource type", name));
                 }
                 _ => {

@@ -137,6 +137,7 @@ fn kinds(run: &RunResult) -> String {
         (ResourceType::Model, "model"),
         (ResourceType::Snapshot, "snapshot"),
         (ResourceType::Test, "test"),
+        (ResourceType::UnitTest, "unit test"),
         (ResourceType::Operation, "hook"),
     ];
     let counted: Vec<String> = names
@@ -181,7 +182,7 @@ fn rerun(failed: &[&NodeResult], context: &Context) -> String {
         let node = &result.node;
         let name = match (node.resource_type, context.verb) {
             // A test of a build looks at what the build staged, so its model has to be built again.
-            (ResourceType::Test, "build") => {
+            (ResourceType::Test | ResourceType::UnitTest, "build") => {
                 let attached = node.test().and_then(|test| test.attached_node.as_ref());
                 match attached.or(node.depends_on.first()) {
                     Some(parent) => format!("{}+", selector_of(parent)),

@@ -15,6 +15,7 @@ pub fn graph_value(manifest: &Manifest) -> Json {
         let group = match node.resource_type {
             ResourceType::Source => "sources",
             ResourceType::Exposure => "exposures",
+            ResourceType::UnitTest => continue,
             _ => "nodes",
         };
         groups.entry(group).or_default().insert(node.id.to_string(), node_value(node));

@@ -15,6 +15,7 @@ use crate::base::secret::is_secret_name;
 use crate::compile::context::graph_value;
 use crate::compile::ephemeral::cte_name;
 use crate::compile::introspect::Introspect;
+use crate::compile::unit_test::Substitutes;
 use crate::files::Target;
 use crate::manifest::config::Materialization;
 use crate::manifest::manifest::Manifest;
@@ -108,6 +109,8 @@ pub struct CompileHost {
     package: String,
     extra: IndexMap<String, Json>,
     ephemeral: Mutex<BTreeMap<NodeId, String>>,
+    /// What stands for what, if the node is compiled for a unit test.
+    substitutes: Option<Substitutes>,
 }
 
 impl CompileHost {
@@ -118,15 +121,53 @@ impl CompileHost {
         node: Option<&Arc<Node>>,
         extra: IndexMap<String, Json>,
     ) -> Arc<Self> {
+        Arc::new(Self::made(invocation, view, node, extra, None))
+    }
+
+    /// A host for a model that a unit test is about.
+    pub fn for_unit_test(
+        invocation: &Arc<Invocation>,
+        view: &Arc<dyn Introspect>,
+        model: &Arc<Node>,
+        substitutes: Substitutes,
+    ) -> Arc<Self> {
+        Arc::new(Self::made(invocation, view, Some(model), IndexMap::new(), Some(substitutes)))
+    }
+
+    fn made(
+        invocation: &Arc<Invocation>,
+        view: &Arc<dyn Introspect>,
+        node: Option<&Arc<Node>>,
+        extra: IndexMap<String, Json>,
+        substitutes: Option<Substitutes>,
+    ) -> Self {
         let package = node.map_or_else(|| invocation.manifest.project_name.clone(), |node| node.package.clone());
-        Arc::new(Self {
+        Self {
             invocation: Arc::clone(invocation),
             view: Arc::clone(view),
             node: node.map(Arc::clone),
             package,
             extra,
             ephemeral: Mutex::new(BTreeMap::new()),
-        })
+            substitutes,
+        }
+    }
+
+    /// The relation that a unit test puts in the place of a node.
+    fn substituted(&self, substitutes: &Substitutes, node: &Node, call: &str) -> Result<RelationValue, HostError> {
+        let Some(name) = substitutes.inputs.get(&node.id) else {
+            return Err(HostError::Refused {
+                code: "missing-input",
+                message: format!("unit test `{}` gives no rows for `{call}`", substitutes.test),
+                hint: Some(format!("add `- input: {call}` with its `rows` to `given`; `rows: []` for none")),
+            });
+        };
+        let mut value = match &node.relation {
+            Some(relation) => self.render_relation(node, relation),
+            None => RelationValue { database: None, schema: None, identifier: None, kind: None, render_as: None },
+        };
+        value.render_as = Some(crate::base::ident::quote(name));
+        Ok(value)
     }
 
     /// The ephemeral models that the template referred to.
@@ -177,6 +218,10 @@ impl Host for CompileHost {
                 )),
             });
         }
+        if let Some(substitutes) = &self.substitutes {
+            let package = call.package.as_ref().map(|package| format!("'{package}', ")).unwrap_or_default();
+            return self.substituted(substitutes, node, &format!("ref({package}'{}')", call.name));
+        }
         if node.is_ephemeral() {
             let name = cte_name(&node.name);
             let rendered = crate::base::ident::quote(&name);
@@ -197,6 +242,9 @@ impl Host for CompileHost {
 
     fn source(&self, call: SourceCall) -> Result<RelationValue, HostError> {
         let found = self.invocation.manifest.find_source(&call.source, &call.table);
+        if let (Some(substitutes), Some(node)) = (&self.substitutes, found) {
+            return self.substituted(substitutes, node, &format!("source('{}', '{}')", call.source, call.table));
+        }
         match found.and_then(|node| node.relation.as_ref().map(|relation| self.render_relation(node, relation))) {
             Some(value) => Ok(value),
             None => Err(HostError::refused(
@@ -223,10 +271,24 @@ impl Host for CompileHost {
     }
 
     fn var(&self, package: &str, name: &str) -> Option<Json> {
+        let own = self.substitutes.as_ref().and_then(|substitutes| substitutes.overrides.vars.get(name));
+        if let Some(value) = own {
+            return Some(value.clone());
+        }
         self.invocation.vars.get(package, name).cloned()
     }
 
     fn env_var(&self, name: &str) -> Result<Option<String>, HostError> {
+        let own = self.substitutes.as_ref().and_then(|substitutes| substitutes.overrides.env_vars.get(name));
+        if let Some(value) = own {
+            // As Python writes it, which is what a project that comes from dbt expects.
+            return Ok(Some(match value {
+                Json::String(text) => text.clone(),
+                Json::Bool(true) => "True".to_owned(),
+                Json::Bool(false) => "False".to_owned(),
+                other => other.to_string(),
+            }));
+        }
         if is_secret_name(name) {
             return Err(HostError::Refused {
                 code: "secret-misuse",
@@ -239,7 +301,10 @@ impl Host for CompileHost {
 
     fn this(&self) -> Option<RelationValue> {
         let relation = self.node.as_ref()?.relation.as_ref()?;
-        Some(relation_value(relation, self.view.kind(&relation.key())))
+        let mut value = relation_value(relation, self.view.kind(&relation.key()));
+        let own = self.substitutes.as_ref().and_then(|substitutes| substitutes.this.as_ref());
+        value.render_as = own.map(|name| crate::base::ident::quote(name));
+        Some(value)
     }
 
     fn is_incremental(&self) -> bool {
@@ -247,8 +312,14 @@ impl Host for CompileHost {
         let Some(relation) = &node.relation else { return false };
         node.resource_type == ResourceType::Model
             && node.config.materialized == Materialization::Incremental
+            // A unit test says itself when it tests the incremental form.
+            && self.substitutes.is_none()
             && !self.invocation.is_full_refresh(node)
             && self.view.published_kind(&relation.key()) == Some(RelationKind::Table)
+    }
+
+    fn overridden(&self, package: Option<&str>, name: &str) -> Option<Json> {
+        self.substitutes.as_ref()?.macro_value(package, name)
     }
 
     fn global(&self, name: &str) -> Option<Json> {

@@ -5,6 +5,8 @@
 
 pub mod context;
 pub mod ephemeral;
+pub mod fixture;
 pub mod host;
 pub mod introspect;
 pub mod node;
+pub mod unit_test;

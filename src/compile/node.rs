@@ -12,7 +12,8 @@ use crate::base::source::{Location, SourceFile};
 use crate::compile::ephemeral::{Assembled, cte_name, inline, trim_statement};
 use crate::compile::host::{CompileHost, Invocation};
 use crate::compile::introspect::Introspect;
-use crate::manifest::node::{Code, Node, NodeId};
+use crate::compile::unit_test::compile_unit_test;
+use crate::manifest::node::{Code, Detail, Node, NodeId};
 use crate::template::host::SharedHost;
 use crate::template::{Place, RenderError, SourceMap};
 
@@ -29,6 +30,14 @@ pub struct CompiledNode {
 }
 
 impl CompiledNode {
+    /// A query behind common table expressions; the first of the maps is the query's, the others are theirs.
+    pub(super) fn assemble(query: &str, expressions: &[(String, String)], maps: Vec<SourceMap>, name: String) -> Self {
+        let assembled = inline(query, expressions);
+        let sql = trim_statement(&assembled.sql).to_owned();
+        let compiled_file = SourceFile::new(name, sql.clone());
+        Self { compiled_file, sql, ephemeral: Vec::new(), assembled, maps }
+    }
+
     /// Where in the user's files a range of the SQL comes from.
     pub fn locate(&self, range: &Range<usize>) -> Option<Place> {
         let (origin, inner) = self.assembled.locate(range)?;
@@ -67,6 +76,9 @@ pub fn compile(
     node: &Arc<Node>,
     extra: IndexMap<String, Json>,
 ) -> Result<CompiledNode, RenderError> {
+    if let Detail::UnitTest(test) = &node.detail {
+        return compile_unit_test(invocation, view, node, test);
+    }
     let Some(code) = &node.code else {
         return Err(RenderError::Diagnostic(Box::new(Diagnostic::error(
             "no-code",
@@ -92,16 +104,9 @@ pub fn compile_code(
     for id in host.used_ephemeral() {
         expressions.add(&id)?;
     }
-    let assembled = inline(&rendered.sql, &expressions.order.iter().map(|(_, cte)| cte.clone()).collect::<Vec<_>>());
-    let sql = trim_statement(&assembled.sql).to_owned();
     let name = node.map_or_else(|| code.file.path.clone(), |node| format!("compiled/{}", node.path));
-    Ok(CompiledNode {
-        compiled_file: SourceFile::new(name, sql.clone()),
-        sql,
-        ephemeral: expressions.order.into_iter().map(|(id, _)| id).collect(),
-        assembled,
-        maps: expressions.maps,
-    })
+    let (ephemeral, order): (Vec<NodeId>, Vec<(String, String)>) = expressions.order.into_iter().unzip();
+    Ok(CompiledNode { ephemeral, ..CompiledNode::assemble(&rendered.sql, &order, expressions.maps, name) })
 }
 
 /// The ephemeral models of a query, each after those that it uses itself.

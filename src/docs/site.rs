@@ -56,7 +56,7 @@ pub fn document(material: &Material<'_>) -> Json {
     let mut children: BTreeMap<&NodeId, Vec<&NodeId>> = BTreeMap::new();
     let mut tests: BTreeMap<&NodeId, Vec<&NodeId>> = BTreeMap::new();
     for node in manifest.nodes.values() {
-        let is_test = node.resource_type == ResourceType::Test;
+        let is_test = matches!(node.resource_type, ResourceType::Test | ResourceType::UnitTest);
         let attached = node.test().and_then(|test| test.attached_node.as_ref());
         let parents: BTreeSet<&NodeId> = node.depends_on.iter().collect();
         for parent in parents {
@@ -72,7 +72,8 @@ pub fn document(material: &Material<'_>) -> Json {
     }
     let mut nodes = Map::new();
     for node in manifest.nodes.values() {
-        if !is_shown(node.resource_type) && node.resource_type != ResourceType::Test {
+        let is_test = matches!(node.resource_type, ResourceType::Test | ResourceType::UnitTest);
+        if !is_shown(node.resource_type) && !is_test {
             continue;
         }
         let group = groups.get(&node.id).copied().unwrap_or(Group::Models);
@@ -223,6 +224,11 @@ fn facts(material: &Material<'_>, node: &Node) -> Vec<(&'static str, String)> {
         Detail::Snapshot => snapshot_facts(node, &mut put),
         Detail::Source(table) => source_facts(table, &mut put),
         Detail::Test(_) => test_facts(node, &mut put),
+        Detail::UnitTest(test) => {
+            put("Unit test of", Some(test.model.clone()));
+            let given: Vec<&str> = test.given.iter().map(|given| given.written.as_str()).collect();
+            put("Given", Some(given.join(", ")));
+        }
         Detail::Exposure(exposure) => exposure_facts(exposure, &mut put),
         Detail::Analysis | Detail::Operation { .. } => {}
     }

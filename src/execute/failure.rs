@@ -57,6 +57,12 @@ impl From<Box<Diagnostic>> for Failure {
     }
 }
 
+impl From<Diagnostic> for Failure {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self::from(Box::new(diagnostic))
+    }
+}
+
 impl From<Diagnostics> for Failure {
     fn from(diagnostics: Diagnostics) -> Self {
         Self { diagnostics: diagnostics.0, exhausted: false }

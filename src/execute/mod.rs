@@ -13,4 +13,5 @@ pub mod snapshot;
 pub mod table;
 pub mod test;
 pub mod turns;
+mod unit_test;
 pub mod writer;

@@ -12,7 +12,7 @@ use crate::engine::view::Fresh;
 use crate::execute::failure::Failure;
 use crate::execute::result::{NodeResult, RunEvent, Status, Timing};
 use crate::execute::run::Run;
-use crate::execute::{snapshot, table, test};
+use crate::execute::{snapshot, table, test, unit_test};
 use crate::manifest::config::Hook;
 use crate::manifest::node::{Code, Node};
 use crate::plan::run_plan::{Intent, Step};
@@ -47,6 +47,7 @@ pub fn action(step: &Step) -> &'static str {
         Intent::Snapshot(_) => "snapshot",
         Intent::Load => "seed",
         Intent::Check(_) => "test",
+        Intent::Compare => "unit test",
         Intent::Operation => "hook",
         Intent::Nothing => "nothing",
     }
@@ -82,7 +83,7 @@ pub async fn run(run: &Arc<Run>, step: &Step, worker: usize) -> NodeResult {
 }
 
 fn compile_step(run: &Arc<Run>, step: &Step) -> Result<Option<Arc<CompiledNode>>, Failure> {
-    if step.node.code.is_none() {
+    if !step.node.has_query() {
         return Ok(None);
     }
     match &step.compiled {
@@ -102,7 +103,7 @@ async fn with_hooks(
     result: &mut NodeResult,
 ) -> Result<(), Failure> {
     let config = &step.node.config;
-    let stores = !matches!(step.intent, Intent::Check(_) | Intent::Operation);
+    let stores = !matches!(step.intent, Intent::Check(_) | Intent::Compare | Intent::Operation);
     if stores {
         hooks(run, &step.node, &config.pre_hook, "pre-hook").await?;
     }
@@ -138,6 +139,7 @@ async fn execute(
         }
         (Intent::Snapshot(plan), Some(compiled)) => snapshot::snapshot(run, &step.node, compiled, plan, result).await,
         (Intent::Check(plan), Some(compiled)) => test::check(run, &step.node, compiled, plan, result).await,
+        (Intent::Compare, Some(compiled)) => unit_test::check(run, &step.node, compiled, result).await,
         (Intent::Operation, Some(compiled)) => operation(run, &step.node, compiled).await,
         _ => Ok(()),
     }

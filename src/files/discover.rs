@@ -68,6 +68,7 @@ fn read_package(dir: &ProjectDir, config: ProjectConfig, diagnostics: &mut Diagn
     let macro_folders: Vec<String> = paths.macros.iter().map(|path| config.folder(path)).collect();
     let in_macros = |file: &Found| macro_folders.iter().any(|folder| is_below(&file.path, folder));
     let generic = |file: &Found| file.relative.starts_with("generic/");
+    let fixture = |file: &Found| file.relative.starts_with("fixtures/");
 
     let models = walker.find(&paths.models, &["sql"], |file| !in_macros(file));
     for file in walker.find(&paths.models, &["py"], |_| true) {
@@ -81,9 +82,10 @@ fn read_package(dir: &ProjectDir, config: ProjectConfig, diagnostics: &mut Diagn
     }
     let seeds = walker.find(&paths.seeds, &["csv"], |_| true);
     let snapshots = walker.find(&paths.snapshots, &["sql"], |file| !in_macros(file));
-    let tests = walker.find(&paths.tests, &["sql"], |file| !generic(file) && !in_macros(file));
+    let tests = walker.find(&paths.tests, &["sql"], |file| !generic(file) && !fixture(file) && !in_macros(file));
     let mut macros = walker.find(&paths.macros, &["sql"], |_| true);
     macros.extend(walker.find(&paths.tests, &["sql"], |file| generic(file) && !in_macros(file)));
+    let fixtures = walker.find(&paths.tests, &["csv", "sql"], fixture);
     let analyses = walker.find(&paths.analyses, &["sql"], |file| !in_macros(file));
     let docs = walker.find(&paths.docs, &["md"], |_| true);
     let everywhere: Vec<String> =
@@ -108,6 +110,7 @@ fn read_package(dir: &ProjectDir, config: ProjectConfig, diagnostics: &mut Diagn
         snapshots: read(snapshots, diagnostics),
         tests: read(tests, diagnostics),
         macros: read(macros, diagnostics),
+        fixtures: read(fixtures, diagnostics),
         analyses: read(analyses, diagnostics),
         docs: read(docs, diagnostics),
         properties: read(properties, diagnostics),

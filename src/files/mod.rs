@@ -10,6 +10,7 @@ pub mod profiles;
 pub mod project;
 pub mod properties;
 pub mod properties_source;
+pub mod properties_unit;
 #[cfg(test)]
 mod tests;
 pub mod yaml;
@@ -66,6 +67,8 @@ pub struct Package {
     pub tests: Vec<TextFile>,
     /// `.sql` files below `macro-paths`, and those in the `generic` folders of `test-paths`.
     pub macros: Vec<TextFile>,
+    /// `.csv` and `.sql` files in the `fixtures` folders of `test-paths`: rows of unit tests.
+    pub fixtures: Vec<TextFile>,
     /// `.sql` files below `analysis-paths`.
     pub analyses: Vec<TextFile>,
     /// `.md` files below `docs-paths`.

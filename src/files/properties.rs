@@ -9,6 +9,7 @@ use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity, did_you_mean};
 use crate::base::source::{Location, SourceFile};
 use crate::files::fields::{Fields, Single, wrong_type};
 use crate::files::properties_source::{SourceProperties, read_source};
+use crate::files::properties_unit::UnitTestProperties;
 use crate::files::yaml::{self, Spanned, Yaml, YamlNode};
 
 /// Key and value of a configuration, as written.
@@ -33,6 +34,8 @@ pub struct Properties {
     pub macros: Vec<MacroProperties>,
     /// `exposures:`.
     pub exposures: Vec<ExposureProperties>,
+    /// `unit_tests:`.
+    pub unit_tests: Vec<UnitTestProperties>,
 }
 
 /// What a file says about one model, seed, snapshot, analysis or singular test.
@@ -169,7 +172,10 @@ pub fn read_properties(file: &Arc<SourceFile>, unknown: Severity, diagnostics: &
     for item in fields.list("exposures", Single::Refused, reader.diagnostics) {
         properties.exposures.extend(reader.exposure(item));
     }
-    let later = ["unit_tests", "groups", "semantic_models", "metrics", "saved_queries", "functions"];
+    for item in fields.list("unit_tests", Single::Refused, reader.diagnostics) {
+        properties.unit_tests.extend(reader.unit_test(item));
+    }
+    let later = ["groups", "semantic_models", "metrics", "saved_queries", "functions"];
     fields.refuse_for_now(&later, reader.diagnostics);
     // Anchors for reuse are kept under a key of their own.
     fields.take("anchors");

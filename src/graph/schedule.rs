@@ -41,21 +41,22 @@ impl Schedule {
 impl Dag {
     /// The schedule of a command that doesn't wait for tests: `run`, `test`, `seed`, `snapshot`, `compile`.
     pub fn schedule<'a>(&self, selected: impl IntoIterator<Item = &'a NodeId>) -> Schedule {
-        self.schedule_behind(&self.indices_of(selected), &BTreeMap::new())
+        self.schedule_behind(&self.indices_of(selected), &BTreeMap::new(), &vec![false; self.order.len()])
     }
 
     /// The schedule of `build`, where the selected tests are gates.
     ///
     /// A node waits for a test if all nodes that the test reads are among the node's ancestors. So the data that a node
     /// is made from has been tested before, and the added edges can't make a cycle: a test never waits for anything
-    /// below what it reads.
+    /// below what it reads. A model also waits for its unit tests, which wait for what the model reads: they need the
+    /// columns of its parents, and nothing of itself.
     pub fn build_schedule<'a>(&self, manifest: &Manifest, selected: impl IntoIterator<Item = &'a NodeId>) -> Schedule {
         let selected = self.indices_of(selected);
-        let is_test: Vec<bool> = self
-            .graph
-            .node_weights()
-            .map(|id| manifest.get(id).is_some_and(|node| node.resource_type == ResourceType::Test))
-            .collect();
+        let kind = |id: &NodeId| manifest.get(id).map(|node| node.resource_type);
+        let kinds: Vec<Option<ResourceType>> = self.graph.node_weights().map(kind).collect();
+        let is_test: Vec<bool> = kinds.iter().map(|kind| *kind == Some(ResourceType::Test)).collect();
+        let is_unit_test: Vec<bool> = kinds.iter().map(|kind| *kind == Some(ResourceType::UnitTest)).collect();
+        let tests_something: Vec<bool> = is_test.iter().zip(&is_unit_test).map(|(test, unit)| *test || *unit).collect();
         // Most tests read one model, so the gated nodes are found once for each set of parents.
         let mut by_parents: BTreeMap<BTreeSet<NodeIndex>, Vec<NodeIndex>> = BTreeMap::new();
         for test in selected.iter().copied().filter(|index| is_test[index.index()]) {
@@ -64,11 +65,16 @@ impl Dag {
         }
         let mut gates: BTreeMap<NodeIndex, BTreeSet<NodeIndex>> = BTreeMap::new();
         for (parents, tests) in by_parents {
-            for gated in self.first_common_descendants(&parents, &is_test) {
+            for gated in self.first_common_descendants(&parents, &tests_something) {
                 gates.entry(gated).or_default().extend(&tests);
             }
         }
-        self.schedule_behind(&selected, &gates)
+        for test in selected.iter().copied().filter(|index| is_unit_test[index.index()]) {
+            for model in self.graph.neighbors_directed(test, Direction::Incoming) {
+                gates.entry(model).or_default().insert(test);
+            }
+        }
+        self.schedule_behind(&selected, &gates, &is_unit_test)
     }
 
     fn indices_of<'a>(&self, ids: impl IntoIterator<Item = &'a NodeId>) -> BTreeSet<NodeIndex> {
@@ -93,17 +99,24 @@ impl Dag {
         below
     }
 
-    /// The schedule with further edges: `gates` names for a node the selected tests it waits for.
+    /// The schedule with further edges: `gates` names for a node the selected tests it waits for. What is `ahead` waits
+    /// for the parents of its parents only.
     fn schedule_behind(
         &self,
         selected: &BTreeSet<NodeIndex>,
         gates: &BTreeMap<NodeIndex, BTreeSet<NodeIndex>>,
+        ahead: &[bool],
     ) -> Schedule {
         // For each node: the selected nodes directly before it, seen through those that are not selected.
         let mut before: Vec<BTreeSet<NodeIndex>> = vec![BTreeSet::new(); self.order.len()];
         for index in self.order.iter().filter_map(|id| self.indices.get(id)).copied() {
             let mut nearest = gates.get(&index).cloned().unwrap_or_default();
-            for parent in self.graph.neighbors_directed(index, Direction::Incoming) {
+            let mut parents: Vec<NodeIndex> = self.graph.neighbors_directed(index, Direction::Incoming).collect();
+            if ahead[index.index()] {
+                let of = |parent: NodeIndex| self.graph.neighbors_directed(parent, Direction::Incoming);
+                parents = parents.into_iter().flat_map(of).collect();
+            }
+            for parent in parents {
                 if selected.contains(&parent) {
                     nearest.insert(parent);
                 } else {

@@ -8,3 +8,4 @@ pub mod manifest;
 pub mod node;
 pub mod relation;
 pub mod source;
+pub mod unit_test;

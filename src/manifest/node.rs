@@ -10,6 +10,7 @@ use crate::base::source::{Location, SourceFile};
 use crate::manifest::config::NodeConfig;
 use crate::manifest::relation::{Layer, Relation};
 use crate::manifest::source::ExternalSource;
+use crate::manifest::unit_test::UnitTest;
 
 /// dbt's `unique_id`, such as `model.shop.fct_orders` or `test.shop.not_null_fct_orders_order_id.0123456789`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +47,8 @@ pub enum ResourceType {
     Source,
     /// A data test.
     Test,
+    /// A test of a model's logic on given rows.
+    UnitTest,
     /// A use of the data, outside.
     Exposure,
     /// A query that is compiled but not run.
@@ -63,6 +66,7 @@ impl ResourceType {
             Self::Snapshot => "snapshot",
             Self::Source => "source",
             Self::Test => "test",
+            Self::UnitTest => "unit_test",
             Self::Exposure => "exposure",
             Self::Analysis => "analysis",
             Self::Operation => "operation",
@@ -77,6 +81,7 @@ impl ResourceType {
             Self::Snapshot,
             Self::Source,
             Self::Test,
+            Self::UnitTest,
             Self::Exposure,
             Self::Analysis,
             Self::Operation,
@@ -156,6 +161,8 @@ pub enum Detail {
     Source(Box<SourceTable>),
     /// A data test.
     Test(TestDetail),
+    /// A unit test.
+    UnitTest(Box<UnitTest>),
     /// An exposure.
     Exposure(Exposure),
     /// A hook of the project.
@@ -311,6 +318,9 @@ impl Node {
                 Some(relation),
                 ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot | ResourceType::Source,
             ) => relation.short_name(),
+            (_, ResourceType::UnitTest) => {
+                format!("{}::{}", self.unit_test().map_or("", |test| test.model.as_str()), self.name)
+            }
             _ => self.name.clone(),
         }
     }
@@ -329,6 +339,19 @@ impl Node {
         }
     }
 
+    /// The unit test, if it is one.
+    pub fn unit_test(&self) -> Option<&UnitTest> {
+        match &self.detail {
+            Detail::UnitTest(test) => Some(test),
+            _ => None,
+        }
+    }
+
+    /// Whether it is compiled to SQL: it has a template, or tests the one of a model.
+    pub fn has_query(&self) -> bool {
+        self.code.is_some() || matches!(self.detail, Detail::UnitTest(_))
+    }
+
     /// The source table, if it is one.
     pub fn source(&self) -> Option<&SourceTable> {
         match &self.detail {
@@ -344,6 +367,7 @@ impl Node {
             ResourceType::Seed => "seed",
             ResourceType::Snapshot => "snapshot",
             ResourceType::Test => "test",
+            ResourceType::UnitTest => "unit",
             _ => "view",
         }
     }

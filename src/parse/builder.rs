@@ -213,7 +213,7 @@ impl<'a> Builder<'a> {
 
     fn take_patch(&mut self, draft: &Draft<'_>) -> Option<(String, NodeProperties)> {
         let generic = matches!(&draft.detail, Detail::Test(test) if test.generic.is_some());
-        if generic || matches!(draft.kind, ResourceType::Exposure | ResourceType::Operation) {
+        if generic || matches!(draft.kind, ResourceType::Exposure | ResourceType::Operation | ResourceType::UnitTest) {
             return None;
         }
         let key = (draft.package.name().to_owned(), draft.kind, draft.name.clone());
@@ -354,6 +354,7 @@ fn complete_raw(config: &mut crate::manifest::config::NodeConfig, kind: Resource
         ResourceType::Seed => Some("seed"),
         ResourceType::Snapshot => Some("snapshot"),
         ResourceType::Test => Some("test"),
+        ResourceType::UnitTest => Some("unit"),
         ResourceType::Analysis => Some("view"),
         ResourceType::Model => Some(config.materialized.as_str()),
         ResourceType::Source | ResourceType::Exposure | ResourceType::Operation => None,

@@ -8,6 +8,7 @@ use crate::base::source::Location;
 use crate::manifest::manifest::Manifest;
 use crate::manifest::node::{Node, NodeId, RefCall, ResourceType, SourceCall};
 use crate::manifest::relation::RelationKey;
+use crate::manifest::unit_test::{Input, UnitTest};
 
 /// Puts all nodes into the manifest, resolved and checked.
 pub(super) fn link(nodes: Vec<Node>, manifest: &mut Manifest, diagnostics: &mut Diagnostics) {
@@ -33,7 +34,7 @@ pub(super) fn link(nodes: Vec<Node>, manifest: &mut Manifest, diagnostics: &mut 
 fn what(node: &Node) -> String {
     match node.source() {
         Some(table) => format!("source table `{}.{}`", table.source_name, node.name),
-        None => format!("{} `{}`", node.resource_type.as_str(), node.name),
+        None => format!("{} `{}`", node.resource_type.as_str().replace('_', " "), node.name),
     }
 }
 
@@ -162,7 +163,9 @@ impl<'a> Index<'a> {
             }
             match self.find(node, call) {
                 Found::One(id) => parents.push(id),
-                Found::Disabled(_) if node.resource_type == ResourceType::Test => return None,
+                Found::Disabled(_) if matches!(node.resource_type, ResourceType::Test | ResourceType::UnitTest) => {
+                    return None;
+                }
                 Found::Disabled(other) => diagnostics.push(disabled(node, call, other)),
                 Found::Many(others) => diagnostics.push(ambiguous(node, call, &others)),
                 Found::None => diagnostics.push(self.unknown_ref(node, call)),
@@ -184,6 +187,9 @@ impl<'a> Index<'a> {
                 }
             }
         }
+        if let Some(test) = node.unit_test() {
+            self.check_unit_test(node, test, &parents, diagnostics);
+        }
         let mut seen: Vec<NodeId> = Vec::with_capacity(parents.len());
         for parent in parents {
             if !seen.contains(&parent) {
@@ -191,6 +197,30 @@ impl<'a> Index<'a> {
             }
         }
         Some(seen)
+    }
+
+    /// A unit test is about a model, and its inputs are relations of the project.
+    fn check_unit_test(&self, node: &Node, test: &UnitTest, tested: &[NodeId], diagnostics: &mut Diagnostics) {
+        if let Some(other) = tested.iter().find(|id| !id.as_str().starts_with("model.")) {
+            let message = format!("unit test `{}` is about `{other}`, which is not a model", node.name);
+            diagnostics.push(Diagnostic::error("bad-unit-test", message).at_maybe(node.location.clone(), ""));
+        }
+        for given in &test.given {
+            match &given.input {
+                Input::Ref(call) => match self.find(node, call) {
+                    Found::One(_) => {}
+                    Found::Disabled(other) => diagnostics.push(disabled(node, call, other)),
+                    Found::Many(others) => diagnostics.push(ambiguous(node, call, &others)),
+                    Found::None => diagnostics.push(self.unknown_ref(node, call)),
+                },
+                Input::Source(call) => {
+                    if let Ok(None) = self.find_table(node, call) {
+                        diagnostics.push(self.unknown_source(node, call));
+                    }
+                }
+                Input::This => {}
+            }
+        }
     }
 
     /// The node's own package first, then the root project, then any.

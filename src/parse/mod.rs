@@ -16,6 +16,7 @@ mod nodes;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod unit_tests;
 mod values;
 pub mod vars;
 
@@ -38,6 +39,7 @@ use crate::files::profiles::{TargetChoice, load_target};
 use crate::files::project::ProjectConfig;
 use crate::files::properties::{ExposureProperties, MacroProperties, NodeProperties, read_properties};
 use crate::files::properties_source::SourceProperties;
+use crate::files::properties_unit::UnitTestProperties;
 use crate::files::yaml::{self, Yaml};
 use crate::files::{LoadedProject, Package, ProjectKind, Renderer, Target, TextFile};
 use crate::manifest::manifest::{DocBlock, Macro, Manifest};
@@ -197,6 +199,11 @@ pub fn parse(project: &LoadedProject, target: &Target, invocation: &Invocation) 
         }
     }
     add_all_tests(&mut builder, &read.sources);
+    for (index, file, test) in &read.unit_tests {
+        if let Some(package) = project.packages.get(*index) {
+            builder.add_unit_test(package, file, test);
+        }
+    }
     builder.report_unmatched();
     if let Some(trees) = builder.trees.get(root) {
         trees.report_unused(&mut builder.diagnostics);
@@ -253,13 +260,19 @@ struct Read {
     patches: BTreeMap<PatchKey, Patch>,
     sources: Vec<(usize, TextFile, SourceProperties)>,
     exposures: Vec<(usize, TextFile, ExposureProperties)>,
+    unit_tests: Vec<(usize, TextFile, UnitTestProperties)>,
     macros: Vec<(String, MacroProperties)>,
 }
 
 impl Read {
     fn all(project: &LoadedProject, diagnostics: &mut Diagnostics) -> Self {
-        let mut read =
-            Self { patches: BTreeMap::new(), sources: Vec::new(), exposures: Vec::new(), macros: Vec::new() };
+        let mut read = Self {
+            patches: BTreeMap::new(),
+            sources: Vec::new(),
+            exposures: Vec::new(),
+            unit_tests: Vec::new(),
+            macros: Vec::new(),
+        };
         for (index, package) in project.packages.iter().enumerate() {
             for file in &package.properties {
                 // What is odd in an installed package is not the user's to mend; what is wrong stops all the same.
@@ -281,6 +294,7 @@ impl Read {
                 }
                 read.sources.extend(properties.sources.into_iter().map(|source| (index, file.clone(), source)));
                 read.exposures.extend(properties.exposures.into_iter().map(|one| (index, file.clone(), one)));
+                read.unit_tests.extend(properties.unit_tests.into_iter().map(|one| (index, file.clone(), one)));
                 read.macros.extend(properties.macros.into_iter().map(|one| (package.name().to_owned(), one)));
             }
         }

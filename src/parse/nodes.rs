@@ -36,7 +36,7 @@ fn whole_file(file: &TextFile) -> Code {
     Code { file: Arc::clone(&file.source), text: Arc::from(file.source.text.as_str()), offset: Some(0) }
 }
 
-fn draft<'a>(kind: ResourceType, package: &'a Package, name: &str, path: &str, relative: &str) -> Draft<'a> {
+pub(super) fn draft<'a>(kind: ResourceType, package: &'a Package, name: &str, path: &str, relative: &str) -> Draft<'a> {
     let (folders, _) = folders_and_stem(relative);
     Draft {
         kind,

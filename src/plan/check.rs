@@ -12,6 +12,7 @@ use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity, did_you_mean};
 use crate::compile::host::Invocation;
 use crate::compile::introspect::Introspect;
 use crate::compile::node::{CompiledNode, compile};
+use crate::compile::unit_test::tested_model;
 use crate::engine::error::SqlProblem;
 use crate::engine::session::{Session, Variant};
 use crate::engine::types::{TypeError, sql_type_of, storage_schema};
@@ -20,11 +21,13 @@ use crate::graph::schedule::Schedule;
 use crate::manifest::config::Materialization;
 use crate::manifest::node::{Detail, Node, NodeId, ResourceType};
 use crate::manifest::relation::RelationKey;
+use crate::manifest::unit_test::UnitTest;
 use crate::plan::algebra::{BATCH, SCRATCH_SCHEMA};
 use crate::plan::incremental::schema_change;
 use crate::plan::run_plan::{Intent, RunPlan, Step};
 use crate::plan::snapshot::SnapshotPlan;
 use crate::plan::steps::{self, load_seed};
+use crate::plan::unit_test::comparison;
 use crate::template::RenderError;
 use crate::template::host::{ColumnValue, HostError, RelationKind};
 
@@ -133,6 +136,7 @@ pub async fn check(
         introspect,
         session: view.session(Variant::Normal),
         diagnostics: Diagnostics::default(),
+        scheduled: schedule.order().cloned().collect(),
         broken: BTreeSet::new(),
         deferred: BTreeSet::new(),
     };
@@ -158,6 +162,8 @@ struct Check<'a> {
     introspect: Arc<dyn Introspect>,
     session: Session,
     diagnostics: Diagnostics,
+    /// All nodes of the run.
+    scheduled: BTreeSet<NodeId>,
     /// Nodes with an error.
     broken: BTreeSet<NodeId>,
     /// Nodes whose columns are known only when they are built.
@@ -168,6 +174,9 @@ impl Check<'_> {
     async fn step(&mut self, node: &Arc<Node>, step: &mut Step) {
         if (matches!(step.intent, Intent::Nothing) && !node.is_ephemeral()) || step.runs_at_end() {
             return;
+        }
+        if let Some(test) = node.unit_test() {
+            return self.unit_test(node, test, step).await;
         }
         if self.depends_on(node, &self.broken) {
             // Its own problems show when its parents are mended.
@@ -203,6 +212,32 @@ impl Check<'_> {
             Err(problem) => self.diagnostics.push(sql_diagnostic(node, &compiled, &problem)),
         }
         self.remember(node, step.schema.clone());
+    }
+
+    /// A unit test needs the columns of what its model reads, and nothing of the model itself: that may come later.
+    async fn unit_test(&mut self, node: &Arc<Node>, test: &UnitTest, step: &mut Step) {
+        let Ok(model) = tested_model(self.invocation, node).cloned() else { return };
+        if self.depends_on(&model, &self.broken) {
+            self.broken.insert(node.id.clone());
+            return;
+        }
+        let compiled = match compile(self.invocation, &self.introspect, node, IndexMap::new()) {
+            Ok(compiled) => Arc::new(compiled),
+            Err(RenderError::NotReady(_)) => return,
+            Err(RenderError::Diagnostic(diagnostic)) => return self.diagnostics.push(*diagnostic),
+        };
+        step.compiled = Some(Arc::clone(&compiled));
+        // What is wrong with the model's SQL is told about the model, if that is part of the run; what is wrong with it
+        // over these rows only fails the test.
+        let problem = match self.session.plan(&compiled.sql).await {
+            Err(_) if self.scheduled.contains(&model.id) => return,
+            Err(problem) => sql_diagnostic(&model, &compiled, &problem),
+            Ok(plan) => match comparison(node, test, &compiled.sql, plan.schema().as_arrow()) {
+                Ok(_) => return,
+                Err(diagnostic) => *diagnostic,
+            },
+        };
+        self.diagnostics.push(problem);
     }
 
     /// Plans the query that the step runs and gives the columns of its result.

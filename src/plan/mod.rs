@@ -10,3 +10,4 @@ pub mod run_plan;
 pub mod snapshot;
 pub mod steps;
 pub mod test;
+pub mod unit_test;

@@ -27,6 +27,8 @@ pub enum Intent {
     Load,
     /// Count the result's rows as failures.
     Check(TestPlan),
+    /// Compare the result with the rows that a unit test expects.
+    Compare,
     /// Run a statement of the project (`on-run-start`, `on-run-end`).
     Operation,
     /// Nothing: an ephemeral model or an exposure, selected by name.

@@ -37,7 +37,7 @@ pub fn artifact(manifest: &Manifest, sql: &CompiledSql, target: &Path, invocatio
     let created_at = seconds(invocation.started_at);
     let in_project = Writer { manifest: Some(manifest), sql: Some(sql), target: Some(target), created_at };
     let mut groups: BTreeMap<&str, Map<String, Json>> = BTreeMap::new();
-    for node in manifest.nodes.values() {
+    for node in manifest.nodes.values().filter(|node| node.resource_type != ResourceType::UnitTest) {
         groups.entry(section(node)).or_default().insert(node.id.to_string(), in_project.node(node));
     }
     let mut take = |name: &str| Json::Object(groups.remove(name).unwrap_or_default());
@@ -62,6 +62,10 @@ pub fn artifact(manifest: &Manifest, sql: &CompiledSql, target: &Path, invocatio
             (id.clone(), value)
         })
         .collect();
+    let unit_tests: BTreeMap<&str, Json> = manifest
+        .of_type(ResourceType::UnitTest)
+        .filter_map(|node| Some((node.id.as_str(), unit_test_json(Some(manifest), node, created_at)?)))
+        .collect();
     let (parents, children) = families(manifest);
     json!({
         "metadata": metadata,
@@ -79,13 +83,52 @@ pub fn artifact(manifest: &Manifest, sql: &CompiledSql, target: &Path, invocatio
         "group_map": {},
         "saved_queries": {},
         "semantic_models": {},
-        "unit_tests": {},
+        "unit_tests": unit_tests,
         "functions": {},
     })
 }
 
+/// A unit test in dbt's shape; `None` for other nodes.
+fn unit_test_json(manifest: Option<&Manifest>, node: &Node, created_at: f64) -> Option<Json> {
+    let test = node.unit_test()?;
+    let (given, expect) = (test.given_value(), test.expect.value());
+    let overrides = &test.overrides;
+    let none = overrides.macros.is_empty() && overrides.vars.is_empty() && overrides.env_vars.is_empty();
+    let overrides = json!({ "macros": overrides.macros, "vars": overrides.vars, "env_vars": overrides.env_vars });
+    let overrides = if none { Json::Null } else { overrides };
+    let model = node.depends_on.first().and_then(|id| manifest?.get(id));
+    let schema = model.and_then(|model| model.relation.as_ref()).map(|relation| relation.schema.as_str());
+    let checksum = Sha256::digest(json!([test.model, given, expect, overrides]).to_string());
+    let path = node.path_in_package(&node.path);
+    let config = &node.config;
+    Some(json!({
+        "model": test.model,
+        "given": given,
+        "expect": expect,
+        "name": node.name,
+        "resource_type": node.resource_type.as_str(),
+        "package_name": node.package,
+        "path": slashes(&node.relative_path),
+        "original_file_path": slashes(path),
+        "unique_id": node.id.as_str(),
+        "fqn": node.fqn,
+        "description": node.description,
+        "overrides": overrides,
+        "depends_on": { "macros": [], "nodes": node.depends_on.iter().map(NodeId::as_str).collect::<Vec<_>>() },
+        "config": { "tags": config.tags, "meta": config.meta, "enabled": config.enabled, "static_analysis": null },
+        "checksum": format!("{checksum:x}"),
+        "schema": schema,
+        "created_at": created_at,
+        "versions": null,
+        "version": null,
+    }))
+}
+
 /// One node with all its keys, as far as they are known without the rest of the project.
 pub fn node_json(node: &Node) -> Json {
+    if let Some(test) = unit_test_json(None, node, 0.0) {
+        return test;
+    }
     Writer { manifest: None, sql: None, target: None, created_at: 0.0 }.node(node)
 }
 

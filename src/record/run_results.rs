@@ -51,7 +51,7 @@ fn result_json(result: &NodeResult) -> Json {
         "execution_time": result.execution_time.as_secs_f64(),
         "adapter_response": adapter_response(result),
         "message": result.message,
-        "failures": if node.resource_type == ResourceType::Test { json!(result.failures) } else { Json::Null },
+        "failures": if matches!(node.resource_type, ResourceType::Test | ResourceType::UnitTest) { json!(result.failures) } else { Json::Null },
         "unique_id": node.id.as_str(),
         "compiled": is_compiled.then_some(true),
         "compiled_code": result.compiled_sql,

@@ -112,7 +112,11 @@ impl Evaluation<'_> {
             .direct
             .iter()
             .flat_map(|id| self.dag.children(id))
-            .filter(|id| self.manifest.get(id).is_some_and(|node| node.resource_type == ResourceType::Test))
+            .filter(|id| {
+                self.manifest
+                    .get(id)
+                    .is_some_and(|node| matches!(node.resource_type, ResourceType::Test | ResourceType::UnitTest))
+            })
             .filter(|id| !found.direct.contains(*id))
             .cloned()
             .collect();

@@ -10,7 +10,7 @@ use crate::manifest::relation::Layer;
 use crate::select::wildcard::{PathPattern, Wildcard, has_wildcard};
 
 /// The methods that [`Matcher::parse`] knows, and `selector`, which the reader resolves itself.
-pub(super) const METHODS: [&str; 16] = [
+pub(super) const METHODS: [&str; 17] = [
     "access",
     "config",
     "exposure",
@@ -26,15 +26,16 @@ pub(super) const METHODS: [&str; 16] = [
     "tag",
     "test_name",
     "test_type",
+    "unit_test",
     "version",
 ];
 
 /// dbt's methods that a later version brings.
-const METHODS_TO_COME: [&str; 8] =
-    ["function", "metric", "result", "saved_query", "semantic_model", "source_status", "state", "unit_test"];
+const METHODS_TO_COME: [&str; 7] =
+    ["function", "metric", "result", "saved_query", "semantic_model", "source_status", "state"];
 
 /// dbt's kinds of node that a project of karat doesn't have yet: nothing matches them.
-const KINDS_TO_COME: [&str; 5] = ["function", "metric", "saved_query", "semantic_model", "unit_test"];
+const KINDS_TO_COME: [&str; 4] = ["function", "metric", "saved_query", "semantic_model"];
 
 /// A test of one node.
 #[derive(Debug, Clone)]
@@ -47,6 +48,10 @@ pub(super) enum Matcher {
         table: Wildcard,
     },
     Exposure {
+        package: Wildcard,
+        name: Wildcard,
+    },
+    UnitTest {
         package: Wildcard,
         name: Wildcard,
     },
@@ -74,6 +79,7 @@ pub(super) enum TestType {
     Generic,
     Singular,
     Data,
+    Unit,
 }
 
 /// What `version:` tells apart.
@@ -129,6 +135,14 @@ impl Matcher {
                     return Err(bad(format!("`{value}` has too many parts for an exposure")).with_hint(hint));
                 }
             },
+            "unit_test" => match value.split('.').collect::<Vec<_>>().as_slice() {
+                [name] => Self::UnitTest { package: Wildcard::new("*"), name: Wildcard::new(name) },
+                [package, name] => Self::UnitTest { package: Wildcard::new(package), name: Wildcard::new(name) },
+                _ => {
+                    let hint = "write `unit_test` or `package.unit_test`";
+                    return Err(bad(format!("`{value}` has too many parts for a unit test")).with_hint(hint));
+                }
+            },
             "path" => Self::Path(PathPattern::new(value)),
             "file" => Self::File(wildcard()),
             "package" if value == "this" => Self::Package(Wildcard::new(project_name)),
@@ -144,7 +158,7 @@ impl Matcher {
                 "generic" | "schema" => Self::TestType(TestType::Generic),
                 "singular" => Self::TestType(TestType::Singular),
                 "data" => Self::TestType(TestType::Data),
-                "unit" => Self::Nothing,
+                "unit" => Self::TestType(TestType::Unit),
                 _ => return Err(unknown("kind of test", value, &["generic", "singular", "data", "unit"])),
             },
             "layer" => {
@@ -194,6 +208,9 @@ impl Matcher {
             Self::Exposure { package, name } => {
                 kind == ResourceType::Exposure && package.matches(&node.package) && name.matches(&node.name)
             }
+            Self::UnitTest { package, name } => {
+                kind == ResourceType::UnitTest && package.matches(&node.package) && name.matches(&node.name)
+            }
             Self::Path(pattern) => {
                 pattern.matches(&node.path) || node.patch_path.as_ref().is_some_and(|path| pattern.matches(path))
             }
@@ -208,13 +225,17 @@ impl Matcher {
             Self::Package(package) => package.matches(&node.package),
             Self::ResourceType(wanted) => kind == *wanted,
             Self::Config { keys, value } => kind != ResourceType::Exposure && config_matches(node, keys, value),
+            // A unit test is found by its own name, as under dbt.
+            Self::TestName(name) if kind == ResourceType::UnitTest => name.matches(&node.name),
             Self::TestName(name) => {
                 node.test().and_then(|test| test.generic.as_ref()).is_some_and(|call| name.matches(&call.name))
             }
+            Self::TestType(TestType::Unit) => kind == ResourceType::UnitTest,
             Self::TestType(wanted) => node.test().is_some_and(|test| match wanted {
                 TestType::Generic => test.generic.is_some(),
                 TestType::Singular => test.generic.is_none(),
                 TestType::Data => true,
+                TestType::Unit => false,
             }),
             Self::Layer(layer) => node.layer == Some(*layer),
             Self::Access(access) => {
@@ -239,6 +260,7 @@ impl Matcher {
                 None => Vec::new(),
             },
             Self::Exposure { .. } if node.resource_type == ResourceType::Exposure => vec![node.name.clone()],
+            Self::UnitTest { .. } if node.resource_type == ResourceType::UnitTest => vec![node.name.clone()],
             Self::Package(_) => vec![node.package.clone()],
             Self::Path(_) => {
                 let folders = Path::new(&node.path).ancestors();

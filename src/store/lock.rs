@@ -69,12 +69,12 @@ impl EnvLock {
             }
             let waited = clock.elapsed();
             if waited >= wait {
-                let (environment, holder) = (environment.to_string(), describe_holder(&mut file));
+                let (environment, holder) = (environment.to_string(), describe_holder(&mut file).await);
                 return Err(StoreError::Locked { environment, holder, waited });
             }
             if !is_told {
                 is_told = true;
-                on_wait(&describe_holder(&mut file));
+                on_wait(&describe_holder(&mut file).await);
             }
             tokio::time::sleep(RETRY.min(wait.saturating_sub(waited))).await;
         }
@@ -96,9 +96,16 @@ impl Drop for EnvLock {
     }
 }
 
-fn describe_holder(file: &mut File) -> String {
-    let mut text = String::new();
-    let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
-    let holder = read.ok().and_then(|_| serde_json::from_str::<HolderInfo>(&text).ok());
-    holder.map_or_else(|| "another process".to_owned(), |holder| holder.describe())
+/// Who holds a lock. A holder writes its name just after it has taken the lock, so it may take a moment to be there.
+async fn describe_holder(file: &mut File) -> String {
+    const TRIES: usize = 20;
+    for _ in 0..TRIES {
+        let mut text = String::new();
+        let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
+        if let Some(holder) = read.ok().and_then(|_| serde_json::from_str::<HolderInfo>(&text).ok()) {
+            return holder.describe();
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    "another process".to_owned()
 }

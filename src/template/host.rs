@@ -132,6 +132,12 @@ pub trait Host: Send + Sync + 'static {
     /// `is_incremental()`.
     fn is_incremental(&self) -> bool;
 
+    /// What stands for a macro, a function or a plain global instead of itself: `overrides` of a unit test. A name with
+    /// a package is one that the template calls as `package.name`.
+    fn overridden(&self, _package: Option<&str>, _name: &str) -> Option<Json> {
+        None
+    }
+
     /// A plain global by name, asked for when the template first uses it: `target`, `model`, `graph`, `flags`,
     /// `run_started_at` (RFC 3339 text), `invocation_id`, `project_name`, `dbt_version`, `selected_resources`,
     /// `invocation_args_dict`, `schemas`, `database_schemas`, `results`, `schema`, `database` and the like.

@@ -56,7 +56,7 @@ fn what_comes_later_is_refused_by_name() {
         (&["clone", "--state", "x"], "clone"),
         (&["run", "--sample", "3 days"], "--sample"),
         (&["run", "--event-time-start", "2024-01-01"], "--event-time-start"),
-        (&["ls", "--resource-type", "unit_test"], "unit_test"),
+        (&["ls", "--resource-type", "saved_query"], "saved_query"),
     ] {
         let run = project.run(arguments).expect_code(2);
         assert!(

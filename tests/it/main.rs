@@ -34,3 +34,4 @@ mod snapshots_random;
 mod support;
 mod tidy;
 mod types;
+mod unit_tests;

@@ -162,7 +162,6 @@ fn proof_without_a_lock_conflicts_are_refused_and_nothing_is_applied_twice() {
         let before = project.entries("dev").len();
         let runs: Vec<(u32, Run)> = children.into_iter().map(ended).collect();
         let good = runs.iter().filter(|(_, run)| run.code == Some(0)).count();
-        assert!(good > 0, "round {round}: both were refused\n{runs:#?}");
         winners += good;
         for (_, run) in runs.iter().filter(|(_, run)| run.code != Some(0)) {
             refused += 1;
@@ -170,6 +169,10 @@ fn proof_without_a_lock_conflicts_are_refused_and_nothing_is_applied_twice() {
             let said =
                 run.stderr.contains("error[publication-conflict]") || run.stderr.contains("error[environment-locked]");
             assert!(said && !run.stderr.contains("panicked"), "round {round}: {}", run.stderr);
+        }
+        if good == 0 {
+            // Both may be refused, each by a table that the other one was first to commit; the next run brings it all.
+            project.ok(&["build"]);
         }
         // One entry for each run that says it has published, and their rows are there once.
         assert!(project.entries("dev").len() >= before && contiguous(&project.entries("dev")));

@@ -14,6 +14,25 @@ pub(super) const CODES: &[Code] = &[
         example: None,
     },
     Code {
+        name: "bad-fixture",
+        stage: Stage::Project,
+        exits: &[2, 1],
+        title: "the rows of a unit test cannot be used",
+        cause: "Rows are not written as their `format` says, name a column that the relation does not have, hold a \
+            value that is none of its column's type, or are in a file that does not exist.",
+        fix: "Write a list of mappings, CSV with a first line of names (`format: csv`) or a query (`format: sql`). \
+            Files of rows are in `tests/fixtures` and are named without their extension: `fixture: orders`.",
+        example: Some(
+            "given:
+  - input: ref('stg_orders')
+    rows:
+      - {order_id: 1, amount: 9.5}
+  - input: ref('stg_users')
+    format: csv
+    fixture: users",
+        ),
+    },
+    Code {
         name: "bad-location",
         stage: Stage::Project,
         exits: &[2],
@@ -62,6 +81,25 @@ pub(super) const CODES: &[Code] = &[
   - accepted_values:
       arguments:
         values: [new, paid]",
+        ),
+    },
+    Code {
+        name: "bad-unit-test",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "a unit test is not written correctly",
+        cause: "A unit test is about something that is not a model, gives an input twice, or has an input that is \
+            neither `ref(...)` nor `source(...)` nor `this`.",
+        fix: "Name a model under `model`, and each relation that it reads once under `given`.",
+        example: Some(
+            "unit_tests:
+  - name: totals_have_tax
+    model: orders
+    given:
+      - input: ref('stg_orders')
+        rows: [{order_id: 1, net: 100}]
+    expect:
+      rows: [{order_id: 1, total: 119}]",
         ),
     },
     Code {
@@ -177,6 +215,16 @@ pub(super) const CODES: &[Code] = &[
         cause: "The node's materialization or strategy needs a setting that is not there, such as `unique_key` for a \
             merge, `partition_by` for `insert_overwrite` or `updated_at` for a snapshot by timestamp.",
         fix: "Set it, or choose a strategy that does without.",
+        example: None,
+    },
+    Code {
+        name: "missing-input",
+        stage: Stage::Project,
+        exits: &[2, 1],
+        title: "a unit test gives no rows for something that its model reads",
+        cause: "The model of a unit test reads a relation that is not among the test's `given`. A unit test reads no \
+            data but its own.",
+        fix: "Add an `input` for it, with `rows: []` if it plays no part.",
         example: None,
     },
     Code {

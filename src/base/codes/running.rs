@@ -101,4 +101,15 @@ pub(super) const CODES: &[Code] = &[
         fix: "Look at the rows that are shown.",
         example: None,
     },
+    Code {
+        name: "unit-test-failed",
+        stage: Stage::Running,
+        exits: &[1],
+        title: "a model gives other rows than its unit test expects",
+        cause: "Over the rows that the test gives, the model's query gives rows that differ from the expected ones, \
+            in whatever order. In a `build` the model and what is made from it are not built.",
+        fix: "Look at the rows that are shown: `---` is expected and missing, `+++` is there and not expected, `→` \
+            leads from what is expected to what is there. Mend the model or the expectation.",
+        example: None,
+    },
 ];

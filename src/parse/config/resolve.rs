@@ -43,7 +43,11 @@ pub fn resolve(
         ResourceType::Snapshot => reader.snapshot(&mut config),
         ResourceType::Seed => reader.seed(&mut config),
         ResourceType::Test => reader.test(&mut config),
-        ResourceType::Source | ResourceType::Exposure | ResourceType::Analysis | ResourceType::Operation => {}
+        ResourceType::Source
+        | ResourceType::UnitTest
+        | ResourceType::Exposure
+        | ResourceType::Analysis
+        | ResourceType::Operation => {}
     }
     config.raw = raw.to_json();
     config

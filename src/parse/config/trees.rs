@@ -96,6 +96,7 @@ fn tree_name(kind: ResourceType) -> Option<&'static str> {
         ResourceType::Snapshot => "snapshots",
         ResourceType::Source => "sources",
         ResourceType::Test => "data_tests",
+        ResourceType::UnitTest => "unit_tests",
         ResourceType::Exposure => "exposures",
         ResourceType::Analysis => "analyses",
         ResourceType::Operation => return None,

@@ -146,6 +146,9 @@ impl Interpreter<'_> {
     }
 
     fn macro_of_package(&mut self, package: &Package, name: &str) -> Eval {
+        if let Some(value) = self.host.overridden(Some(&package.name), name) {
+            return Ok(functions::constant(&value, true));
+        }
         if let Some(found) = self.library.find(&package.name, name) {
             return Ok(Value::from_object(found.value()));
         }
@@ -255,6 +258,9 @@ impl Interpreter<'_> {
         }
         if let Some(module) = value.downcast_object_ref::<Module>() {
             return functions::call_module(self, module, arguments, span);
+        }
+        if let Some(result) = functions::call_constant(value) {
+            return Ok(result);
         }
         if let Some(position) = value.downcast_object_ref::<LoopValue>() {
             let [items] = arguments.bind("loop", ["items"], 1)?;

@@ -573,6 +573,10 @@ impl<'t> Interpreter<'t> {
         if let Some(value) = self.frame.scope.get(name) {
             return value;
         }
+        if let Some(value) = self.host.overridden(None, name) {
+            let function = self.library.resolve(self.host.package(), name).is_some() || functions::is_function(name);
+            return functions::constant(&value, function);
+        }
         let package = self.host.package();
         if let Some(found) = self.library.resolve(package, name) {
             return Value::from_object(found.value());

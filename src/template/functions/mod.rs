@@ -140,9 +140,38 @@ pub fn package(name: &str) -> Value {
     Value::from_object(Package { name: name.to_owned() })
 }
 
+/// A function that gives the same for all arguments.
+#[derive(Debug)]
+struct Constant {
+    result: Value,
+}
+
+impl Object for Constant {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+}
+
+/// A value that stands for another one: the result of its calls if that one is a `function`.
+pub fn constant(value: &serde_json::Value, function: bool) -> Value {
+    let result = values::from_json(value);
+    if function { Value::from_object(Constant { result }) } else { result }
+}
+
+/// What a constant function gives; `None` for other values.
+pub fn call_constant(value: &Value) -> Option<Value> {
+    value.downcast_object_ref::<Constant>().map(|constant| constant.result.clone())
+}
+
+/// Whether a name is that of a function that is built in.
+pub fn is_function(name: &str) -> bool {
+    global(name).is_some_and(|value| is_callable(&value))
+}
+
 /// Whether a value can be called.
 pub fn is_callable(value: &Value) -> bool {
     value.downcast_object_ref::<Native>().is_some()
+        || value.downcast_object_ref::<Constant>().is_some()
         || value.downcast_object_ref::<MacroValue>().is_some()
         || value.downcast_object_ref::<Module>().is_some_and(|module| matches!(module.path, "config" | "var"))
 }
