@@ -59,6 +59,8 @@ pub struct Application {
     pub flags: RunFlags,
     /// The command line, without secrets.
     pub command: String,
+    /// Its arguments, without secrets; of a retry those of the command that is done again.
+    pub arguments: Vec<String>,
     /// Folder that the command was given in.
     pub working_folder: PathBuf,
     /// Prints.
@@ -391,6 +393,7 @@ impl Application {
         IndexMap::from([
             ("which".to_owned(), json!(self.verb)),
             ("invocation_command".to_owned(), json!(self.command)),
+            ("invocation_arguments".to_owned(), json!(self.arguments)),
             ("select".to_owned(), json!(selection.select)),
             ("exclude".to_owned(), json!(selection.exclude)),
             ("vars".to_owned(), json!(self.options.vars)),

@@ -289,9 +289,8 @@ pub enum VerbArguments {
     Completions(CompletionsArguments),
     /// Print the manual page
     Man,
-    /// Refused: comes later.
-    #[command(hide = true)]
-    Retry(Rest),
+    /// Do again what did not end well in the last build, run, test, seed or snapshot, with its flags
+    Retry,
     /// Refused: comes later.
     #[command(hide = true)]
     Clone(Rest),

@@ -52,7 +52,16 @@ pub async fn execute(
 ) -> Result<Outcome, Outcome> {
     let project = app.project()?;
     let selection = app.select(&project, &options.selection, kinds(app.verb))?;
-    let selected: Vec<NodeId> = selection.iter().cloned().collect();
+    let mut selected: Vec<NodeId> = selection.iter().cloned().collect();
+    if let Some(retried) = &options.retried {
+        if retried.is_empty() {
+            app.printer.message("nothing to retry: all nodes of the last command ended well");
+            return Ok(Outcome::Success);
+        }
+        let all = selected.len();
+        selected.retain(|id| retried.takes(&project.manifest, id, app.verb));
+        app.printer.status("Retrying", &format!("{} of {all} nodes of the last `karat {}`", selected.len(), app.verb));
+    }
     let invocation = app.invocation(&project, selected.clone());
     let schedule = if app.verb == "build" {
         project.dag.build_schedule(&project.manifest, &selected)

@@ -19,7 +19,7 @@ use crate::cli::options::{DocsOptions, ListOptions, Options, OutputFormat, Verb}
 use crate::cli::printer::{Appearance, Printer};
 use crate::cli::signals::Signals;
 use crate::cli::{
-    Outcome, args, build, clean, compile, debug, deps, docs, docs_serve, freshness, list, operation,
+    Outcome, args, build, clean, compile, debug, deps, docs, docs_serve, freshness, list, operation, retry,
     run_without_project, show,
 };
 use crate::manifest::node::ResourceType;
@@ -45,6 +45,7 @@ pub fn main(arguments: Vec<OsString>, env: ProcessEnv, working_folder: PathBuf) 
     let early = || Printer::new(Appearance::early(&env), Clock::new(None), id.to_string(), scrubber.clone());
     let shown: Vec<String> = arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let command = scrubber.scrub(&command_line(&shown)).into_owned();
+    let typed: Vec<String> = shown.iter().skip(1).map(|argument| scrubber.scrub(argument).into_owned()).collect();
     let parsed = match args::parse(arguments) {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -52,8 +53,17 @@ pub fn main(arguments: Vec<OsString>, env: ProcessEnv, working_folder: PathBuf) 
             return if error.use_stderr() { Outcome::Usage } else { Outcome::Success };
         }
     };
+    let (parsed, retried) = match retry::resolve(parsed, &env, &working_folder) {
+        Ok(resolved) => resolved,
+        Err(problem) => {
+            let printer = early();
+            printer.diagnostic(&problem);
+            printer.pointer();
+            return Outcome::Usage;
+        }
+    };
     let project_flags = Options::project_flags(&parsed.global, &env, &working_folder);
-    let options = match Options::new(parsed, &env, &project_flags) {
+    let mut options = match Options::new(parsed, &env, &project_flags) {
         Ok(options) => options,
         Err(problems) => {
             let printer = early();
@@ -62,6 +72,11 @@ pub fn main(arguments: Vec<OsString>, env: ProcessEnv, working_folder: PathBuf) 
             return Outcome::Usage;
         }
     };
+    // A retry is recorded as the command that it does again, so that it can be retried in turn.
+    let arguments = retried.as_ref().map_or(typed, |retried| retried.arguments().to_vec());
+    if let Some(retried) = retried {
+        retry::limit(&mut options, retried);
+    }
     let clock = Clock::new(options.global.now);
     let appearance = Appearance::new(&options.global);
     let printer = Arc::new(Printer::new(appearance, clock.clone(), id.to_string(), scrubber));
@@ -71,7 +86,18 @@ pub fn main(arguments: Vec<OsString>, env: ProcessEnv, working_folder: PathBuf) 
     let panics = Panics::catch();
     let verb = options.verb.name();
     let flags = flags(&options.verb);
-    let app = Application { options: options.global, env, clock, id, verb, flags, command, working_folder, printer };
+    let app = Application {
+        options: options.global,
+        env,
+        clock,
+        id,
+        verb,
+        flags,
+        command,
+        arguments,
+        working_folder,
+        printer,
+    };
     // A panic that no node contained must still be told, not shown as a backtrace.
     let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&app, &options.verb)));
     let outcome = ran.unwrap_or_else(|_| {

@@ -25,6 +25,7 @@ pub mod operation;
 pub mod options;
 pub mod printer;
 pub mod reference;
+pub mod retry;
 pub mod show;
 pub mod signals;
 pub mod summary;

@@ -21,6 +21,7 @@ use crate::base::units::parse_size;
 use crate::cli::args::{Arguments, FailureArguments, GlobalArguments, RebuildArguments, SelectionArguments};
 use crate::cli::args::{SourceArguments, VerbArguments};
 use crate::cli::explain::ExplainArguments;
+use crate::cli::retry::Retried;
 use crate::files::{project, yaml};
 use crate::manifest::node::ResourceType;
 use crate::select::IndirectSelection;
@@ -297,6 +298,8 @@ pub struct BuildOptions {
     pub show_seeds: bool,
     /// Form of the results: text or JSON.
     pub output: OutputFormat,
+    /// What a `retry` is limited to.
+    pub retried: Option<Retried>,
 }
 
 /// What `show` takes.
@@ -665,6 +668,7 @@ impl Reader<'_> {
             store_failures: self.switch(failures.store_failures, false, "--store-failures", "STORE_FAILURES"),
             show_seeds: false,
             output: self.output(output),
+            retried: None,
         }
     }
 
@@ -760,7 +764,8 @@ impl Reader<'_> {
             VerbArguments::Explain(given) => Verb::Explain(given),
             VerbArguments::Completions(given) => Verb::Completions(given.shell),
             VerbArguments::Man => Verb::Man,
-            VerbArguments::Retry(_) => return self.refuse_verb("retry"),
+            // What is left of it has no earlier command: `cli::retry` has put that in its place otherwise.
+            VerbArguments::Retry => return self.refuse_verb("retry"),
             VerbArguments::Clone(_) => return self.refuse_verb("clone"),
             VerbArguments::Deps(given) => {
                 if given.add_package.is_some() {

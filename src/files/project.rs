@@ -397,6 +397,16 @@ pub fn flags_of(root: &Path) -> BTreeMap<String, String> {
     known.filter_map(|(key, value)| Some((key.value.clone(), value.scalar_text()?))).collect()
 }
 
+/// The folder for artifacts that the project file of a folder names: before the project is read, for what an earlier
+/// command has left there.
+pub fn target_path_of(root: &Path) -> String {
+    let file = [KARAT_FILE, DBT_FILE].into_iter().find(|name| fs::is_file(&root.join(name)));
+    let text = file.and_then(|name| fs::read_text(&root.join(name), limits::TEXT_FILE_BYTES).ok()).unwrap_or_default();
+    let written = yaml::parse(&SourceFile::new(file.unwrap_or_default(), text), &mut Diagnostics::default());
+    let path = written.as_ref().and_then(|written| written.get("target-path")).and_then(Yaml::scalar_text);
+    path.unwrap_or_else(|| "target".to_owned())
+}
+
 fn read_flags(fields: &mut Fields<'_>, kind: ProjectKind, diagnostics: &mut Diagnostics) -> IndexMap<String, Json> {
     let Some(value) = fields.take("flags") else { return IndexMap::new() };
     let Some(entries) = value.entries() else {

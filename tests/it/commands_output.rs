@@ -51,7 +51,6 @@ fn what_comes_later_is_refused_by_name() {
     let project = shop();
     for (arguments, name) in [
         (&["build", "--state", "old", "--defer"][..], "--defer"),
-        (&["retry"], "retry"),
         (&["deps", "--add-package", "a/b"], "--add-package"),
         (&["clone", "--state", "x"], "clone"),
         (&["run", "--sample", "3 days"], "--sample"),

@@ -27,6 +27,7 @@ mod proof_schema_change;
 mod proof_strategies;
 mod proof_together;
 mod publication;
+mod retry;
 mod robustness;
 mod shop;
 mod snapshots;

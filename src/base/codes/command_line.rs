@@ -142,6 +142,17 @@ pub(super) const CODES: &[Code] = &[
         example: None,
     },
     Code {
+        name: "nothing-to-retry",
+        stage: Stage::CommandLine,
+        exits: &[2],
+        title: "there is no command to do again",
+        cause: "`karat retry` reads the last command and its results from `run_results.json` in the target folder. \
+            There is none, or it was written by a program that does not leave its arguments there.",
+        fix: "Run `karat build`, `run`, `test`, `seed` or `snapshot`. Give `--target-path` if its results are in \
+            another folder.",
+        example: None,
+    },
+    Code {
         name: "shared-warehouse",
         stage: Stage::CommandLine,
         exits: &[0],

@@ -1,0 +1,159 @@
+//! `karat retry`: the last command once more, for what did not end well.
+//!
+//! The last command is read from `run_results.json`, where each command leaves its arguments. As under dbt, flags of
+//! `retry` itself stand for those of that command.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use crate::base::diagnostic::Diagnostic;
+use crate::base::env::ProcessEnv;
+use crate::base::fs;
+use crate::base::limits;
+use crate::cli::args::{self, Arguments, GlobalArguments, VerbArguments};
+use crate::cli::options::{Options, Verb};
+use crate::files::project;
+use crate::manifest::manifest::Manifest;
+use crate::manifest::node::{NodeId, ResourceType};
+use crate::record;
+
+/// Statuses of nodes that are done again.
+const RETRIED: [&str; 3] = ["error", "fail", "skipped"];
+
+/// What a retry is limited to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Retried {
+    /// Ids of the nodes that did not end well, or whose results were held back.
+    ids: BTreeSet<String>,
+    /// What was typed behind the program's name.
+    arguments: Vec<String>,
+}
+
+impl Retried {
+    /// The arguments of the command that is done again.
+    pub fn arguments(&self) -> &[String] {
+        &self.arguments
+    }
+
+    /// Whether all ended well.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// Whether a selected node is done again. In a `build`, the tests of a node that is built again are its gates.
+    pub fn takes(&self, manifest: &Manifest, id: &NodeId, verb: &str) -> bool {
+        let is_gate = || {
+            let node = manifest.get(id).filter(|node| {
+                verb == "build" && matches!(node.resource_type, ResourceType::Test | ResourceType::UnitTest)
+            });
+            node.is_some_and(|node| node.depends_on.iter().any(|parent| self.ids.contains(parent.as_str())))
+        };
+        self.ids.contains(id.as_str()) || is_gate()
+    }
+}
+
+/// The command line that a `retry` stands for, and what it is limited to; another command line as it is.
+pub fn resolve(
+    arguments: Arguments,
+    env: &ProcessEnv,
+    working_folder: &Path,
+) -> Result<(Arguments, Option<Retried>), Box<Diagnostic>> {
+    if !matches!(arguments.verb, VerbArguments::Retry) {
+        return Ok((arguments, None));
+    }
+    let variable = |names: [&str; 2]| env.first(&names).map(Path::new);
+    let folder = arguments.global.project_dir.as_deref().or(variable(["KARAT_PROJECT_DIR", "DBT_PROJECT_DIR"]));
+    let root = project::find_root(folder, working_folder)?;
+    let target = arguments.global.target_path.clone();
+    let target = target.or_else(|| variable(["KARAT_TARGET_PATH", "DBT_TARGET_PATH"]).map(Path::to_path_buf));
+    let target = target.unwrap_or_else(|| project::target_path_of(&root).into());
+    let path = root.join(target).join(record::run_results::FILE_NAME);
+    let nothing = |message: String| {
+        let hint = "`retry` does again what failed in a `build`, `run`, `test`, `seed` or `snapshot`: run one of them";
+        Box::new(Diagnostic::error("nothing-to-retry", message).with_hint(hint))
+    };
+    let text = fs::read_text(&path, limits::LAST_RESULTS_BYTES)
+        .map_err(|error| nothing(format!("the results of the last command cannot be read: {error}")))?;
+    let results: Json = serde_json::from_str(&text)
+        .map_err(|_| nothing(format!("`{}` does not hold the results of a command", path.display())))?;
+    let typed = results["args"]["invocation_arguments"].as_array().into_iter().flatten();
+    let typed: Vec<String> = typed.filter_map(Json::as_str).map(str::to_owned).collect();
+    let mut earlier = args::parse(std::iter::once(OsString::from("karat")).chain(typed.iter().map(OsString::from)))
+        .ok()
+        .filter(|earlier| !matches!(earlier.verb, VerbArguments::Retry))
+        .ok_or_else(|| nothing(format!("`{}` does not say which command it is of", path.display())))?;
+    let ids = results["results"].as_array().into_iter().flatten().filter(|result| did_not_end_well(result));
+    let ids = ids.filter_map(|result| result["unique_id"].as_str()).map(str::to_owned).collect();
+    earlier.global = over(arguments.global, std::mem::take(&mut earlier.global));
+    Ok((earlier, Some(Retried { ids, arguments: typed })))
+}
+
+fn did_not_end_well(result: &Json) -> bool {
+    let status = result["status"].as_str().unwrap_or_default();
+    // Hooks run with every command anyway.
+    let is_hook = result["unique_id"].as_str().is_some_and(|id| id.starts_with("operation."));
+    let is_withheld = result["adapter_response"]["withheld"] == Json::Bool(true);
+    !is_hook && (RETRIED.contains(&status) || is_withheld)
+}
+
+/// Limits the verb to what is done again.
+pub fn limit(options: &mut Options, retried: Retried) {
+    if let Verb::Build(options)
+    | Verb::Run(options)
+    | Verb::Test(options)
+    | Verb::Seed(options)
+    | Verb::Snapshot(options) = &mut options.verb
+    {
+        options.retried = Some(retried);
+    }
+}
+
+/// Flags of the retry, and for what it does not say those of the earlier command.
+fn over(own: GlobalArguments, earlier: GlobalArguments) -> GlobalArguments {
+    let pair = |(yes, no): (bool, bool), earlier: (bool, bool)| if yes || no { (yes, no) } else { earlier };
+    let (fail_fast, no_fail_fast) = pair((own.fail_fast, own.no_fail_fast), (earlier.fail_fast, earlier.no_fail_fast));
+    let (warn_error, no_warn_error) =
+        pair((own.warn_error, own.no_warn_error), (earlier.warn_error, earlier.no_warn_error));
+    let (quiet, no_quiet) = pair((own.quiet, own.no_quiet), (earlier.quiet, earlier.no_quiet));
+    let (debug, no_debug) = pair((own.debug, own.no_debug), (earlier.debug, earlier.no_debug));
+    let (print, no_print) = pair((own.print, own.no_print), (earlier.print, earlier.no_print));
+    let (write_json, no_write_json) =
+        pair((own.write_json, own.no_write_json), (earlier.write_json, earlier.no_write_json));
+    GlobalArguments {
+        project_dir: own.project_dir.or(earlier.project_dir),
+        profiles_dir: own.profiles_dir.or(earlier.profiles_dir),
+        profile: own.profile.or(earlier.profile),
+        target: own.target.or(earlier.target),
+        target_path: own.target_path.or(earlier.target_path),
+        log_path: own.log_path.or(earlier.log_path),
+        vars: own.vars.or(earlier.vars),
+        threads: own.threads.or(earlier.threads),
+        memory: own.memory.or(earlier.memory),
+        now: own.now.or(earlier.now),
+        lock_timeout: own.lock_timeout.or(earlier.lock_timeout),
+        fail_fast,
+        no_fail_fast,
+        warn_error,
+        no_warn_error,
+        quiet,
+        no_quiet,
+        debug,
+        no_debug,
+        print,
+        no_print,
+        write_json,
+        no_write_json,
+        log_format: own.log_format.or(earlier.log_format),
+        log_level: own.log_level.or(earlier.log_level),
+        log_level_file: own.log_level_file.or(earlier.log_level_file),
+        // Where the output goes is this command's business.
+        color: own.color,
+        use_colors: own.use_colors,
+        no_use_colors: own.no_use_colors,
+        no_color: own.no_color,
+        ignored: own.ignored,
+    }
+}
