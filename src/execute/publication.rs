@@ -26,7 +26,7 @@ pub fn withheld(run: &Run, plan: &RunPlan, results: &[NodeResult]) -> BTreeSet<N
     }
     // The plan is in an order in which parents come first, so one pass reaches all descendants.
     for (id, step) in &plan.steps {
-        if reads_held(run, &step.node, &held) {
+        if step.node.resource_type.is_built() && reads_held(run, &step.node, &held) {
             held.insert(id.clone());
         }
     }
@@ -51,9 +51,6 @@ fn tested_nodes(run: &Run, test: &Node) -> Vec<NodeId> {
 }
 
 fn reads_held(run: &Run, node: &Node, held: &BTreeSet<NodeId>) -> bool {
-    if !node.resource_type.is_built() {
-        return false;
-    }
     node.depends_on.iter().any(|parent| {
         held.contains(parent)
             || run
@@ -61,6 +58,14 @@ fn reads_held(run: &Run, node: &Node, held: &BTreeSet<NodeId>) -> bool {
                 .manifest
                 .get(parent)
                 .is_some_and(|parent| parent.is_ephemeral() && reads_held(run, parent, held))
+    })
+}
+
+/// Whether a node reads something that is held back and was never published.
+fn reads_unpublished(run: &Run, node: &Node, held: &BTreeSet<NodeId>) -> bool {
+    node.depends_on.iter().filter_map(|id| run.invocation.manifest.get(id)).any(|parent| {
+        let published = parent.relation.as_ref().and_then(|relation| run.view.published_kind(&relation.key()));
+        held.contains(&parent.id) && published.is_none() && parent.resource_type.is_built()
     })
 }
 
@@ -94,6 +99,8 @@ pub async fn publish(
                 tests,
                 operation: operation(&step.intent),
             })),
+            // Failing rows as a view of something that nobody can see yet.
+            Some(Fresh::View { .. }) if is_audit && reads_unpublished(run, node, held) => {}
             Some(Fresh::View { sql, schema }) => changes.push(Change::View(ViewChange {
                 relation: relation.clone(),
                 schema,

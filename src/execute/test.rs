@@ -59,11 +59,24 @@ pub async fn check(
         let writer = Writer::new(run, node, relation.clone());
         let sql = plan.failing_rows(&compiled.sql);
         let schema = writer.result_schema(compiled, &sql).await?;
-        let files = writer.write_own(compiled, &sql, &schema).await?;
-        run.view.put(relation.key(), Fresh::Staged(Arc::new(writer.version(schema, files))));
+        if plan.as_view && !(result.status == Status::Fail && reads_staged(run, node)) {
+            run.view.put(relation.key(), Fresh::View { sql, schema });
+        } else {
+            let files = writer.write_own(compiled, &sql, &schema).await?;
+            run.view.put(relation.key(), Fresh::Staged(Arc::new(writer.version(schema, files))));
+        }
         result.failures_relation = Some(relation.short_name());
     }
     Ok(())
+}
+
+/// Whether a test reads what this run has made. If it fails, that is never visible, so a view of it would show other
+/// rows or none: the failing rows are stored themselves then.
+fn reads_staged(run: &Run, node: &Node) -> bool {
+    node.depends_on.iter().filter_map(|id| run.invocation.manifest.get(id)).any(|parent| {
+        let fresh = parent.relation.as_ref().and_then(|relation| run.view.fresh(&relation.key()));
+        fresh.is_some() || parent.is_ephemeral() && reads_staged(run, parent)
+    })
 }
 
 struct Verdict {

@@ -238,6 +238,8 @@ pub struct NodeConfig {
     pub limit: Option<u64>,
     /// Whether failing rows are stored as a table.
     pub store_failures: Option<bool>,
+    /// Whether they are stored as a view, which shows the failing rows of the moment.
+    pub store_failures_as_view: bool,
     /// Whether the columns are held to their declared names and types.
     pub contract_enforced: bool,
     /// Whether timestamps without zone in this relation are declared to be UTC (karat; used by `utc_times`).
@@ -283,6 +285,7 @@ impl Default for NodeConfig {
             where_clause: None,
             limit: None,
             store_failures: None,
+            store_failures_as_view: false,
             contract_enforced: false,
             timestamps_utc: false,
         }

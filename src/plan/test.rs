@@ -18,6 +18,8 @@ pub struct TestPlan {
     pub limit: Option<u64>,
     /// Whether the failing rows are stored.
     pub store_failures: bool,
+    /// Whether they are stored as a view.
+    pub as_view: bool,
 }
 
 impl TestPlan {
@@ -30,6 +32,7 @@ impl TestPlan {
             fail_calc: config.fail_calc.clone(),
             limit: config.limit,
             store_failures: config.store_failures.unwrap_or(store_failures),
+            as_view: config.store_failures_as_view,
         }
     }
 

@@ -509,7 +509,14 @@ fn test_config(config: &NodeConfig) -> [(&'static str, Json); 8] {
     [
         ("severity", json!(severity)),
         ("store_failures", json!(config.store_failures)),
-        ("store_failures_as", json!(config.store_failures.and_then(|stored| stored.then_some("table")))),
+        (
+            "store_failures_as",
+            json!(config.store_failures.map(|stored| match (stored, config.store_failures_as_view) {
+                (false, _) => "ephemeral",
+                (true, false) => "table",
+                (true, true) => "view",
+            })),
+        ),
         ("where", json!(config.where_clause)),
         ("limit", json!(config.limit)),
         ("fail_calc", json!(config.fail_calc)),

@@ -381,6 +381,34 @@ fn failing_rows_are_stored_on_demand() {
 }
 
 #[test]
+fn failing_rows_are_stored_as_a_view_or_not_at_all() {
+    let tests = |of_name: &str| format!("          - not_null: {{config: {{store_failures_as: {of_name}}}}}\n");
+    let project = items(&tests("view"));
+    // In a build that fails, the rows are of a version that nobody can see: they are kept themselves.
+    project.run(&["build"]).expect_code(1);
+    assert_eq!(project.text("select count(*) as n from main_dbt_test__audit.not_null_items_name"), "2");
+    let kind = |project: &Project| {
+        let catalog: serde_json::Value = serde_json::from_str(&project.read("target/catalog.json")).unwrap();
+        let nodes = catalog["nodes"].as_object().unwrap();
+        let test =
+            nodes.iter().find(|(id, _)| id.starts_with("test.")).map(|(_, node)| node["metadata"]["type"].clone());
+        test.and_then(|kind| Some(kind.as_str()?.to_lowercase()))
+    };
+    assert_eq!(kind(&project).as_deref(), Some("base table"));
+    project.ok(&["run"]);
+    project.run(&["test"]).expect_code(1);
+    assert_eq!(kind(&project).as_deref(), Some("view"));
+    assert_eq!(project.text("select count(*) as n from main_dbt_test__audit.not_null_items_name"), "2");
+    project.write("models/silver/items.sql", "select 1 as id, 'a' as name, -1.0 as price");
+    project.ok(&["run"]);
+    // A view shows the rows of the moment.
+    assert_eq!(project.text("select count(*) as n from main_dbt_test__audit.not_null_items_name"), "0");
+    let project = items(&tests("ephemeral"));
+    project.run(&["build", "--store-failures"]).expect_code(1);
+    assert!(project.entries("dev").is_empty());
+}
+
+#[test]
 fn tests_of_the_project_and_on_every_kind_of_node() {
     let project = Project::new(&[
         ("project.yml", "name: shop\ndata_tests:\n  shop:\n    +tags: [checked]\n"),

@@ -1,5 +1,6 @@
 //! The integration tests, in one binary.
 
+mod against_dbt;
 mod commands;
 mod commands_output;
 mod cross_database;

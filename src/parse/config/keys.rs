@@ -366,7 +366,7 @@ pub const KEYS: [Key; 46] = [
         of: "tests",
         value: "table, view, ephemeral",
         default: "none",
-        meaning: "Another form of `store_failures`; a view is stored as a table.",
+        meaning: "How failing rows are stored; wins over `store_failures`. A view shows those of the moment in which it is read.",
     },
     Key {
         name: "contract",

@@ -284,11 +284,15 @@ impl Reader<'_> {
         config.store_failures = self.boolean("store_failures");
         match self.text("store_failures_as").as_deref() {
             None => {}
-            Some("table" | "view") => config.store_failures = Some(true),
+            Some("table") => config.store_failures = Some(true),
+            Some("view") => {
+                config.store_failures = Some(true);
+                config.store_failures_as_view = true;
+            }
             Some("ephemeral") => config.store_failures = Some(false),
             Some(word) => {
                 let word = word.to_owned();
-                self.not_one_of("store_failures_as", &word, &["table", "ephemeral"]);
+                self.not_one_of("store_failures_as", &word, &["table", "view", "ephemeral"]);
             }
         }
     }
