@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringArray, make_comparator};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, Scalar, StringArray, make_comparator,
+};
+use datafusion::arrow::compute::kernels::cmp::neq;
 use datafusion::arrow::compute::kernels::zip::zip;
-use datafusion::arrow::compute::{SortOptions, cast, prep_null_mask_filter};
+use datafusion::arrow::compute::{CastOptions, SortOptions, cast, cast_with_options, prep_null_mask_filter};
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
-use datafusion::common::{Result, internal_err};
+use datafusion::common::{Result, ScalarValue, internal_err};
+use datafusion::logical_expr::expr::Cast;
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::type_coercion::binary::{comparison_coercion, type_union_resolution};
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator, when};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable as _, Operator, when};
 
 use super::Entry;
 use super::scalar::{Call, Function};
@@ -48,6 +53,15 @@ pub(super) fn entries() -> Vec<Entry> {
             "equal_null(a, b)",
             "Whether two values are equal, where null equals null. It is never null.",
             "select equal_null(null, null)",
+            "true",
+        ),
+        Entry::scalar(
+            Function::new("to_boolean", "to_boolean(value)", any_one, |_| Ok(DataType::Boolean), to_boolean)
+                .rewrite(boolean_rewrite),
+            "to_boolean(value)",
+            "A value as a boolean, as `cast(value as boolean)` gives it: numbers are true unless they are zero, texts \
+             such as `yes`, `t` and `off` are understood (Snowflake).",
+            "select to_boolean(0.5)",
             "true",
         ),
         Entry::scalar(
@@ -100,6 +114,27 @@ fn iff(call: &Call<'_>) -> Result<ArrayRef> {
     };
     let condition = if condition.null_count() > 0 { prep_null_mask_filter(condition) } else { condition.clone() };
     Ok(zip(&condition, &call.array(1)?, &call.array(2)?)?)
+}
+
+fn to_boolean(call: &Call<'_>) -> Result<ArrayRef> {
+    let array = call.array(0)?;
+    if array.data_type().is_decimal() {
+        let zero = Scalar::new(ScalarValue::new_zero(array.data_type())?.to_array()?);
+        return Ok(Arc::new(neq(&array, &zero)?));
+    }
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    Ok(cast_with_options(&array, &DataType::Boolean, &options)?)
+}
+
+/// A cast, or a comparison of a decimal, which the engine cannot cast.
+fn boolean_rewrite(args: &[Expr], info: &SimplifyContext) -> Result<Option<Expr>> {
+    let [value] = args else { return Ok(None) };
+    let data_type = value.get_type(info.schema())?;
+    Ok(Some(if data_type.is_decimal() {
+        value.clone().not_eq(Expr::Literal(ScalarValue::new_zero(&data_type)?, None))
+    } else {
+        Expr::Cast(Cast::new(Box::new(value.clone()), DataType::Boolean))
+    }))
 }
 
 fn equal_types(types: &[DataType]) -> Option<Vec<DataType>> {

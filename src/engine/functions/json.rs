@@ -12,7 +12,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 use datafusion_functions_json::udfs;
 
 use super::Entry;
-use super::scalar::{Call, Function, integer, text};
+use super::scalar::{Call, Function, integer, strict, text};
 
 /// The functions of this family.
 pub(super) fn entries() -> Vec<Entry> {
@@ -53,6 +53,32 @@ pub(super) fn entries() -> Vec<Entry> {
             "A JSON object, as text, of keys and values in their order, with JSON nulls for values that are null.",
             "select json_object('a', 1, 'b', null)",
             r#"{"a":1,"b":null}"#,
+        ),
+        Entry::scalar(
+            Function::new(
+                "parse_json",
+                "parse_json(text)",
+                one_text,
+                |_| Ok(DataType::Utf8),
+                |call| checked(call, false),
+            ),
+            "parse_json(text)",
+            "The text itself, since JSON is text here; one that is not JSON is an error (Snowflake, BigQuery).",
+            r#"select parse_json('{"a": 1}')"#,
+            r#"{"a": 1}"#,
+        ),
+        Entry::scalar(
+            Function::new(
+                "try_parse_json",
+                "try_parse_json(text)",
+                one_text,
+                |_| Ok(DataType::Utf8),
+                |call| checked(call, true),
+            ),
+            "try_parse_json(text)",
+            "The text itself, or null if it is not JSON (Snowflake).",
+            "select try_parse_json('{')",
+            "NULL",
         ),
         Entry::scalar(
             Function::new(
@@ -170,6 +196,26 @@ fn crate_entries() -> Vec<Entry> {
             "[a, b]",
         ),
     ]
+}
+
+fn one_text(types: &[DataType]) -> Option<Vec<DataType>> {
+    let [value] = types else { return None };
+    Some(vec![text(value)?])
+}
+
+fn checked(call: &Call<'_>, safe: bool) -> Result<ArrayRef> {
+    let values = call.text(0)?;
+    let texts: Vec<Option<String>> = strict(call.rows, &[&values], |row| {
+        let value = values.value(row);
+        match serde_json::from_str::<serde::de::IgnoredAny>(value) {
+            Ok(_) => Ok(Some(value.to_owned())),
+            Err(_) if safe => Ok(None),
+            Err(error) => exec_err!("{}: the text is not JSON: {error}", call.name),
+        }
+    })
+    .map(|found| Ok(found?.flatten()))
+    .collect::<Result<_>>()?;
+    Ok(Arc::new(StringArray::from(texts)))
 }
 
 fn one_type(types: &[DataType]) -> Option<Vec<DataType>> {

@@ -11,9 +11,11 @@ mod aggregates;
 mod conditions;
 mod dates;
 mod json;
+mod lists;
 mod moment;
 mod numbers;
 mod parts;
+mod reading;
 mod scalar;
 mod text;
 mod zones;
@@ -100,14 +102,16 @@ impl Entry {
 }
 
 /// Each family with its functions, in the order of the reference page.
-fn families() -> [(&'static str, Vec<Entry>); 8] {
+fn families() -> [(&'static str, Vec<Entry>); 10] {
     [
         ("Date arithmetic", dates::entries()),
         ("Date parts and formats", parts::entries()),
+        ("Reading and counting time", reading::entries()),
         ("Time zones", zones::entries()),
         ("Numbers", numbers::entries()),
         ("Conditions and types", conditions::entries()),
         ("Text", text::entries()),
+        ("Lists", lists::entries()),
         ("JSON", json::entries()),
         ("Aggregates", aggregates::entries()),
     ]

@@ -6,7 +6,7 @@ use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Decimal128Array, Decimal256Array, Float64Array, Int64Array, Scalar,
 };
 use datafusion::arrow::compute::kernels::cmp::eq;
-use datafusion::arrow::compute::kernels::numeric::rem;
+use datafusion::arrow::compute::kernels::numeric::{div, rem};
 use datafusion::arrow::compute::kernels::zip::zip;
 use datafusion::arrow::compute::{cast, is_null, nullif};
 use datafusion::arrow::datatypes::{DataType, Decimal256Type, Float64Type, i256};
@@ -41,6 +41,20 @@ pub(super) fn entries() -> Vec<Entry> {
              away from zero to six more digits than the dividend has, up to twelve.",
             "select div0(1, 8)",
             "0.125000",
+        ),
+        Entry::scalar(
+            Function::new(
+                "div",
+                "div(dividend, divisor)",
+                div_types,
+                |_| Ok(DataType::Int64),
+                |call| Ok(div(&call.array(0)?, &call.array(1)?)?),
+            ),
+            "div(dividend, divisor)",
+            "The quotient of integers without its fraction (BigQuery); division by zero is an error. The operator `//` \
+             gives null then (DuckDB).",
+            "select div(-7, 2)",
+            "-3",
         ),
         Entry::scalar(
             Function::new("mod", "mod(dividend, divisor)", mod_types, mod_type, |call| {
@@ -250,6 +264,11 @@ fn div0(call: &Call<'_>) -> Result<ArrayRef> {
         })
         .collect();
     Ok(Arc::new(quotients))
+}
+
+fn div_types(types: &[DataType]) -> Option<Vec<DataType>> {
+    let [dividend, divisor] = types else { return None };
+    Some(vec![integer(dividend)?, integer(divisor)?])
 }
 
 fn mod_types(types: &[DataType]) -> Option<Vec<DataType>> {

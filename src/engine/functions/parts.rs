@@ -158,13 +158,13 @@ fn native_part(part: &str, args: &[Expr]) -> Option<Expr> {
     Some(datafusion::functions::datetime::expr_fn::date_part(lit(part), value.clone()))
 }
 
-fn format_types(types: &[DataType]) -> Option<Vec<DataType>> {
+pub(super) fn format_types(types: &[DataType]) -> Option<Vec<DataType>> {
     let [value, format] = types else { return None };
     Some(vec![date_or_timestamp(value)?, text(format)?])
 }
 
 /// The parsed items of a format, after the codes that mean something else elsewhere were translated.
-fn parse_format(name: &str, format: &str) -> Result<Vec<Item<'static>>> {
+pub(super) fn parse_format(name: &str, format: &str) -> Result<Vec<Item<'static>>> {
     let mut translated = String::with_capacity(format.len() + 8);
     let mut characters = format.chars();
     while let Some(character) = characters.next() {

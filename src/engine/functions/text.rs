@@ -1,11 +1,13 @@
-//! Text: what a regular expression finds.
+//! Text: what a regular expression finds, places of parts, and a digest.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, StringArray};
+use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, StringArray};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err};
 use regex::Regex;
+use sha1::{Digest as _, Sha1};
 
 use super::Entry;
 use super::scalar::{Call, Function, Remembered, integer, strict, text};
@@ -41,11 +43,50 @@ pub(super) fn entries() -> Vec<Entry> {
             "select regexp_extract('2024-02-29', '([0-9]+)-([0-9]+)', 2)",
             "02",
         ),
+        Entry::scalar(
+            Function::new(
+                "regexp_full_match",
+                "regexp_full_match(text, pattern)",
+                |types| pattern_types(types, 0),
+                |_| Ok(DataType::Boolean),
+                full_match,
+            ),
+            "regexp_full_match(text, pattern)",
+            "Whether a regular expression matches the whole text (DuckDB); `regexp_matches` asks for a part.",
+            "select regexp_full_match('order 123', '[0-9]+')",
+            "false",
+        ),
+        Entry::scalar(
+            Function::new(
+                "charindex",
+                "charindex(part, text [, start])",
+                |types| pattern_types(types, 1),
+                |_| Ok(DataType::Int64),
+                charindex,
+            ),
+            "charindex(part, text [, start])",
+            "Where a text has a part, counted from 1 and looked for from a start on; 0 if it has none (Snowflake, SQL \
+             Server).",
+            "select charindex('b', 'abcb', 3)",
+            "4",
+        ),
+        Entry::scalar(
+            Function::new("sha1", "sha1(text)", one_text, |_| Ok(DataType::Utf8), sha1_hex),
+            "sha1(text)",
+            "The SHA-1 hash of a text as hexadecimal digits (DuckDB, Snowflake).",
+            "select sha1('a')",
+            "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8",
+        ),
     ]
 }
 
+fn one_text(types: &[DataType]) -> Option<Vec<DataType>> {
+    let [value] = types else { return None };
+    Some(vec![text(value)?])
+}
+
 /// Two texts, then up to `integers` optional integers.
-fn pattern_types(types: &[DataType], integers: usize) -> Option<Vec<DataType>> {
+pub(super) fn pattern_types(types: &[DataType], integers: usize) -> Option<Vec<DataType>> {
     let [value, pattern, numbers @ ..] = types else { return None };
     if numbers.len() > integers {
         return None;
@@ -57,7 +98,7 @@ fn pattern_types(types: &[DataType], integers: usize) -> Option<Vec<DataType>> {
     Some(types)
 }
 
-fn compile(name: &str, pattern: &str) -> Result<Regex> {
+pub(super) fn compile(name: &str, pattern: &str) -> Result<Regex> {
     if let Ok(regex) = Regex::new(pattern) {
         Ok(regex)
     } else {
@@ -109,4 +150,48 @@ fn extract(call: &Call<'_>) -> Result<ArrayRef> {
             regex.captures(text).and_then(|captures| captures.get(group).map(|found| found.as_str().to_owned()));
         Ok(Some(found.unwrap_or_default()))
     })
+}
+
+fn full_match(call: &Call<'_>) -> Result<ArrayRef> {
+    let (values, patterns) = (call.text(0)?, call.text(1)?);
+    let mut remembered = Remembered::new();
+    let found: BooleanArray = strict(call.rows, &[&values, &patterns], |row| {
+        let whole = |pattern: &str| {
+            compile(call.name, pattern)?;
+            compile(call.name, &format!(r"\A(?:{pattern})\z"))
+        };
+        Ok(remembered.get(patterns.value(row), whole)?.is_match(values.value(row)))
+    })
+    .collect::<Result<_>>()?;
+    Ok(Arc::new(found))
+}
+
+fn charindex(call: &Call<'_>) -> Result<ArrayRef> {
+    let (parts, values) = (call.text(0)?, call.text(1)?);
+    let starts = if call.len() > 2 { call.integers(2)? } else { Int64Array::from(vec![1; call.rows]) };
+    let places: Int64Array = strict(call.rows, &[&parts, &values, &starts], |row| {
+        let value = values.value(row);
+        let skipped = usize::try_from(starts.value(row).max(1) - 1).unwrap_or(usize::MAX);
+        let start = value.char_indices().map(|(at, _)| at).chain([value.len()]).nth(skipped);
+        let rest = start.and_then(|start| value.get(start..));
+        let found = rest.and_then(|rest| Some(rest.get(..rest.find(parts.value(row))?)?.chars().count()));
+        Ok(found.and_then(|found| i64::try_from(found + skipped + 1).ok()).unwrap_or(0))
+    })
+    .collect::<Result<_>>()?;
+    Ok(Arc::new(places))
+}
+
+fn sha1_hex(call: &Call<'_>) -> Result<ArrayRef> {
+    let values = call.text(0)?;
+    let digests: StringArray = strict(call.rows, &[&values], |row| {
+        let digest = Sha1::digest(values.value(row));
+        let mut text = String::with_capacity(40);
+        for byte in digest {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        Ok(text)
+    })
+    .collect::<Result<_>>()?;
+    Ok(Arc::new(digests))
 }
