@@ -8,6 +8,8 @@ use clap::{Arg, Command};
 use crate::base::env::OTHER_VARIABLES;
 use crate::cli::args;
 use crate::cli::options::VARIABLES;
+use crate::engine::dialect::{SYNTAX, Spelling, calls, refused};
+use crate::engine::functions;
 use crate::files::{profiles, project, properties_source};
 use crate::parse::config::keys;
 use crate::template::built_in_tests;
@@ -17,7 +19,13 @@ const MADE: &str = "This page is made from karat's source.\n";
 
 /// The pages by file name.
 pub fn pages() -> Vec<(&'static str, String)> {
-    vec![("commands.md", commands()), ("config.md", config()), ("environment.md", environment()), ("tests.md", tests())]
+    vec![
+        ("commands.md", commands()),
+        ("config.md", config()),
+        ("dialect.md", sql()),
+        ("environment.md", environment()),
+        ("tests.md", tests()),
+    ]
 }
 
 /// A table; `|` in cells is escaped.
@@ -185,6 +193,54 @@ fn environment() -> String {
     text.push_str("\nOther variables:\n\n");
     let rows = OTHER_VARIABLES.iter().map(|(name, meaning)| vec![format!("`{name}`"), (*meaning).to_owned()]);
     text.push_str(&table(&["variable", "meaning"], rows));
+    text
+}
+
+/// The SQL of other databases: functions, syntax, and what is refused.
+fn sql() -> String {
+    let mut text = format!("# SQL\n\n{MADE}");
+    text.push_str(
+        "\nThe engine is DataFusion, whose functions are all there. This page has what karat adds, so that models which \
+         were written for DuckDB, Postgres, Snowflake or BigQuery run unchanged, and what to write instead of the rest. \
+         Where databases differ, DuckDB's meaning counts.\n\n## Syntax\n\n",
+    );
+    let spellings = |head: &str, spellings: &[Spelling]| {
+        let rows = spellings.iter().map(|spelling| {
+            vec![format!("`{}`", spelling.written), spelling.meaning.to_owned(), format!("`{}`", spelling.example)]
+        });
+        table(&[head, "meaning", "example"], rows)
+    };
+    text.push_str(&spellings("written", SYNTAX));
+    text.push_str("\n## Functions that are rewritten\n\n");
+    text.push_str(&spellings("function", calls::CALLS));
+    text.push_str("\n## Other names\n\n");
+    let rows = calls::RENAMED.iter().map(|(other, known)| vec![format!("`{other}`"), format!("`{known}`")]);
+    text.push_str(&table(&["name", "is"], rows));
+    let mut family = "";
+    for doc in functions::catalog() {
+        if doc.family != family {
+            family = doc.family;
+            let _ = write!(text, "\n## {family}\n\n{}", table(&["function", "meaning", "example", "gives"], []));
+        }
+        let aliases: Vec<String> = doc.aliases.iter().map(|alias| format!("`{alias}`")).collect();
+        let also = if aliases.is_empty() { String::new() } else { format!(" Also {}.", aliases.join(", ")) };
+        let row = [
+            format!("`{}`", doc.signature),
+            format!("{}{also}", doc.summary),
+            format!("`{}`", doc.example),
+            format!("`{}`", doc.result),
+        ];
+        let row: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|")).collect();
+        let _ = writeln!(text, "| {} |", row.join(" | "));
+    }
+    let refused = |text: &mut String, head: &str, rows: &[(&str, &str)]| {
+        let rows = rows.iter().map(|(written, instead)| vec![format!("`{written}`"), (*instead).to_owned()]);
+        text.push_str(&table(&[head, "instead"], rows));
+    };
+    text.push_str("\n## What is refused\n\nThe error says the same.\n\n");
+    refused(&mut text, "syntax", refused::SYNTAX);
+    text.push('\n');
+    refused(&mut text, "function", refused::FUNCTIONS);
     text
 }
 

@@ -11,6 +11,7 @@ use regex::Regex;
 
 use crate::base::diagnostic::{Label, did_you_mean};
 use crate::base::source::{Position, SourceFile};
+use crate::engine::dialect::refused;
 use crate::engine::files::ExternalError;
 use crate::engine::guard::known;
 use crate::engine::wording::{groups, operator, sentence, sql_types};
@@ -70,6 +71,13 @@ impl SqlProblem {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Sets the place to the only place of a word.
+    #[must_use]
+    pub(crate) fn at_word(mut self, sql: &str, word: &str) -> Self {
+        self.range = find_word(sql, word);
         self
     }
 
@@ -242,8 +250,10 @@ const WINDOW_FUNCTIONS: [&str; 9] =
 
 /// A statement that does not only read.
 pub(crate) fn not_a_query(found: &str) -> SqlProblem {
-    SqlProblem::new("not-a-query", format!("expected a query, found `{found}`"))
-        .hint("model SQL is one `select` (or `with ... select`); karat itself creates and fills the table")
+    SqlProblem::new("not-a-query", format!("expected a query, found `{found}`")).hint(
+        refused::syntax(found)
+            .unwrap_or("model SQL is one `select` (or `with ... select`); karat itself creates and fills the table"),
+    )
 }
 
 /// What most often is behind a text that is not SQL.
@@ -276,7 +286,12 @@ fn syntax_problem(sql: &str, error: &ParserError) -> SqlProblem {
         Some([expected, found]) => format!("expected {expected}, found `{found}`"),
         _ => sentence(&message),
     };
-    let mut problem = SqlProblem::new("sql-syntax", message).hint(SYNTAX_HINT);
+    let start = range.as_ref().map(|range| range.start);
+    let hint = groups(text, r"^(?s)Expected: (.*), found: (.*?) at Line").and_then(|said| match said.as_slice() {
+        [expected, found] => refused::parser_hint(sql, start, expected, found),
+        _ => None,
+    });
+    let mut problem = SqlProblem::new("sql-syntax", message).hint(hint.unwrap_or(SYNTAX_HINT));
     problem.range = range;
     problem
 }
@@ -336,14 +351,19 @@ fn plan_problem(text: &str) -> SqlProblem {
         return SqlProblem::new("unknown-relation", format!("relation `{short}` does not exist"));
     }
     if let Some([name]) = groups(text, r"(?i)^table function '([^']+)' not found").as_deref() {
-        return SqlProblem::new("unknown-function", format!("there is no table function `{name}`"))
-            .hint("files are read through a source (`external: {location: ...}`), not through a function");
+        return SqlProblem::new("unknown-function", format!("there is no table function `{name}`")).hint(
+            refused::function(name)
+                .unwrap_or("files are read through a source (`external: {location: ...}`), not through a function"),
+        );
     }
     if let Some([name]) = groups(text, r"(?i)^invalid function '([^']+)'").as_deref() {
         if WINDOW_FUNCTIONS.contains(&name.to_ascii_lowercase().as_str()) {
             return SqlProblem::new("misplaced-window", format!("the window function `{name}` needs `over (...)`"));
         }
         let problem = SqlProblem::new("unknown-function", format!("there is no function `{name}`"));
+        if let Some(instead) = refused::function(name) {
+            return problem.hint(instead);
+        }
         let near = groups(text, r"Did you mean '([^']+)'").map(|near| near.concat());
         // The engine names the nearest function however far it is.
         return match near.as_deref().and_then(|near| did_you_mean(name, [near])) {

@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use crate::base::limits;
+use crate::engine::dialect::refused;
 use crate::engine::error::{SYNTAX_HINT, SqlProblem, not_a_query};
 use crate::engine::wording::lower_first;
 
@@ -38,6 +39,7 @@ pub fn check_text(sql: &str, dialect: &dyn Dialect) -> Result<(), SqlProblem> {
         ));
     }
     check_verb(sql, &meaningful)?;
+    check_numbers(sql, &tokens)?;
     check_shape(sql, &meaningful)
 }
 
@@ -67,6 +69,22 @@ fn check_verb(sql: &str, tokens: &[&TokenWithSpan]) -> Result<(), SqlProblem> {
         return Err(SqlProblem::new("not-a-query", "expected one statement, found a second one after `;`")
             .at(SqlProblem::span_range(sql, next.span))
             .hint("a model is one query; move the second statement to a model or a hook of its own"));
+    }
+    Ok(())
+}
+
+/// A number with `_` in it would be read as a shorter number with the rest as its name.
+fn check_numbers(sql: &str, tokens: &[TokenWithSpan]) -> Result<(), SqlProblem> {
+    for pair in tokens.windows(2) {
+        if let [TokenWithSpan { token: Token::Number(..), .. }, next] = pair
+            && let Token::Word(word) = &next.token
+            && word.quote_style.is_none()
+            && word.value.starts_with('_')
+        {
+            let problem = SqlProblem::new("sql-syntax", format!("a number has `{}` behind it", word.value))
+                .at(SqlProblem::span_range(sql, next.span));
+            return Err(problem.hint(refused::syntax("1_000").unwrap_or(SYNTAX_HINT)));
+        }
     }
     Ok(())
 }

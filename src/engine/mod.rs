@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows models or Delta: a [`session::RelationSource`] answers what a name means.
 
+pub mod dialect;
 pub mod functions;
 
 mod distinct;

@@ -27,10 +27,12 @@ use object_store::ObjectStore;
 use url::Url;
 
 use crate::base::limits;
+use crate::engine::dialect::Stars;
+use crate::engine::dialect::lateral::Names;
 use crate::engine::distinct::CountDistinctByPairs;
 use crate::engine::error::SqlProblem;
 use crate::engine::memory::MemoryBudget;
-use crate::engine::{functions, guard};
+use crate::engine::{dialect, functions, guard};
 use crate::manifest::relation::RelationKey;
 
 /// How the engine is set up for one invocation.
@@ -181,6 +183,7 @@ fn base_state(options: &EngineOptions, runtime: Arc<RuntimeEnv>) -> EngineResult
         .with_config(config)
         .with_runtime_env(runtime)
         .with_optimizer_rule(Arc::new(CountDistinctByPairs::new()))
+        .with_relation_planners(vec![Arc::new(Stars)])
         .build();
     // A function that makes a table may read files; only these make up their rows.
     let strange: Vec<String> =
@@ -217,8 +220,21 @@ impl Session {
     /// Checks and plans one query. Nothing is read but schemas.
     pub async fn plan(&self, sql: &str) -> Result<LogicalPlan, SqlProblem> {
         let state = self.state();
-        let statement = self.statement(&state, sql)?;
-        let plan = state.statement_to_plan(statement).await.map_err(|error| self.problem(sql, &error))?;
+        let mut statement = self.statement(&state, sql)?;
+        let mut names = Names::default();
+        let plan = loop {
+            let error = match state.statement_to_plan(statement.clone()).await {
+                Ok(plan) => break plan,
+                Err(error) => error,
+            };
+            let replaced = match &mut statement {
+                Statement::Statement(query) => names.replace(query.as_mut(), &error),
+                _ => false,
+            };
+            if !replaced {
+                return Err(self.problem(sql, &error));
+            }
+        };
         guard::check_size(&plan)?;
         guard::check_plan(&plan)?;
         // The analyzer finds wrong types, which the planner lets pass.
@@ -238,6 +254,7 @@ impl Session {
         let mut statement = state.sql_to_statement(sql, &name).map_err(|error| self.problem(sql, &error))?;
         if let Statement::Statement(query) = &mut statement {
             guard::check_uses(query)?;
+            dialect::adapt(sql, query.as_mut())?;
             functions::adapt(query.as_mut());
         }
         Ok(statement)

@@ -5,6 +5,7 @@ mod commands;
 mod commands_output;
 mod cross_database;
 mod data_tests;
+mod dialect;
 mod docs;
 mod docs_pages;
 mod errors;

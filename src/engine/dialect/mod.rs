@@ -1,0 +1,395 @@
+//! The SQL of other databases: what DuckDB, Postgres, Snowflake and BigQuery write and the engine's planner does not
+//! know, rewritten in the parsed statement before it is planned.
+//!
+//! Everything that is rewritten keeps the places of its names, so that errors point into the user's SQL. What cannot be
+//! had is refused here with what to write instead, above all where the planner would pass over it in silence. The
+//! tables that decide are also what the reference page is made of: [`SYNTAX`], [`calls::RENAMED`], [`calls::CALLS`] and
+//! [`refused`].
+
+mod build;
+pub mod calls;
+pub(crate) mod lateral;
+pub mod refused;
+mod star;
+mod types;
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, DataType, Expr, JoinOperator, JsonPath, JsonPathElem, LimitClause, OrderByKind, OrderByOptions,
+    Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator, Statement, TableFactor, TableWithJoins, TopQuantity,
+    UnaryOperator, Value, VisitMut as _, VisitorMut, WildcardAdditionalOptions,
+};
+
+use crate::engine::error::SqlProblem;
+
+pub(crate) use star::Stars;
+
+/// A spelling of another database with what it means here and an example.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spelling {
+    /// How it is written.
+    pub written: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// A query that shows it.
+    pub example: &'static str,
+    /// The first column of the query's result, rows separated by `; `.
+    pub result: &'static str,
+}
+
+const fn spelling(
+    written: &'static str,
+    meaning: &'static str,
+    example: &'static str,
+    result: &'static str,
+) -> Spelling {
+    Spelling { written, meaning, example, result }
+}
+
+/// The syntax that is supplied.
+pub const SYNTAX: &[Spelling] = &[
+    spelling("from t", "`select * from t` (DuckDB)", "from (values (1), (2)) as t(a)", "1; 2"),
+    spelling(
+        "select * rename (a as b)",
+        "all columns, some under another name (Snowflake, DuckDB); also `t.* rename (...)`",
+        "select b from (select * rename (a as b) from (values (1)) as t(a))",
+        "1",
+    ),
+    spelling(
+        "order by all",
+        "by all columns of the result, from the left (DuckDB)",
+        "select * from (values (2, 1), (1, 2)) as t(a, b) order by all",
+        "1; 2",
+    ),
+    spelling(
+        "select a + 1 as b, b * 2 as c",
+        "a name of the select list may be used further on in the list and in `where`, unless a column has that name \
+         (Snowflake, DuckDB, Redshift)",
+        "select b * 2 as c, a + 1 as b, b * 10 as d from (select 1 as a, 7 as b)",
+        "14",
+    ),
+    spelling(
+        "t semi join u, t anti join u",
+        "`left semi join` and `left anti join` (DuckDB)",
+        "select a from (values (1), (2)) as t(a) anti join (values (1)) as u(b) on a = b",
+        "2",
+    ),
+    spelling("a // b", "the quotient without its fraction; null by zero (DuckDB)", "select 7 // 2", "3"),
+    spelling("minus", "`except` (Snowflake)", "select 1 minus select 2", "1"),
+    spelling("select top 1 a", "`limit 1`", "select top 1 a from (values (1), (2)) as t(a) order by a desc", "2"),
+    spelling(
+        "fetch first 1 rows only",
+        "`limit 1`",
+        "select a from (values (1), (2)) as t(a) order by a desc fetch first 1 rows only",
+        "2",
+    ),
+    spelling(
+        "a like any ('x%', 'y%')",
+        "one of the patterns fits; also `ilike`",
+        "select 'yes' like any ('x%', 'y%')",
+        "true",
+    ),
+    spelling("a in unnest(list)", "whether the list has the value (BigQuery)", "select 2 in unnest([1, 2])", "true"),
+    spelling(
+        "j:a.b[0]",
+        "what is at a path of JSON, as text: `json_extract_string` (Snowflake)",
+        r#"select j:a.b[0]::int from (select '{"a": {"b": [7]}}' as j)"#,
+        "7",
+    ),
+    spelling(
+        "number(10, 2), bignumeric, hugeint",
+        "`decimal`; `number` alone is decimal(38, 0), `bignumeric` alone decimal(76, 38)",
+        "select cast('1.25' as number(10, 2))",
+        "1.25",
+    ),
+    spelling("int64, byteint, serial", "the integer of that size", "select cast('7' as int64)", "7"),
+    spelling("ubigint, uinteger, usmallint, utinyint", "unsigned integers", "select cast('7' as ubigint)", "7"),
+    spelling("float64, float32", "`double` and `real`", "select cast('1.5' as float64)", "1.5"),
+    spelling("bytes, blob", "`bytea`", "select cast('a' as bytes)", "61"),
+    spelling(
+        "timestamp_ntz, timestamp_ltz, timestamp_tz",
+        "`timestamp` and `timestamp with time zone`",
+        "select cast('2024-02-29 10:00:00' as timestamp_ntz(9))",
+        "2024-02-29T10:00:00",
+    ),
+    spelling(
+        "variant, object, json, jsonb, uuid, bpchar, nvarchar, character varying",
+        "`text`: JSON is text here",
+        r#"select cast('{"a": 1}' as variant)"#,
+        r#"{"a": 1}"#,
+    ),
+    spelling("cast(1.5 as boolean)", "a decimal is true unless it is zero", "select cast(0.0 as boolean)", "false"),
+];
+
+/// Rewrites a parsed statement, or says what of it cannot be had.
+pub fn adapt(sql: &str, statement: &mut Statement) -> Result<(), SqlProblem> {
+    match statement.visit(&mut Adapter { sql }) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(problem) => Err(*problem),
+    }
+}
+
+struct Adapter<'a> {
+    sql: &'a str,
+}
+
+impl Adapter<'_> {
+    fn refuse(&self, written: &str, word: &str) -> ControlFlow<Box<SqlProblem>> {
+        ControlFlow::Break(Box::new(refused::problem(self.sql, written, word)))
+    }
+
+    /// Gives joins the names that the planner knows.
+    fn joins(&self, tables: &mut TableWithJoins) -> ControlFlow<Box<SqlProblem>> {
+        for join in &mut tables.joins {
+            match &mut join.join_operator {
+                JoinOperator::Semi(condition) => join.join_operator = JoinOperator::LeftSemi(condition.clone()),
+                JoinOperator::Anti(condition) => join.join_operator = JoinOperator::LeftAnti(condition.clone()),
+                JoinOperator::AsOf { .. } => return self.refuse("asof join", "asof"),
+                _ => {}
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl VisitorMut for Adapter<'_> {
+    type Break = Box<SqlProblem>;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
+        set_operators(&mut query.body);
+        limit(query);
+        if let Some(options) = orders_by_all(query) {
+            star::order_by_all(query, &options);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
+        if select.flavor == SelectFlavor::FromFirstNoSelect {
+            select.flavor = SelectFlavor::Standard;
+            select.projection = vec![SelectItem::Wildcard(WildcardAdditionalOptions::default())];
+        }
+        for item in &mut select.projection {
+            let options = match item {
+                SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) => options,
+                SelectItem::UnnamedExpr(expr) => {
+                    // The cast becomes a call, which would give the column another name.
+                    if let Expr::Cast { expr: inner, data_type: DataType::Boolean | DataType::Bool, .. } = expr
+                        && let Some(alias) = build::column_name(inner)
+                    {
+                        *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+                    }
+                    continue;
+                }
+                _ => continue,
+            };
+            if options.opt_ilike.is_some() {
+                return self.refuse("select * ilike '...'", "ilike");
+            }
+        }
+        for tables in &mut select.from {
+            self.joins(tables)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
+        star::rename(select);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
+        match factor {
+            TableFactor::NestedJoin { table_with_joins, .. } => self.joins(table_with_joins),
+            TableFactor::Pivot { .. } => self.refuse("pivot", "pivot"),
+            TableFactor::Unpivot { .. } => self.refuse("unpivot", "unpivot"),
+            TableFactor::MatchRecognize { .. } => self.refuse("match_recognize", "match_recognize"),
+            TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
+                let word = if self.sql.to_ascii_lowercase().contains("tablesample") { "tablesample" } else { "sample" };
+                self.refuse("tablesample", word)
+            }
+            TableFactor::Table { name, .. } | TableFactor::Function { name, .. }
+                if name.to_string().eq_ignore_ascii_case("flatten") =>
+            {
+                self.refuse("lateral flatten(...)", "flatten")
+            }
+            TableFactor::TableFunction { expr: Expr::Function(function), .. } => {
+                let name = function.name.to_string().to_ascii_lowercase();
+                match name.as_str() {
+                    "flatten" => self.refuse("lateral flatten(...)", "flatten"),
+                    "generator" => self.refuse("table(generator(...))", "generator"),
+                    _ => ControlFlow::Continue(()),
+                }
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
+        match expr {
+            Expr::Function(function) => match calls::rewrite(function) {
+                Ok(Some(other)) => *expr = other,
+                Ok(None) => {}
+                Err(calls::Refusal::Format(format)) => {
+                    let message = format!("the format `{format}` is not understood");
+                    let problem = SqlProblem::new("unsupported-sql", message)
+                        .hint("write it in percent codes, such as `%Y-%m-%d`, for `strftime` and `strptime`");
+                    return ControlFlow::Break(Box::new(problem.at_word(self.sql, &format)));
+                }
+                Err(calls::Refusal::Lambda(name)) => {
+                    let message = format!("`{name}` with a lambda is not supported");
+                    let mut problem = SqlProblem::new("unsupported-sql", message).at_word(self.sql, &name);
+                    problem.hint = refused::function("list_transform").map(str::to_owned);
+                    return ControlFlow::Break(Box::new(problem));
+                }
+            },
+            Expr::TypedString(typed) => types::adapt(&mut typed.data_type),
+            Expr::Cast { expr: inner, data_type, kind, .. } => {
+                types::adapt(data_type);
+                let is_boolean = matches!(data_type, DataType::Boolean | DataType::Bool);
+                if is_boolean && build::is_plain_cast(kind) {
+                    *expr = build::call("to_boolean", vec![(**inner).clone()]);
+                }
+            }
+            Expr::BinaryOp { left, op: BinaryOperator::DuckIntegerDivide, right } => {
+                let divisor = build::call("nullif", vec![(**right).clone(), build::number("0")]);
+                *expr = build::call("div", vec![(**left).clone(), divisor]);
+            }
+            Expr::InUnnest { expr: value, array_expr, negated } => {
+                let has = build::call("array_has", vec![(**array_expr).clone(), (**value).clone()]);
+                *expr = if *negated { build::not(has) } else { has };
+            }
+            Expr::JsonAccess { value, path } => {
+                if let Some(path) = json_path(path) {
+                    *expr = build::call("json_extract_string", vec![(**value).clone(), build::text(&path)]);
+                }
+            }
+            Expr::RLike { .. } => return self.refuse("a rlike b", "rlike"),
+            Expr::Like { any: true, .. } | Expr::ILike { any: true, .. } => {
+                if let Some(any) = any_pattern(expr) {
+                    *expr = any;
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Writes `minus` as `except`.
+fn set_operators(body: &mut SetExpr) {
+    if let SetExpr::SetOperation { op, left, right, .. } = body {
+        if *op == SetOperator::Minus {
+            *op = SetOperator::Except;
+        }
+        set_operators(left);
+        set_operators(right);
+    }
+}
+
+/// Writes `top` and `fetch first` as `limit`.
+fn limit(query: &mut Query) {
+    if query.limit_clause.is_some_and_limit() {
+        return;
+    }
+    let mut most = None;
+    if let Some(fetch) = &query.fetch
+        && !fetch.with_ties
+        && !fetch.percent
+    {
+        most = Some(fetch.quantity.clone().unwrap_or_else(|| build::number("1")));
+        query.fetch = None;
+    } else if let SetExpr::Select(select) = query.body.as_mut()
+        && let Some(top) = &select.top
+        && !top.with_ties
+        && !top.percent
+    {
+        most = match &top.quantity {
+            Some(TopQuantity::Expr(expr)) => Some(expr.clone()),
+            Some(TopQuantity::Constant(rows)) => Some(build::number(&rows.to_string())),
+            None => None,
+        };
+        if most.is_some() {
+            select.top = None;
+        }
+    }
+    if most.is_none() {
+        return;
+    }
+    let offset = match query.limit_clause.take() {
+        Some(LimitClause::LimitOffset { offset, .. }) => offset,
+        _ => None,
+    };
+    query.limit_clause = Some(LimitClause::LimitOffset { limit: most, offset, limit_by: Vec::new() });
+}
+
+/// Whether a clause limits the rows, and does not only skip some.
+trait Limits {
+    fn is_some_and_limit(&self) -> bool;
+}
+
+impl Limits for Option<LimitClause> {
+    fn is_some_and_limit(&self) -> bool {
+        match self {
+            Some(LimitClause::LimitOffset { limit, .. }) => limit.is_some(),
+            Some(LimitClause::OffsetCommaLimit { .. }) => true,
+            None => false,
+        }
+    }
+}
+
+/// The options of `order by all`, which some parsers read as a column.
+fn orders_by_all(query: &Query) -> Option<OrderByOptions> {
+    match &query.order_by.as_ref()?.kind {
+        OrderByKind::All(options) => Some(*options),
+        OrderByKind::Expressions(items) => match items.as_slice() {
+            [item] => match &item.expr {
+                Expr::Identifier(name) if build::is_word(name, "all") => Some(item.options),
+                _ => None,
+            },
+            _ => None,
+        },
+    }
+}
+
+/// `a.b[0]` as `$.a.b[0]`, if all of it is known now.
+fn json_path(path: &JsonPath) -> Option<String> {
+    let mut text = "$".to_owned();
+    for step in &path.path {
+        match step {
+            JsonPathElem::Dot { key, .. } if key.contains(['.', '[', '"']) => text.push_str(&format!(".\"{key}\"")),
+            JsonPathElem::Dot { key, .. } => text.push_str(&format!(".{key}")),
+            JsonPathElem::Bracket { key } | JsonPathElem::ColonBracket { key } => match key {
+                Expr::Value(value) => match &value.value {
+                    Value::Number(number, _) => text.push_str(&format!("[{number}]")),
+                    Value::SingleQuotedString(key) => text.push_str(&format!(".\"{key}\"")),
+                    _ => return None,
+                },
+                _ => return None,
+            },
+        }
+    }
+    Some(text)
+}
+
+/// `a like any (x, y)` as `a like x or a like y`.
+fn any_pattern(expr: &Expr) -> Option<Expr> {
+    let (Expr::Like { negated, pattern, .. } | Expr::ILike { negated, pattern, .. }) = expr else { return None };
+    let patterns: Vec<&Expr> = match pattern.as_ref() {
+        Expr::Tuple(patterns) => patterns.iter().collect(),
+        Expr::Nested(pattern) => vec![pattern],
+        _ => return None,
+    };
+    let one = |new: &Expr| {
+        let mut one = expr.clone();
+        if let Expr::Like { any, negated, pattern, .. } | Expr::ILike { any, negated, pattern, .. } = &mut one {
+            (*any, *negated) = (false, false);
+            **pattern = new.clone();
+        }
+        one
+    };
+    let all = patterns.into_iter().map(one).reduce(|left, right| build::binary(left, BinaryOperator::Or, right))?;
+    let all = Expr::Nested(Box::new(all));
+    Some(if *negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(all) } } else { all })
+}

@@ -1,0 +1,94 @@
+//! What other databases have and karat does not, with what to write instead.
+
+use crate::engine::error::SqlProblem;
+
+/// Syntax that is refused, and what takes its place.
+pub const SYNTAX: &[(&str, &str)] = &[
+    ("pivot", "write `sum(case when name = 'x' then value end) as x` for each column, or use `dbt_utils.pivot`"),
+    (
+        "unpivot",
+        "write one `select` for each column and put them together with `union all`, or use `dbt_utils.unpivot`",
+    ),
+    (
+        "asof join",
+        "join on `<=` and keep the nearest row: `qualify row_number() over (partition by key order by at desc) = 1`",
+    ),
+    ("lateral flatten(...)", "write `unnest(list)` in the select list; of JSON, `unnest(json_get_array(json))`"),
+    ("table(generator(...))", "write `from generate_series(1, n)`"),
+    ("tablesample", "write `where random() < 0.1`, or `limit`"),
+    ("select * ilike '...'", "name the columns, or list them with `dbt_utils.star`"),
+    (
+        "a rlike b",
+        "write `a ~ b` where a part may match, and `regexp_full_match(a, b)` where all of it has to: databases differ",
+    ),
+    ("match_recognize", "write window functions: `lag`, `lead`, and sums over conditions"),
+    ("a ** b", "write `power(a, b)`; `^` is exclusive or"),
+    ("1_000", "write the number without `_`"),
+    ("from t where ...", "write `select *` before `from` when clauses follow"),
+    ("merge", "a model is one query; `materialized='incremental'` with `unique_key` merges its rows"),
+];
+
+/// Functions that are refused, and what takes their place.
+pub const FUNCTIONS: &[(&str, &str)] = &[
+    ("columns", "name the columns, or list them with `dbt_utils.star`"),
+    ("struct_pack", "write `{'name': value}`, or `named_struct('name', value)`"),
+    ("flatten", "write `unnest(list)` in the select list; of JSON, `unnest(json_get_array(json))`"),
+    ("list_transform", "unnest the list, compute or filter, and put it together again with `array_agg`"),
+    ("list_filter", "unnest the list, compute or filter, and put it together again with `array_agg`"),
+    ("list_aggregate", "write the aggregate of a list: `list_sum(list)`, `list_max(list)`, or unnest it"),
+    ("timestamp_diff", "write `datediff('part', start, end)`, which counts boundaries"),
+    ("datetime_diff", "write `datediff('part', start, end)`, which counts boundaries"),
+    ("months_between", "write `datediff('month', start, end)`, which counts boundaries"),
+    ("age", "write `datediff('part', start, end)`"),
+    ("farm_fingerprint", "write `hash(value)`, whose values are others"),
+    ("seq4", "write `row_number() over (order by ...)`"),
+    ("seq8", "write `row_number() over (order by ...)`"),
+    ("nextval", "write `row_number() over (order by ...)`, or a key such as `md5(...)`"),
+    ("grouping_id", "write `grouping(column)`"),
+    ("generate_date_array", "write `generate_series(start, end, interval '1 day')`"),
+    ("printf", "put texts together with `||` or `concat`"),
+    ("format", "put texts together with `||` or `concat`"),
+    ("current_database", "write the template's `{{ target.database }}`"),
+    ("current_schema", "write the template's `{{ target.schema }}`"),
+    ("read_csv", "declare a source over files: `external: {location: ...}`"),
+    ("read_parquet", "declare a source over files: `external: {location: ...}`"),
+    ("read_json", "declare a source over files: `external: {location: ...}`"),
+];
+
+fn of<'a>(table: &[(&str, &'a str)], name: &str) -> Option<&'a str> {
+    table.iter().find(|(written, _)| written.eq_ignore_ascii_case(name)).map(|(_, instead)| *instead)
+}
+
+/// What to write instead of a function.
+pub(crate) fn function(name: &str) -> Option<&'static str> {
+    of(FUNCTIONS, name)
+}
+
+/// What to write instead of a syntax.
+pub(crate) fn syntax(written: &str) -> Option<&'static str> {
+    of(SYNTAX, written)
+}
+
+/// A syntax that is refused, at the only place of a word.
+pub(crate) fn problem(sql: &str, written: &str, word: &str) -> SqlProblem {
+    let mut problem = SqlProblem::new("unsupported-sql", format!("`{written}` is not supported")).at_word(sql, word);
+    problem.hint = syntax(written).map(str::to_owned);
+    problem
+}
+
+/// What is behind a text that the parser does not understand, if it is of another database.
+pub(crate) fn parser_hint(sql: &str, at: Option<usize>, expected: &str, found: &str) -> Option<&'static str> {
+    const CLAUSES: [&str; 6] = ["where", "group", "order", "limit", "qualify", "join"];
+    let found = found.to_ascii_lowercase();
+    if expected.contains("MATCH_CONDITION") {
+        return syntax("asof join");
+    }
+    let before = sql.get(..at?).unwrap_or_default();
+    if found == "*" && before.ends_with('*') {
+        return syntax("a ** b");
+    }
+    if CLAUSES.contains(&found.as_str()) && expected.contains("end of statement") {
+        return before.trim_start().to_ascii_lowercase().starts_with("from").then(|| syntax("from t where ..."))?;
+    }
+    None
+}

@@ -1,0 +1,343 @@
+//! The SQL of other databases: what is supplied gives the right value, what is not is refused with its replacement.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::DateTime;
+use datafusion::arrow::array::Array as _;
+use datafusion::arrow::util::display::array_value_to_string;
+use datafusion::catalog::TableProvider;
+use datafusion::error::Result;
+use karat::engine::dialect::{SYNTAX, calls};
+use karat::engine::error::SqlProblem;
+use karat::engine::memory::MemoryBudget;
+use karat::engine::session::{Engine, EngineOptions, RelationSource, Session, Variant};
+use karat::manifest::relation::RelationKey;
+
+#[derive(Debug)]
+struct Nothing;
+
+#[async_trait]
+impl RelationSource for Nothing {
+    async fn table(&self, _: &RelationKey) -> Result<Option<Arc<dyn TableProvider>>> {
+        Ok(None)
+    }
+
+    fn names(&self) -> Vec<RelationKey> {
+        Vec::new()
+    }
+
+    fn exists(&self, _: &RelationKey) -> bool {
+        false
+    }
+}
+
+fn session() -> Session {
+    let engine = Engine::new(EngineOptions {
+        memory: MemoryBudget::new(256 << 20),
+        partitions: 2,
+        now: DateTime::from_timestamp(1_709_210_000, 0).unwrap(),
+        dialect: "generic".to_owned(),
+        temporary_folder: std::env::temp_dir(),
+        database: "p".to_owned(),
+        default_schema: "main".to_owned(),
+    });
+    engine.unwrap().session(Arc::new(Nothing), Variant::Ordered)
+}
+
+/// The rows of a result, columns apart by `|`.
+async fn rows(session: &Session, sql: &str) -> Result<String, SqlProblem> {
+    let mut rows = Vec::new();
+    for batch in session.query(sql).await? {
+        for row in 0..batch.num_rows() {
+            let cells = batch.columns().iter().map(|column| {
+                if column.data_type().is_null() || column.is_null(row) {
+                    "NULL".to_owned()
+                } else {
+                    array_value_to_string(column, row).unwrap()
+                }
+            });
+            rows.push(cells.collect::<Vec<_>>().join("|"));
+        }
+    }
+    Ok(rows.join("; "))
+}
+
+async fn check(cases: &[(&str, &str)], first_column: bool) {
+    let session = session();
+    let mut wrong = Vec::new();
+    for (sql, expected) in cases {
+        let is_query = ["select ", "with ", "from ", "("].iter().any(|word| sql.starts_with(word));
+        let query = if is_query { (*sql).to_owned() } else { format!("select {sql} as value") };
+        let found = match rows(&session, &query).await {
+            Ok(rows) if first_column => {
+                rows.split("; ").map(|row| row.split('|').next().unwrap_or_default()).collect::<Vec<_>>().join("; ")
+            }
+            Ok(rows) => rows,
+            Err(problem) => format!("error: {} {:?}", problem.message, problem.hint),
+        };
+        let matches = match expected.strip_prefix("error: ") {
+            Some(part) => found.starts_with("error: ") && found.contains(part),
+            None => found == *expected,
+        };
+        if !matches {
+            wrong.push(format!("{sql}\n  expected {expected}\n  found    {found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+const FUNCTIONS: &[(&str, &str)] = &[
+    ("len('äb')", "2"),
+    ("len(null)", "NULL"),
+    ("len([])", "0"),
+    ("array_size([1, null])", "2"),
+    ("dayname(date '2024-02-25')", "Sunday"),
+    ("dayname(null)", "NULL"),
+    ("monthname(timestamp '2024-12-31 23:59:59')", "December"),
+    ("weekday(date '2024-02-25')", "0"),
+    ("epoch(timestamp '1969-12-31 23:59:59')", "-1.0"),
+    ("epoch_ms(timestamp '1969-12-31 23:59:59.999')", "-1"),
+    ("epoch_ms(1500)", "1970-01-01T00:00:01.500"),
+    ("epoch_ms(null)", "NULL"),
+    ("unix_millis(date '1970-01-02')", "86400000"),
+    ("timestamp_micros(-1)", "1969-12-31T23:59:59.999999Z"),
+    ("date_from_parts(2024, 2, 30)", "2024-03-01"),
+    ("date_from_parts(2024, 0, 1)", "2023-12-01"),
+    ("date_from_parts(2024, null, 1)", "NULL"),
+    ("datefromparts(2024, 2, 29)", "2024-02-29"),
+    ("timestamp_from_parts(2024, 1, 1, 0, 0, -1)", "2023-12-31T23:59:59"),
+    ("timestamp_from_parts(2024, 1, 1, 0, 0, 0, 500000000)", "2024-01-01T00:00:00.500"),
+    ("time_bucket(interval '7 days', date '2024-02-29')", "2024-02-26"),
+    ("time_bucket(interval '3 months', date '2024-02-29')", "2024-01-01"),
+    ("time_bucket(interval '1 hour', timestamp '1969-12-31 23:30:00')", "1969-12-31T23:00:00"),
+    ("time_bucket(interval '1 day', null)", "NULL"),
+    ("to_number('12.5')", "13"),
+    ("to_number('1.25', 10, 1)", "1.3"),
+    ("to_number('x')", "error: not"),
+    ("try_to_number('x', 10, 2)", "NULL"),
+    ("try_to_decimal('7', 5)", "7"),
+    ("to_varchar(date '2024-02-29', 'YYYY/MM/DD')", "2024/02/29"),
+    ("to_char(timestamp '2024-02-29 13:04:05', 'YYYY-MM-DD HH24:MI:SS')", "2024-02-29 13:04:05"),
+    ("to_char(timestamp '2024-02-29 13:04:05', 'HH12:MI AM')", "01:04 PM"),
+    ("to_char(date '2024-02-29', '%Y')", "2024"),
+    ("to_char(date '2024-02-29', 'FMDay')", "error: format"),
+    ("to_date('2024/02/29', 'YYYY/MM/DD')", "2024-02-29"),
+    ("to_date('20240229', 'YYYYMMDD')", "2024-02-29"),
+    ("to_timestamp_ntz(86400)", "1970-01-02T00:00:00"),
+    ("to_timestamp_ntz('9999-12-31 00:00:00')", "9999-12-31T00:00:00"),
+    ("to_timestamp_ntz('2024-02-29T01:00', 'YYYY-MM-DDTHH24:MI')", "2024-02-29T01:00:00"),
+    ("try_to_timestamp('2024-02-29 10:00:00')", "2024-02-29T10:00:00"),
+    ("try_to_timestamp('29.02.2024', 'DD.MM.YYYY')", "2024-02-29T00:00:00"),
+    ("try_to_date('x')", "NULL"),
+    ("try_to_date('2024-02-29')", "2024-02-29"),
+    ("strptime('2024-02', '%Y-%m')", "2024-02-01T00:00:00"),
+    ("strptime('2024-02-29T10:00:00+0200', '%Y-%m-%dT%H:%M:%S%z')", "2024-02-29T08:00:00"),
+    ("strptime('x', '%Y')", "error: does not fit"),
+    ("try_strptime(null, '%Y')", "NULL"),
+    ("parse_timestamp('%Y-%m-%d', '2024-02-29')", "2024-02-29T00:00:00Z"),
+    ("timestamp_add(timestamp '2024-02-28 23:00:00', interval 2 hour)", "2024-02-29T01:00:00"),
+    ("date_diff(date '2024-03-01', date '2024-02-28', day)", "2"),
+    ("date_diff('day', date '2024-02-28', date '2024-03-01')", "2"),
+    ("timestampdiff(day, date '2024-02-28', date '2024-03-01')", "2"),
+    ("date(2024, 2, 29)", "2024-02-29"),
+    ("regexp_matches('abc', 'b')", "true"),
+    ("regexp_full_match('abc', 'b|abc')", "true"),
+    ("regexp_full_match(null, 'b')", "NULL"),
+    ("regexp_extract_all('abc', 'x')", "[]"),
+    ("regexp_extract_all('a1', '[', 0)", "error: not a valid regular expression"),
+    ("split('', ',')", "[]"),
+    ("len(split('', ','))", "1"),
+    ("str_split('abc', '')", "[a, b, c]"),
+    ("split(null, ',')", "NULL"),
+    ("string_split_regex('a, b', ', *')", "[a, b]"),
+    ("charindex('x', 'abc')", "0"),
+    ("charindex('b', null)", "NULL"),
+    ("charindex('c', 'äbc')", "3"),
+    ("startswith('abc', 'ab')", "true"),
+    ("endswith('abc', 'ab')", "false"),
+    ("decode(2, 1, 'a', 'z')", "z"),
+    ("decode(2, 1, 'a')", "NULL"),
+    ("decode('YQ', 'base64') is null", "false"),
+    ("div0null(4, 2)", "2.000000"),
+    ("safe_divide(1, 4)", "0.25"),
+    ("7 // 0", "NULL"),
+    ("-7 // 2", "-3"),
+    ("7.5 // 2", "error: cannot take"),
+    ("div(7, 0)", "error: division by zero"),
+    ("md5_hex('a')", "0cc175b9c0f1b6a831c399e269772661"),
+    ("sha1(null)", "NULL"),
+    ("sha2('a', 512) = sha512('a')", "true"),
+    ("to_hex(sha256('a')) = sha256('a')", "true"),
+    ("encode(sha256('a'), 'hex') = sha256('a')", "true"),
+    ("to_hex(255)", "ff"),
+    ("parse_json('[1')", "error: not JSON"),
+    ("try_parse_json('[1]')", "[1]"),
+    ("try_parse_json(null)", "NULL"),
+    (r#"get_json_object('{"a": 1}', '$.a')"#, "1"),
+    (r#"json_extract_path_text('{"a": {"b": 2}}', 'a', 'b')"#, "2"),
+    (
+        "select logical_and(a > 0), logical_or(a > 2), approx_count_distinct(a) from (values (1), (2)) as t(a)",
+        "true|false|2",
+    ),
+    (
+        "select list(a order by a desc), first(a order by a), last(a order by a) from (values (1), (2)) as t(a)",
+        "[2, 1]|1|2",
+    ),
+    ("select variance(a) from (values (1), (3)) as t(a)", "2.0"),
+    ("select systimestamp() = now()", "true"),
+];
+
+const QUERIES: &[(&str, &str)] = &[
+    // `from` without `select`.
+    ("select * from (from (values (1, 2)) as t(a, b))", "1|2"),
+    ("with x as (from (values (1)) as t(a)) from x", "1"),
+    ("from (values (1), (2)) as t(a) select a + 1", "2; 3"),
+    ("from (values (1)) as t(a) union all from (values (2)) as t(a)", "1; 2"),
+    // Names, in place.
+    ("select * rename (b as z) from (select 1 as a, 2 as b, 3 as c)", "1|2|3"),
+    ("select z, c from (select * rename (b as z, a as c) from (values (1, 2)) as t(a, b))", "2|1"),
+    ("select * exclude (c) rename (a as x) from (values (1, 2, 3)) as t(a, b, c) order by x", "1|2"),
+    ("select t.* rename (a as x), u.* from (values (1)) as t(a), (values (2)) as u(a)", "1|2"),
+    ("select x from (select t.* rename a as x from (values (2), (1)) as t(a)) order by 1 limit 1", "1"),
+    ("select * rename (q as x) from (values (1)) as t(a)", "error: no column `q` to rename"),
+    // Order.
+    ("select a, b from (values (2, 1), (1, 3), (1, 2)) as t(a, b) order by all", "1|2; 1|3; 2|1"),
+    ("select * from (values (2, 1), (1, 3)) as t(a, b) order by all desc", "2|1; 1|3"),
+    ("select a from (values (2), (1), (3)) as t(a) order by all limit 2", "1; 2"),
+    ("with t as (select 2 as a union all select 1) select a, count(*) from t group by all order by all", "1|1; 2|1"),
+    ("select a from (values (2), (null)) as t(a) order by all nulls first", "NULL; 2"),
+    // Joins.
+    ("select * from (values (1), (2)) as t(a) semi join (values (1), (1)) as u(a) on t.a = u.a", "1"),
+    ("select * from (values (1), (2)) as t(a) anti join (values (1)) as u(a) using (a)", "2"),
+    // Names of the select list.
+    ("select a + 1 as b, b * 2 as c, c + b as d from (values (1), (2)) as t(a) order by a", "2|4|6; 3|6|9"),
+    ("select a + 1 as b, -b as c from (values (1)) as t(a)", "2|-2"),
+    ("select sum(a) as s, s / count(*) as m from (values (1), (3)) as t(a)", "4|2"),
+    ("select row_number() over (order by a desc) as n, n + 1 as m from (values (5)) as t(a)", "1|2"),
+    ("select a * 2 as b, b + 1 as c from (values (1), (2)) as t(a) where c > 3", "4|5"),
+    ("select a as b, b as c from (values (1, 7)) as t(a, b)", "1|7"),
+    ("select 1 as a, (select max(a) from (values (5)) as u(b)) as m", "error: `a` does not exist"),
+    ("select a as b, b || 'y' as c, not c like 'x%' as d from (values ('x')) as t(a) order by b", "x|xy|false"),
+    (
+        "select a + 1 as b, -b as c from (values (1)) as t(a) union all select a as b, -b as c from (values (7, 5)) as t(a, b)",
+        "error: `b` does not exist",
+    ),
+    ("select c as d, 1 as c", "error: `c` does not exist"),
+    ("select random() as r, r as s", "error: `r` does not exist"),
+    // Rows.
+    ("select a from (values (1), (2), (2)) as t(a) minus select 1", "2"),
+    ("select top 1 a from (values (2), (1)) as t(a) order by a", "1"),
+    ("select a from (values (2), (1)) as t(a) order by a offset 1 rows fetch next 1 rows only", "2"),
+    // Types.
+    ("select arrow_typeof(cast(1 as number))", "Decimal128(38, 0)"),
+    ("select arrow_typeof(cast(1 as number(10)))", "Decimal128(10, 0)"),
+    ("select arrow_typeof(cast('1' as bignumeric))", "Decimal256(76, 38)"),
+    ("select arrow_typeof(cast(1 as float64)) as a, arrow_typeof(cast(1 as int64)) as b", "Float64|Int64"),
+    ("select '1'::json, 'a'::character varying(5), cast('x' as bpchar)", "1|a|x"),
+    ("select arrow_typeof(cast('2024-01-01' as timestamp_tz))", "Timestamp(µs, \"UTC\")"),
+    ("select safe_cast('x' as int64) as a, try_cast('x' as float64) as b", "NULL|NULL"),
+    (
+        "select cast(0.5 as boolean), 0.0::boolean, cast('yes' as boolean), cast(null as boolean)",
+        "true|false|true|NULL",
+    ),
+    ("select b from (select a::boolean from (values (0.5)) as t(a)) as u(b)", "true"),
+    ("select a from (select t.a::boolean from (values (0.0), (null)) as t(a))", "false; NULL"),
+    ("select a::boolean from (values ('x')) as t(a)", "error: boolean"),
+    // Patterns, lists, JSON.
+    ("select 'b' like any ('a%', 'c%'), 'b' not like any ('a%'), 'B' ilike any ('b')", "false|true|true"),
+    ("select 3 in unnest([1, 2]), 3 not in unnest([1, 2])", "false|true"),
+    (r#"select j:a::int + 1, j:x from (select '{"a": 1}' as j)"#, "2|NULL"),
+    (r#"select j:a['b c'][1] from (select '{"a": {"b c": [1, "y"]}}' as j)"#, "y"),
+];
+
+/// SQL, what is said, and a word of the hint.
+const REFUSED: &[(&str, &str, &str)] = &[
+    (
+        "select * from (select 1 as a, 2 as b) pivot (sum(b) for a in (1, 2))",
+        "`pivot` is not supported",
+        "dbt_utils.pivot",
+    ),
+    ("select * from (select 1 as a) unpivot (v for n in (a))", "`unpivot` is not supported", "union all"),
+    ("pivot t on a using sum(b)", "expected a query, found `pivot`", "sum(case"),
+    ("merge into t using u on true when matched then delete", "expected a query, found `merge`", "incremental"),
+    ("select * from (values (1)) as t(a) asof join (values (1)) as u(a) on t.a >= u.a", "MATCH_CONDITION", "qualify"),
+    (
+        "select * from (values (1)) as t(a) asof join (values (1)) as u(a) match_condition (t.a >= u.a)",
+        "`asof join` is not supported",
+        "qualify",
+    ),
+    ("select columns('a') from (values (1)) as t(a)", "no function `columns`", "dbt_utils.star"),
+    ("select struct_pack(a := 1)", "no function `struct_pack`", "named_struct"),
+    ("select * from (select [1] as l) as t, lateral flatten(input => t.l) as f", "`lateral flatten(...)`", "unnest"),
+    ("select * from table(flatten(input => [1]))", "`lateral flatten(...)`", "unnest"),
+    ("select * from table(generator(rowcount => 3))", "generator", "generate_series"),
+    ("select * ilike '%a%' from (values (1)) as t(a)", "`select * ilike '...'`", "dbt_utils.star"),
+    ("select * from (values (1)) as t(a) tablesample (50)", "`tablesample` is not supported", "random()"),
+    ("select 'a' rlike 'a'", "`a rlike b` is not supported", "regexp_full_match"),
+    ("select 2 ** 3", "expected an expression", "power(a, b)"),
+    ("select 1_000", "a number has `_000` behind it", "without `_`"),
+    ("from (values (1)) as t(a) where a = 1", "expected end of statement", "`select *` before `from`"),
+    ("select list_transform([1], x -> x * 2 + 1)", "`list_transform` with a lambda", "array_agg"),
+    ("select timestamp_diff(now(), now(), day)", "no function `timestamp_diff`", "datediff"),
+];
+
+#[tokio::test]
+async fn functions_of_other_databases() {
+    check(FUNCTIONS, false).await;
+}
+
+#[tokio::test]
+async fn syntax_of_other_databases() {
+    check(QUERIES, false).await;
+}
+
+#[tokio::test]
+async fn the_reference_page_tells_the_truth() {
+    let examples: Vec<_> =
+        SYNTAX.iter().chain(calls::CALLS).map(|spelling| (spelling.example, spelling.result)).collect();
+    check(&examples, true).await;
+}
+
+#[tokio::test]
+async fn other_names_are_names_of_functions() {
+    let session = session();
+    for (other, known) in calls::RENAMED {
+        let said = |name: &str| format!("select {name}(1, 2, 3, 4, 5, 6, 7, 8, 9)");
+        let other = session.plan(&said(other)).await.map(|_| ()).map_err(|problem| problem.code);
+        assert_ne!(other, Err("unknown-function"), "{known}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_has_a_hint() {
+    let session = session();
+    let mut wrong = Vec::new();
+    for (sql, message, hint) in REFUSED {
+        match rows(&session, sql).await {
+            Err(problem)
+                if problem.message.contains(message)
+                    && problem.hint.as_deref().is_some_and(|found| found.contains(hint)) => {}
+            other => wrong.push(format!("{sql}\n  {other:?}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A chain of names in which each doubles the one before is refused, not planned without end.
+#[tokio::test]
+async fn names_do_not_multiply_without_end() {
+    let items: Vec<String> = (1..60).map(|at| format!("a{} + a{} as a{at}", at - 1, at - 1)).collect();
+    let sql = format!("select 1 as a0, {}", items.join(", "));
+    let problem = rows(&session(), &sql).await.unwrap_err();
+    assert_eq!(problem.code, "unknown-column");
+}
+
+#[tokio::test]
+async fn errors_point_into_the_written_sql() {
+    let sql = "select * rename (a as b), startswith(nothing, 'x') from (values (1)) as t(a)";
+    let problem = rows(&session(), sql).await.unwrap_err();
+    assert_eq!(problem.range.and_then(|range| sql.get(range)), Some("nothing"));
+}
