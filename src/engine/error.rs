@@ -425,8 +425,11 @@ fn argument_problem(text: &str) -> Option<SqlProblem> {
     let problem = |function: &str, given: &str| {
         let given = sql_types(given);
         let given = if given.is_empty() { "be called without arguments".to_owned() } else { format!("take ({given})") };
-        SqlProblem::new("argument-types", format!("function `{function}` cannot {given}"))
-            .hint("check the number of arguments, or cast them to types that the function takes")
+        let hint = match function {
+            "array_has" => "the list comes first: `array_contains(list, value)`",
+            _ => "check the number of arguments, or cast them to types that the function takes",
+        };
+        SqlProblem::new("argument-types", format!("function `{function}` cannot {given}")).hint(hint)
     };
     if let Some([function, given]) = groups(text, r"argument types '([\w$]+)\((.*?)\)'").as_deref() {
         return Some(problem(function, given));

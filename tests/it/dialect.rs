@@ -281,6 +281,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("select 1_000", "a number has `_000` behind it", "without `_`"),
     ("from (values (1)) as t(a) where a = 1", "expected end of statement", "`select *` before `from`"),
     ("select list_transform([1], x -> x * 2 + 1)", "`list_transform` with a lambda", "array_agg"),
+    ("select (1, 2) in (select 1 as a, 2 as b)", "`(a, b) in (select ...)`", "semi join"),
+    ("select count(distinct a, b) from (values (1, 2)) as t(a, b)", "`count(distinct a, b)`", "select distinct"),
+    ("select extract(dayofweek from now())", "`extract(dayofweek from a)`", "extract(dow"),
+    ("select timestamp_trunc(now(), week)", "no function `timestamp_trunc`", "Sunday"),
+    ("select array_contains(1, [1, 2])", "cannot take", "the list comes first"),
     ("select timestamp_diff(now(), now(), day)", "no function `timestamp_diff`", "datediff"),
 ];
 

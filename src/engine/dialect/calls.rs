@@ -2,8 +2,8 @@
 
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CaseWhen, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Ident, ObjectNamePart, TimezoneInfo,
+    BinaryOperator, CaseWhen, DataType, DuplicateTreatment, ExactNumberInfo, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, TimezoneInfo,
 };
 
 use super::build::{self, binary, call, cast, digits, is_word, literal, text, try_cast};
@@ -213,6 +213,18 @@ fn is_lambda(expr: &Expr) -> bool {
             matches!(left.as_ref(), Expr::Identifier(_) | Expr::Tuple(_))
         }
         Expr::BinaryOp { left, .. } => is_lambda(left),
+        _ => false,
+    }
+}
+
+/// Whether a call counts different rows of several columns.
+pub(super) fn counts_pairs(function: &Function) -> bool {
+    match &function.args {
+        FunctionArguments::List(list) => {
+            function.name.to_string().eq_ignore_ascii_case("count")
+                && list.duplicate_treatment == Some(DuplicateTreatment::Distinct)
+                && list.args.len() > 1
+        }
         _ => false,
     }
 }

@@ -16,9 +16,9 @@ mod types;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, DataType, Expr, JoinOperator, JsonPath, JsonPathElem, LimitClause, OrderByKind, OrderByOptions,
-    Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator, Statement, TableFactor, TableWithJoins, TopQuantity,
-    UnaryOperator, Value, VisitMut as _, VisitorMut, WildcardAdditionalOptions,
+    BinaryOperator, DataType, DateTimeField, Expr, JoinOperator, JsonPath, JsonPathElem, LimitClause, OrderByKind,
+    OrderByOptions, Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator, Statement, TableFactor,
+    TableWithJoins, TopQuantity, UnaryOperator, Value, VisitMut as _, VisitorMut, WildcardAdditionalOptions,
 };
 
 use crate::engine::error::SqlProblem;
@@ -76,6 +76,18 @@ pub const SYNTAX: &[Spelling] = &[
         "2",
     ),
     spelling("a // b", "the quotient without its fraction; null by zero (DuckDB)", "select 7 // 2", "3"),
+    spelling(
+        "array_agg(a) within group (order by b)",
+        "`array_agg(a order by b)` (Snowflake)",
+        "select array_agg(a) within group (order by a desc) from (values (1), (2)) as t(a)",
+        "[2, 1]",
+    ),
+    spelling(
+        "extract(dayofyear from a)",
+        "`extract(doy from a)`",
+        "select extract(dayofyear from date '2024-02-01')",
+        "32",
+    ),
     spelling("minus", "`except` (Snowflake)", "select 1 minus select 2", "1"),
     spelling("select top 1 a", "`limit 1`", "select top 1 a from (values (1), (2)) as t(a) order by a desc", "2"),
     spelling(
@@ -228,6 +240,9 @@ impl VisitorMut for Adapter<'_> {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
         match expr {
+            Expr::Function(function) if calls::counts_pairs(function) => {
+                return self.refuse("count(distinct a, b)", "count");
+            }
             Expr::Function(function) => match calls::rewrite(function) {
                 Ok(Some(other)) => *expr = other,
                 Ok(None) => {}
@@ -265,6 +280,15 @@ impl VisitorMut for Adapter<'_> {
                     *expr = build::call("json_extract_string", vec![(**value).clone(), build::text(&path)]);
                 }
             }
+            Expr::InSubquery { expr: value, .. } if matches!(value.as_ref(), Expr::Tuple(_)) => {
+                return self.refuse("(a, b) in (select ...)", "in");
+            }
+            Expr::Extract { field, .. } => match field {
+                DateTimeField::DayOfWeek => return self.refuse("extract(dayofweek from a)", "dayofweek"),
+                DateTimeField::DayOfYear => *field = DateTimeField::Doy,
+                DateTimeField::IsoWeek => *field = DateTimeField::Week(None),
+                _ => {}
+            },
             Expr::RLike { .. } => return self.refuse("a rlike b", "rlike"),
             Expr::Like { any: true, .. } | Expr::ILike { any: true, .. } => {
                 if let Some(any) = any_pattern(expr) {

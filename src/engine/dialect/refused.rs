@@ -25,6 +25,15 @@ pub const SYNTAX: &[(&str, &str)] = &[
     ("a ** b", "write `power(a, b)`; `^` is exclusive or"),
     ("1_000", "write the number without `_`"),
     ("from t where ...", "write `select *` before `from` when clauses follow"),
+    (
+        "(a, b) in (select ...)",
+        "write a `left semi join` on both columns, or `exists (select 1 from u where u.a = t.a and u.b = t.b)`",
+    ),
+    ("count(distinct a, b)", "count the rows of a subquery with `select distinct a, b`"),
+    (
+        "extract(dayofweek from a)",
+        "write `extract(dow from a)`, from 0 for Sunday (DuckDB, Snowflake, Postgres), with `+ 1` for BigQuery's numbers",
+    ),
     ("merge", "a model is one query; `materialized='incremental'` with `unique_key` merges its rows"),
 ];
 
@@ -38,6 +47,14 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ("list_aggregate", "write the aggregate of a list: `list_sum(list)`, `list_max(list)`, or unnest it"),
     ("timestamp_diff", "write `datediff('part', start, end)`, which counts boundaries"),
     ("datetime_diff", "write `datediff('part', start, end)`, which counts boundaries"),
+    (
+        "timestamp_trunc",
+        "weeks of BigQuery begin on Sunday: write `date_trunc('week', value)`, whose weeks begin on Monday",
+    ),
+    (
+        "datetime_trunc",
+        "weeks of BigQuery begin on Sunday: write `date_trunc('week', value)`, whose weeks begin on Monday",
+    ),
     ("months_between", "write `datediff('month', start, end)`, which counts boundaries"),
     ("age", "write `datediff('part', start, end)`"),
     ("farm_fingerprint", "write `hash(value)`, whose values are others"),
@@ -50,9 +67,6 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ("format", "put texts together with `||` or `concat`"),
     ("current_database", "write the template's `{{ target.database }}`"),
     ("current_schema", "write the template's `{{ target.schema }}`"),
-    ("read_csv", "declare a source over files: `external: {location: ...}`"),
-    ("read_parquet", "declare a source over files: `external: {location: ...}`"),
-    ("read_json", "declare a source over files: `external: {location: ...}`"),
 ];
 
 fn of<'a>(table: &[(&str, &'a str)], name: &str) -> Option<&'a str> {

@@ -85,6 +85,9 @@ fn adapt_function(function: &mut Function) {
             }
             separate(list);
         }
+        "array_agg" if !function.within_group.is_empty() => {
+            list.clauses.push(FunctionArgumentClause::OrderBy(std::mem::take(&mut function.within_group)));
+        }
         "mode" if list.args.is_empty() => {
             if let [value] = function.within_group.as_slice() {
                 list.args.push(FunctionArg::Unnamed(FunctionArgExpr::Expr(value.expr.clone())));

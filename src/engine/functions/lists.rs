@@ -60,7 +60,7 @@ pub(super) fn entries() -> Vec<Entry> {
             ),
             "regexp_extract_all(text, pattern [, group])",
             "All matches of a regular expression, or a group of each of them, as a list (DuckDB).",
-            "select regexp_extract_all('a1 b22', '[a-z]([0-9]+)', 1)",
+            "select regexp_extract_all('a1 b22', '[a-z]+([0-9]+)', 1)",
             "[1, 22]",
         ),
     ]
