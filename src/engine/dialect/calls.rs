@@ -344,7 +344,6 @@ fn times(name: &str, args: &[Expr]) -> Result<Option<Expr>, Refusal> {
             return read("strptime", value, format, Some(DataType::Date));
         }
         ("to_timestamp", [value, format]) if foreign(format) => return read("strptime", value, format, Some(zoned())),
-        ("to_timestamp_ntz", [value, format]) => return read("strptime", value, format, None),
         ("try_to_date", [value]) => Some(try_cast(value.clone(), DataType::Date)),
         ("try_to_date", [value, format]) => return read("try_strptime", value, format, Some(DataType::Date)),
         ("try_to_timestamp" | "try_to_timestamp_ntz", [value, format]) => {
@@ -352,7 +351,9 @@ fn times(name: &str, args: &[Expr]) -> Result<Option<Expr>, Refusal> {
         }
         ("parse_date", [format, value]) => return read("strptime", value, format, Some(DataType::Date)),
         ("parse_timestamp", [format, value]) => return read("strptime", value, format, Some(zoned())),
-        ("parse_datetime", [format, value]) => return read("strptime", value, format, None),
+        ("to_timestamp_ntz", [value, format]) | ("parse_datetime", [format, value]) => {
+            return read("strptime", value, format, None);
+        }
         ("format_date" | "format_timestamp" | "format_datetime", [format, value]) => {
             Some(call("strftime", vec![value.clone(), format.clone()]))
         }

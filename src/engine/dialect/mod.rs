@@ -172,7 +172,7 @@ impl VisitorMut for Adapter<'_> {
         set_operators(&mut query.body);
         limit(query);
         if let Some(options) = orders_by_all(query) {
-            star::order_by_all(query, &options);
+            star::order_by_all(query, options);
         }
         ControlFlow::Continue(())
     }

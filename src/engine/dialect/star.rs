@@ -69,7 +69,7 @@ fn all_of(like: &Select, relation: TableFactor) -> Select {
 }
 
 /// Puts a query behind one that sorts by all of its columns.
-pub(super) fn order_by_all(query: &mut Query, options: &OrderByOptions) {
+pub(super) fn order_by_all(query: &mut Query, options: OrderByOptions) {
     let word = |is: Option<bool>, yes: &str, no: &str| Ident::new(is.map_or("", |is| if is { yes } else { no }));
     let words = vec![word(options.asc, "asc", "desc"), word(options.nulls_first, "first", "last")];
     let Some(like) = first_select(&query.body).cloned() else { return };

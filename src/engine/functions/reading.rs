@@ -141,7 +141,8 @@ pub(super) fn entries() -> Vec<Entry> {
 fn counts() -> Vec<Entry> {
     vec![
         Entry::scalar(
-            Function::new("epoch_ms", "epoch_ms(value)", count_types, count_type, count).aliases(&["unix_millis"]),
+            Function::new("epoch_ms", "epoch_ms(value)", count_types, |planned| Ok(count_type(planned)), count)
+                .aliases(&["unix_millis"]),
             "epoch_ms(value)",
             "The milliseconds since 1970, cut off; of an integer, the timestamp of so many (DuckDB).",
             "select epoch_ms(timestamp '1970-01-01 00:00:01.5')",
@@ -308,8 +309,8 @@ fn count_types(types: &[DataType]) -> Option<Vec<DataType>> {
     }
 }
 
-fn count_type(planned: &Planned<'_>) -> Result<DataType> {
-    Ok(if planned.data_type(0) == DataType::Int64 { naive() } else { DataType::Int64 })
+fn count_type(planned: &Planned<'_>) -> DataType {
+    if planned.data_type(0) == DataType::Int64 { naive() } else { DataType::Int64 }
 }
 
 /// The unit that the name of a function says.
