@@ -131,6 +131,12 @@ pub const SYNTAX: &[Spelling] = &[
         r#"select cast('{"a": 1}' as variant)"#,
         r#"{"a": 1}"#,
     ),
+    spelling(
+        "timestamp '2024-02-29 10:00:00-5'",
+        "an offset of one digit is hours (Postgres, DuckDB)",
+        "select timestamptz '2024-02-29 10:00:00-5' = timestamptz '2024-02-29 10:00:00-05:00'",
+        "true",
+    ),
     spelling("cast(1.5 as boolean)", "a decimal is true unless it is zero", "select cast(0.0 as boolean)", "false"),
 ];
 
@@ -259,9 +265,15 @@ impl VisitorMut for Adapter<'_> {
                     return ControlFlow::Break(Box::new(problem));
                 }
             },
-            Expr::TypedString(typed) => types::adapt(&mut typed.data_type),
+            Expr::TypedString(typed) => {
+                types::adapt(&mut typed.data_type);
+                types::complete_offset(&typed.data_type, &mut typed.value.value);
+            }
             Expr::Cast { expr: inner, data_type, kind, .. } => {
                 types::adapt(data_type);
+                if let Expr::Value(written) = inner.as_mut() {
+                    types::complete_offset(data_type, &mut written.value);
+                }
                 let is_boolean = matches!(data_type, DataType::Boolean | DataType::Bool);
                 if is_boolean && build::is_plain_cast(kind) {
                     *expr = build::call("to_boolean", vec![(**inner).clone()]);

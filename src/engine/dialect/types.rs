@@ -1,6 +1,6 @@
 //! Names of types of other databases.
 
-use datafusion::sql::sqlparser::ast::{ArrayElemTypeDef, DataType, ExactNumberInfo, ObjectName, TimezoneInfo};
+use datafusion::sql::sqlparser::ast::{ArrayElemTypeDef, DataType, ExactNumberInfo, ObjectName, TimezoneInfo, Value};
 
 /// Gives a type the name that the planner knows.
 pub(super) fn adapt(data_type: &mut DataType) {
@@ -46,6 +46,18 @@ pub(super) fn adapt(data_type: &mut DataType) {
         _ => return,
     };
     *data_type = other;
+}
+
+/// Writes the short offset of a point in time in full, as Postgres and DuckDB read it: `10:00:00-5` is `10:00:00-05`.
+pub(super) fn complete_offset(data_type: &DataType, value: &mut Value) {
+    let is_time = matches!(data_type, DataType::Timestamp(..) | DataType::TimestampNtz(_) | DataType::Datetime(_));
+    let Value::SingleQuotedString(text) = value else { return };
+    let Some((before, hours)) = text.rsplit_once(['+', '-']).filter(|_| is_time && text.contains(':')) else { return };
+    let is_short = matches!(hours.as_bytes(), [hour] if hour.is_ascii_digit());
+    if is_short && before.ends_with(|last: char| last.is_ascii_digit()) {
+        let sign = &text[before.len()..=before.len()];
+        *text = format!("{before}{sign}0{hours}:00");
+    }
 }
 
 /// The digits behind the second that a timestamp can have: 0, 3, 6 or 9.
