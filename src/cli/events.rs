@@ -92,6 +92,7 @@ pub fn node_details(result: &NodeResult, color: bool) -> String {
         text.push('\n');
     }
     if let Some(rows) = result.failing_rows.as_ref().filter(|rows| rows.num_rows() > 0) {
+        let found = rows.num_rows() as u64;
         let shown = rows.slice(0, rows.num_rows().min(limits::SHOWN_FAILURES));
         // Rows that cannot be formatted are not worth a second error beside the one they are to explain.
         if let Ok(rows) = with_origin(&shown)
@@ -102,7 +103,8 @@ pub fn node_details(result: &NodeResult, color: bool) -> String {
                 text.push_str(line);
                 text.push('\n');
             }
-            let all = result.failures.unwrap_or(0);
+            // A unit test is one failure, however many rows differ.
+            let all = result.failures.unwrap_or(0).max(found);
             let shown = rows.num_rows() as u64;
             if all > shown {
                 let _ = writeln!(text, "  … the first {shown} of {}", counted(all, "row"));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, StringArray};
-use arrow::compute::cast;
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -74,13 +74,15 @@ fn expectation_problem(node: &Node, problem: &SqlProblem) -> Diagnostic {
 /// Rows as texts, after their columns took these types.
 fn rows(batches: &[RecordBatch], types: &[DataType]) -> Result<Vec<Row>, String> {
     let options = FormatOptions::new();
+    // A value that is none of its column's type must not become null, which could be what the model gives.
+    let strict = CastOptions { safe: false, ..CastOptions::default() };
     let mut rows = Vec::new();
     for batch in batches {
         let columns: Vec<ArrayRef> = batch
             .columns()
             .iter()
             .zip(types)
-            .map(|(column, wanted)| cast(column, wanted).map_err(|error| error.to_string()))
+            .map(|(column, wanted)| cast_with_options(column, wanted, &strict).map_err(|error| error.to_string()))
             .collect::<Result<_, _>>()?;
         let formatters: Vec<ArrayFormatter<'_>> = columns
             .iter()

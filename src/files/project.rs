@@ -389,9 +389,7 @@ const FLAGS_WITHOUT_EFFECT: [&str; 11] = [
 /// Flags say how the rest is read and reported, so they are looked at before anything else; what is wrong with the
 /// file is told when the project is loaded.
 pub fn flags_of(root: &Path) -> BTreeMap<String, String> {
-    let file = [KARAT_FILE, DBT_FILE].into_iter().find(|name| fs::is_file(&root.join(name)));
-    let text = file.and_then(|name| fs::read_text(&root.join(name), limits::TEXT_FILE_BYTES).ok()).unwrap_or_default();
-    let written = yaml::parse(&SourceFile::new(file.unwrap_or_default(), text), &mut Diagnostics::default());
+    let written = glance(root);
     let flags = written.as_ref().and_then(|written| written.get("flags")).and_then(Yaml::entries).unwrap_or_default();
     let known = flags.iter().filter(|(key, _)| FLAGS.contains(&key.value.as_str()));
     known.filter_map(|(key, value)| Some((key.value.clone(), value.scalar_text()?))).collect()
@@ -400,11 +398,16 @@ pub fn flags_of(root: &Path) -> BTreeMap<String, String> {
 /// The folder for artifacts that the project file of a folder names: before the project is read, for what an earlier
 /// command has left there.
 pub fn target_path_of(root: &Path) -> String {
-    let file = [KARAT_FILE, DBT_FILE].into_iter().find(|name| fs::is_file(&root.join(name)));
-    let text = file.and_then(|name| fs::read_text(&root.join(name), limits::TEXT_FILE_BYTES).ok()).unwrap_or_default();
-    let written = yaml::parse(&SourceFile::new(file.unwrap_or_default(), text), &mut Diagnostics::default());
+    let written = glance(root);
     let path = written.as_ref().and_then(|written| written.get("target-path")).and_then(Yaml::scalar_text);
     path.unwrap_or_else(|| "target".to_owned())
+}
+
+/// The project file of a folder before the project is read. What is wrong with it is told when the project is loaded.
+fn glance(root: &Path) -> Option<Yaml> {
+    let file = [KARAT_FILE, DBT_FILE].into_iter().find(|name| fs::is_file(&root.join(name)));
+    let text = file.and_then(|name| fs::read_text(&root.join(name), limits::TEXT_FILE_BYTES).ok()).unwrap_or_default();
+    yaml::parse(&SourceFile::new(file.unwrap_or_default(), text), &mut Diagnostics::default())
 }
 
 fn read_flags(fields: &mut Fields<'_>, kind: ProjectKind, diagnostics: &mut Diagnostics) -> IndexMap<String, Json> {

@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::DateTime;
-use datafusion::arrow::array::Array as _;
-use datafusion::arrow::util::display::array_value_to_string;
 use datafusion::catalog::TableProvider;
 use datafusion::error::Result;
 use karat::engine::dialect::{SYNTAX, calls};
@@ -15,6 +13,8 @@ use karat::engine::error::SqlProblem;
 use karat::engine::memory::MemoryBudget;
 use karat::engine::session::{Engine, EngineOptions, RelationSource, Session, Variant};
 use karat::manifest::relation::RelationKey;
+
+use crate::support::cell;
 
 #[derive(Debug)]
 struct Nothing;
@@ -52,13 +52,7 @@ async fn rows(session: &Session, sql: &str) -> Result<String, SqlProblem> {
     let mut rows = Vec::new();
     for batch in session.query(sql).await? {
         for row in 0..batch.num_rows() {
-            let cells = batch.columns().iter().map(|column| {
-                if column.data_type().is_null() || column.is_null(row) {
-                    "NULL".to_owned()
-                } else {
-                    array_value_to_string(column, row).unwrap()
-                }
-            });
+            let cells = batch.columns().iter().map(|column| cell(column, row));
             rows.push(cells.collect::<Vec<_>>().join("|"));
         }
     }

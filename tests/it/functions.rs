@@ -7,13 +7,14 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use datafusion::arrow::array::{Array, RecordBatch};
-use datafusion::arrow::util::display::array_value_to_string;
+use datafusion::arrow::array::RecordBatch;
 use datafusion::common::config::Dialect;
 use datafusion::error::Result;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use karat::engine::functions;
+
+use crate::support::cell;
 
 fn context() -> SessionContext {
     let mut config = SessionConfig::new().with_target_partitions(2);
@@ -46,11 +47,7 @@ async fn values(context: &SessionContext, sql: &str) -> Vec<String> {
     for batch in &batches {
         let column = batch.column(0);
         for row in 0..batch.num_rows() {
-            values.push(if column.data_type().is_null() || column.is_null(row) {
-                "NULL".to_owned()
-            } else {
-                array_value_to_string(column, row).unwrap()
-            });
+            values.push(cell(column, row));
         }
     }
     values

@@ -11,6 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use datafusion::arrow::array::{Array as _, ArrayRef};
+use datafusion::arrow::util::display::array_value_to_string;
 use regex::Regex;
 use serde_json::Value as Json;
 use tempfile::TempDir;
@@ -378,4 +380,12 @@ impl Random {
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ (mixed >> 31)) % bound
     }
+}
+
+/// A value of a result as text; `NULL` if there is none.
+pub fn cell(column: &ArrayRef, row: usize) -> String {
+    if column.data_type().is_null() || column.is_null(row) {
+        return "NULL".to_owned();
+    }
+    array_value_to_string(column, row).unwrap()
 }

@@ -274,6 +274,11 @@ fn mistakes_in_unit_tests_are_told_with_their_place() {
     // A value of a wrong type shows when the test runs.
     let bad = project(&format!("  - {{name: x, model: incremental, {given}, expect: {{rows: [{{id: one}}]}}}}\n"));
     bad.run(&["build"]).expect_code(1).expect_message(&["error[bad-fixture]", "the expected rows of unit test `x`"]);
+    // It must not pass for a null that the model gives.
+    let test = "{name: x, model: incremental, given: [{input: ref('orders'), rows: [{id: null}]}], \
+                expect: {format: sql, rows: \"select 'one' as id, null as code, null as day\"}}";
+    let bad = project(&format!("  - {test}\n"));
+    bad.run(&["build"]).expect_code(1).expect_message(&["error[bad-fixture]", "the expected rows of unit test `x`"]);
     // Columns of relations that are not built are not known.
     let test =
         "{name: x, model: report, given: [{input: ref('priced'), rows: [{total: 1}]}], expect: {rows: [{total: 1}]}}";
