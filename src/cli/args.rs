@@ -526,10 +526,14 @@ pub struct ListArguments {
 #[derive(Debug, Clone, Args)]
 pub struct RunOperationArguments {
     /// Name of the macro, or package.macro
-    pub macro_name: String,
+    #[arg(required_unless_present = "sql")]
+    pub macro_name: Option<String>,
     /// Arguments of the macro, as a YAML mapping
-    #[arg(long, value_name = "YAML")]
+    #[arg(long, value_name = "YAML", conflicts_with = "sql")]
     pub args: Option<String>,
+    /// Statements to run instead of a macro; Jinja is rendered
+    #[arg(long, value_name = "SQL", conflicts_with = "macro_name")]
+    pub sql: Option<String>,
 }
 
 /// `karat source`.

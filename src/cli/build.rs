@@ -16,6 +16,7 @@ use crate::cli::summary::Context;
 use crate::engine::session::Variant;
 use crate::engine::types::sql_type_of;
 use crate::engine::view::WarehouseView;
+use crate::execute::changes::Changes;
 use crate::execute::publication::{publish, withheld};
 use crate::execute::result::{EventSink, NodeResult, RunEvent, RunResult, Status};
 use crate::execute::run::Run;
@@ -92,6 +93,7 @@ pub async fn execute(
         turns: Turns::default(),
         fail_fast,
         ended: Mutex::default(),
+        changes: Changes::default(),
     });
     let finished = run_all(&run, &plan, stop).await;
     let mut result = RunResult {
@@ -231,6 +233,19 @@ async fn make_visible(app: &Application, run: &Arc<Run>, plan: &RunPlan, result:
     }
 }
 
+/// Publishes what the statements of an operation have changed.
+pub async fn publish_operation(app: &Application, run: &Arc<Run>) -> Result<(), Outcome> {
+    match publish(run, &RunPlan::default(), &[], &BTreeSet::new(), &app.run_info()).await {
+        Ok(Some(publication)) => app.printer.event(&RunEvent::Published(&publication)),
+        Ok(None) => {}
+        Err(error) => {
+            app.printer.diagnostic(&store_diagnostic(&error));
+            return Err(Outcome::World);
+        }
+    }
+    Ok(())
+}
+
 /// Puts the project's hooks before and after everything else.
 fn with_hooks(project: &Project, schedule: Schedule) -> Schedule {
     let mut start: Vec<(usize, NodeId)> = Vec::new();
@@ -265,7 +280,8 @@ fn with_hooks(project: &Project, schedule: Schedule) -> Schedule {
     with_hooks
 }
 
-async fn lock(app: &Application, project: &Project, warehouse: &Warehouse) -> Result<EnvLock, Outcome> {
+/// Takes the environment's lock, waiting for who has it.
+pub async fn lock(app: &Application, project: &Project, warehouse: &Warehouse) -> Result<EnvLock, Outcome> {
     let environment = app.environment(project)?;
     let holder = HolderInfo {
         pid: std::process::id(),

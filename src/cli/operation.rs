@@ -1,37 +1,105 @@
-//! `karat run-operation`: calls a macro by name.
+//! `karat run-operation`: calls a macro by name. What its statements change is published when it has ended well.
+
+use std::sync::{Arc, Mutex};
 
 use indexmap::IndexMap;
+use serde_json::Value as Json;
 
+use crate::base::source::SourceFile;
 use crate::cli::Outcome;
 use crate::cli::application::Application;
-use crate::cli::options::OperationOptions;
-use crate::cli::show::{introspect, open, render_problem};
+use crate::cli::build::{lock, publish_operation};
+use crate::cli::options::{Operation, OperationOptions};
+use crate::cli::show::render_problem;
 use crate::compile::host::CompileHost;
+use crate::compile::node::compile_code;
+use crate::engine::view::WarehouseView;
+use crate::execute::changes::Changes;
+use crate::execute::run::Run;
+use crate::execute::statement::run_compiled;
+use crate::execute::turns::Turns;
+use crate::manifest::node::{Code, Node};
 use crate::template::host::SharedHost;
 use crate::template::{Argument, RenderError};
 
 /// Runs the verb.
 pub async fn execute(app: &Application, options: &OperationOptions) -> Result<Outcome, Outcome> {
     let project = app.project()?;
-    let view = open(app, &project).await?;
-    let invocation = app.invocation(&project, Vec::new());
-    let host: SharedHost = CompileHost::new(&invocation, &introspect(&view), None, IndexMap::new());
-    let (package, name) = match options.macro_name.split_once('.') {
-        Some((package, name)) => (Some(package), name),
-        None => (None, options.macro_name.as_str()),
+    let (package, name) = match &options.operation {
+        Operation::Macro(written) => match written.split_once('.') {
+            Some((package, name)) => (Some(package), name),
+            None => (None, written.as_str()),
+        },
+        // dbt's name for it.
+        Operation::Sql(_) => (None, "inline_query"),
     };
+    let warehouse = app.warehouse(&project)?;
+    let environment = app.environment(&project)?;
+    let _lock = lock(app, &project, &warehouse).await?;
+    let catalog = warehouse.catalog(&environment).await.map_err(|error| app.store(&error))?;
+    let run = Arc::new(Run {
+        invocation: app.invocation(&project, Vec::new()),
+        view: WarehouseView::new(app.surroundings(&project, Arc::clone(&warehouse), catalog)?),
+        sink: Arc::clone(&app.printer) as _,
+        threads: app.threads(&project),
+        turns: Turns::default(),
+        fail_fast: false,
+        ended: Mutex::default(),
+        changes: Changes::default(),
+    });
+    let owner = Arc::new(Node::operation(package.unwrap_or(&project.manifest.project_name), name));
+    let done = match &options.operation {
+        Operation::Macro(_) => call(app, &run, &owner, package, &options.arguments),
+        Operation::Sql(sql) => say(app, &run, &owner, sql).await,
+    };
+    let published = match done {
+        Ok(()) => publish_operation(app, &run).await,
+        failed => failed,
+    };
+    warehouse.discard_staged().await;
+    published.map(|()| Outcome::Success)
+}
+
+/// Calls the macro. What it writes is not run, as under dbt.
+fn call(
+    app: &Application,
+    run: &Arc<Run>,
+    owner: &Arc<Node>,
+    package: Option<&str>,
+    arguments: &IndexMap<String, Json>,
+) -> Result<(), Outcome> {
+    let host: SharedHost = CompileHost::new(&run.invocation, &run.introspect(owner), None, IndexMap::new());
     let keyword: IndexMap<String, Argument> =
-        options.arguments.iter().map(|(name, value)| (name.clone(), Argument::Plain(value.clone()))).collect();
-    let called = invocation.templates.call_macro(package, name, &[], &keyword, &host);
+        arguments.iter().map(|(name, value)| (name.clone(), Argument::Plain(value.clone()))).collect();
+    let called = run.invocation.templates.call_macro(package, &owner.name, &[], &keyword, &host);
     let outcome = called.map_err(|error| {
         let unknown = matches!(&*error, RenderError::Diagnostic(found) if found.code == "unknown-macro");
         let usage = render_problem(app, *error);
         if unknown { usage } else { Outcome::Failed }
     })?;
     if outcome.text.trim().is_empty() {
-        app.printer.message(&format!("the macro `{}` has run", options.macro_name));
+        app.printer.message(&format!("the macro `{}` has run", owner.name));
     } else {
-        app.printer.debug(&format!("the macro `{}` gave: {}", options.macro_name, outcome.text));
+        app.printer.debug(&format!("the macro `{}` gave: {}", owner.name, outcome.text));
     }
-    Ok(Outcome::Success)
+    Ok(())
+}
+
+/// Runs statements from the command line.
+async fn say(app: &Application, run: &Arc<Run>, owner: &Arc<Node>, sql: &str) -> Result<(), Outcome> {
+    let code = Code { text: Arc::from(sql), offset: Some(0), file: SourceFile::new("--sql", sql) };
+    let compiled = compile_code(&run.invocation, &run.introspect(owner), &code, None, IndexMap::new());
+    let compiled = compiled.map_err(|error| render_problem(app, error))?;
+    match run_compiled(run, owner, &compiled).await {
+        Ok(answer) => {
+            app.printer.message(format!("{} {}", answer.verb, answer.rows_affected).trim());
+            Ok(())
+        }
+        Err(failure) => {
+            for diagnostic in &failure.diagnostics {
+                app.printer.diagnostic(diagnostic);
+            }
+            Err(Outcome::Failed)
+        }
+    }
 }

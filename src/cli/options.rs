@@ -287,10 +287,19 @@ pub struct ListOptions {
 /// What `run-operation` takes.
 #[derive(Debug, Clone)]
 pub struct OperationOptions {
-    /// The macro, with or without its package.
-    pub macro_name: String,
-    /// Its arguments.
+    /// What to run.
+    pub operation: Operation,
+    /// Arguments of the macro.
     pub arguments: IndexMap<String, Json>,
+}
+
+/// What `run-operation` runs.
+#[derive(Debug, Clone)]
+pub enum Operation {
+    /// A macro, with or without its package.
+    Macro(String),
+    /// Statements.
+    Sql(String),
 }
 
 /// What `source freshness` takes.
@@ -682,7 +691,10 @@ impl Reader<'_> {
                 })
             }
             VerbArguments::RunOperation(given) => Verb::RunOperation(OperationOptions {
-                macro_name: given.macro_name,
+                operation: match given.sql {
+                    Some(sql) => Operation::Sql(sql),
+                    None => Operation::Macro(given.macro_name.unwrap_or_default()),
+                },
                 arguments: self.mapping(given.args.as_deref(), "--args"),
             }),
             VerbArguments::Source(SourceArguments::Freshness(given)) => Verb::SourceFreshness(FreshnessOptions {

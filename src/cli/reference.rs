@@ -10,6 +10,7 @@ use crate::cli::args;
 use crate::cli::options::VARIABLES;
 use crate::engine::dialect::{SYNTAX, Spelling, calls, refused};
 use crate::engine::functions;
+use crate::engine::statement;
 use crate::files::{profiles, project, properties_source};
 use crate::parse::config::keys;
 use crate::template::built_in_tests;
@@ -241,6 +242,15 @@ fn sql() -> String {
     refused(&mut text, "syntax", refused::SYNTAX);
     text.push('\n');
     refused(&mut text, "function", refused::FUNCTIONS);
+    text.push_str(
+        "\n## Statements\n\nHooks, operations and `run_query` may say statements beside queries, one or several with `;` \
+         between them. Each changes its relation whole or not at all; all become visible with the run. `begin`, \
+         `commit`, `rollback`, `analyze`, `vacuum` and `checkpoint` have no effect.\n\n",
+    );
+    let rows = statement::FORMS.iter().map(|(form, meaning)| vec![format!("`{form}`"), (*meaning).to_owned()]);
+    text.push_str(&table(&["statement", "meaning"], rows));
+    text.push('\n');
+    refused(&mut text, "refused", statement::REFUSED);
     text
 }
 

@@ -23,7 +23,7 @@ use crate::manifest::node::{Node, NodeId, RefCall, ResourceType, SourceCall};
 use crate::manifest::relation::{Relation, RelationKey};
 use crate::parse::{Vars, node_value};
 use crate::template::Templates;
-use crate::template::host::{ColumnValue, Host, HostError, MessageLevel, RelationKind, RelationValue};
+use crate::template::host::{Answer, ColumnValue, Host, HostError, MessageLevel, RelationKind, RelationValue};
 
 /// Receives messages of templates.
 pub type MessageSink = Arc<dyn Fn(MessageLevel, &str) + Send + Sync>;
@@ -311,7 +311,7 @@ impl Host for CompileHost {
         let Some(node) = &self.node else { return false };
         let Some(relation) = &node.relation else { return false };
         node.resource_type == ResourceType::Model
-            && node.config.materialized == Materialization::Incremental
+            && node.materialized() == "incremental"
             // A unit test says itself when it tests the incremental form.
             && self.substitutes.is_none()
             && !self.invocation.is_full_refresh(node)
@@ -332,6 +332,7 @@ impl Host for CompileHost {
             "model" | "node" => self.node.as_ref().map(|node| node_value(node)),
             "graph" => Some(invocation.graph.get_or_init(|| graph_value(&invocation.manifest)).clone()),
             "karat_version" => Some(json!(env!("CARGO_PKG_VERSION"))),
+            "thread_id" => Some(json!("MainThread")),
             "selected_resources" => {
                 Some(json!(invocation.selected.iter().map(ToString::to_string).collect::<Vec<_>>()))
             }
@@ -353,6 +354,10 @@ impl Host for CompileHost {
 
     fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, HostError> {
         self.view.query(sql)
+    }
+
+    fn statements(&self, sql: &str) -> Result<Answer, HostError> {
+        self.view.statements(sql)
     }
 
     fn columns(&self, relation: &RelationValue) -> Result<Option<Vec<ColumnValue>>, HostError> {

@@ -3,7 +3,7 @@
 use arrow::record_batch::RecordBatch;
 
 use crate::manifest::relation::RelationKey;
-use crate::template::host::{ColumnValue, HostError, RelationKind};
+use crate::template::host::{Answer, ColumnValue, HostError, RelationKind};
 
 /// A view of the warehouse: what this run has built or will build first, then what is published.
 pub trait Introspect: Send + Sync + 'static {
@@ -18,6 +18,9 @@ pub trait Introspect: Send + Sync + 'static {
 
     /// Runs a query.
     fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, HostError>;
+
+    /// Runs statements, which may change the warehouse.
+    fn statements(&self, sql: &str) -> Result<Answer, HostError>;
 
     /// All relations, or those of one schema.
     fn list(&self, schema: Option<&str>) -> Vec<(RelationKey, RelationKind)>;

@@ -150,7 +150,7 @@ pub fn markdown(lineage: &Lineage, project: &str) -> String {
 }
 
 /// The kind of a node for people: of a model, how it is stored.
-fn kind(node: &Node) -> &'static str {
+fn kind(node: &Node) -> &str {
     match node.resource_type {
         ResourceType::Model => node.materialized(),
         other => other.as_str(),

@@ -4,7 +4,7 @@
 //! tokens, before any recursive code sees them: a stack overflow could not be caught.
 
 use std::collections::HashMap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
@@ -20,6 +20,37 @@ use crate::engine::wording::lower_first;
 
 /// Checks the text of a statement against the limits and for being a single query.
 pub fn check_text(sql: &str, dialect: &dyn Dialect) -> Result<(), SqlProblem> {
+    let tokens = tokens_of(sql, dialect)?;
+    let meaningful: Vec<&TokenWithSpan> = tokens.iter().filter(is_meaningful).collect();
+    check_verb(sql, &meaningful)?;
+    check_numbers(sql, &tokens)?;
+    check_shape(sql, &meaningful)
+}
+
+/// Checks the text of one or several statements against the limits, and gives the place and the first word of each.
+pub fn split_statements(sql: &str, dialect: &dyn Dialect) -> Result<Vec<(Range<usize>, Keyword)>, SqlProblem> {
+    let tokens = tokens_of(sql, dialect)?;
+    check_numbers(sql, &tokens)?;
+    let meaningful: Vec<&TokenWithSpan> = tokens.iter().filter(is_meaningful).collect();
+    let mut statements = Vec::new();
+    for statement in meaningful.split(|token| token.token == Token::SemiColon) {
+        let (Some(first), Some(last)) = (statement.first(), statement.last()) else { continue };
+        check_shape(sql, statement)?;
+        let range = SqlProblem::span_range(sql, first.span).start..SqlProblem::span_range(sql, last.span).end;
+        let verb = match statement.iter().map(|token| &token.token).find(|token| **token != Token::LParen) {
+            Some(Token::Word(word)) => word.keyword,
+            _ => Keyword::NoKeyword,
+        };
+        statements.push((range, verb));
+    }
+    Ok(statements)
+}
+
+fn is_meaningful(token: &&TokenWithSpan) -> bool {
+    !matches!(token.token, Token::Whitespace(_) | Token::EOF)
+}
+
+fn tokens_of(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSpan>, SqlProblem> {
     if sql.len() > limits::SQL_BYTES {
         return Err(SqlProblem::new(
             "sql-limit",
@@ -30,17 +61,12 @@ pub fn check_text(sql: &str, dialect: &dyn Dialect) -> Result<(), SqlProblem> {
         let at = SqlProblem::offset(sql, error.location.line, error.location.column);
         SqlProblem::new("sql-syntax", lower_first(&error.message)).at(at..at).hint(SYNTAX_HINT)
     })?;
-    let meaningful: Vec<&TokenWithSpan> =
-        tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF)).collect();
-    if meaningful.len() > limits::SQL_TOKENS {
-        return Err(SqlProblem::new(
-            "sql-limit",
-            format!("the SQL has {} tokens, more than the limit of {}", meaningful.len(), limits::SQL_TOKENS),
-        ));
+    let count = tokens.iter().filter(is_meaningful).count();
+    if count > limits::SQL_TOKENS {
+        let message = format!("the SQL has {count} tokens, more than the limit of {}", limits::SQL_TOKENS);
+        return Err(SqlProblem::new("sql-limit", message));
     }
-    check_verb(sql, &meaningful)?;
-    check_numbers(sql, &tokens)?;
-    check_shape(sql, &meaningful)
+    Ok(tokens)
 }
 
 /// The first word decides what a statement is; a `;` with more behind it makes it two.

@@ -12,6 +12,7 @@ pub mod files;
 pub mod guard;
 pub mod memory;
 pub mod session;
+pub mod statement;
 pub mod table;
 pub mod types;
 pub mod view;

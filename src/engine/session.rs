@@ -32,7 +32,7 @@ use crate::engine::dialect::lateral::Names;
 use crate::engine::distinct::CountDistinctByPairs;
 use crate::engine::error::SqlProblem;
 use crate::engine::memory::MemoryBudget;
-use crate::engine::{dialect, functions, guard};
+use crate::engine::{dialect, functions, guard, statement};
 use crate::manifest::relation::RelationKey;
 
 /// How the engine is set up for one invocation.
@@ -258,6 +258,17 @@ impl Session {
             functions::adapt(query.as_mut());
         }
         Ok(statement)
+    }
+
+    /// Reads a text of one or several statements, which may change the warehouse.
+    pub fn statements(&self, sql: &str) -> Result<Vec<statement::Statement>, SqlProblem> {
+        let settings = self.state.config_options();
+        let name = settings.sql_parser.dialect;
+        let dialect = dialect_from_str(name)
+            .ok_or_else(|| SqlProblem::new("bad-config", format!("there is no SQL dialect `{name}`")))?;
+        let catalog = &settings.catalog;
+        let defaults = statement::Defaults { database: &catalog.default_catalog, schema: &catalog.default_schema };
+        statement::read(sql, dialect.as_ref(), defaults)
     }
 
     /// Optimizes a plan and makes it runnable.

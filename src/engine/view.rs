@@ -47,6 +47,8 @@ pub enum Fresh {
     },
     /// Rows in memory: a check's own scratch.
     Memory(Arc<MemTable>),
+    /// Dropped by a statement of this run.
+    Gone,
 }
 
 /// Where everything comes from; shared by all views of an invocation.
@@ -118,6 +120,23 @@ impl WarehouseView {
         self.fresh.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
+    /// The query of a view and its columns.
+    pub fn view_query(&self, key: &RelationKey) -> Option<(String, SchemaRef)> {
+        match self.fresh(key) {
+            Some(Fresh::View { sql, schema }) => Some((sql, schema)),
+            Some(_) => None,
+            None => match self.surroundings.catalog.get(key) {
+                Some(PublishedRelation::View(view)) => Some((view.sql.clone(), Arc::clone(&view.common.schema))),
+                _ => None,
+            },
+        }
+    }
+
+    /// Lets published views be planned anew, because a relation that they read may have changed.
+    pub async fn forget_views(&self) {
+        self.opened.write().await.retain(|key, _| self.published_kind(key) != Some(RelationKind::View));
+    }
+
     /// Warnings of the sources that were opened (a new column, a missing file), each once.
     pub fn take_warnings(&self) -> Vec<Diagnostic> {
         std::mem::take(&mut *self.warnings.write().unwrap_or_else(PoisonError::into_inner))
@@ -134,6 +153,7 @@ impl WarehouseView {
             Some(Fresh::Planned(_, kind) | Fresh::Unknown(kind)) => Some(kind),
             Some(Fresh::Staged(_) | Fresh::Memory(_)) => Some(RelationKind::Table),
             Some(Fresh::View { .. }) => Some(RelationKind::View),
+            Some(Fresh::Gone) => None,
             None if self.surroundings.sources.contains_key(key) => Some(RelationKind::External),
             None => self.published_kind(key),
         }
@@ -186,6 +206,7 @@ impl WarehouseView {
             Some(Fresh::Staged(version)) => return self.table_provider(&version).map(Some),
             Some(Fresh::View { sql, .. }) => return self.view_provider(key, &sql).await.map(Some),
             Some(Fresh::Memory(table)) => return Ok(Some(table)),
+            Some(Fresh::Gone) => return Ok(None),
             None => {}
         }
         if let Some(provider) = self.opened.read().await.get(key) {
@@ -233,6 +254,7 @@ impl RelationSource for WarehouseView {
         names.extend(self.surroundings.catalog.relations().map(|relation| relation.relation().key()));
         names.sort();
         names.dedup();
+        names.retain(|key| !matches!(fresh.get(key), Some(Fresh::Gone)));
         names
     }
 

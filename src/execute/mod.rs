@@ -3,6 +3,8 @@
 //! A node that fails, fails alone: its errors and panics stop at [`scheduler`]. Nothing that is written here is visible
 //! before [`publication`] asks the store for it.
 
+pub mod changes;
+mod custom;
 pub mod failure;
 pub mod node;
 pub mod publication;
@@ -10,6 +12,7 @@ pub mod result;
 pub mod run;
 pub mod scheduler;
 pub mod snapshot;
+pub mod statement;
 pub mod table;
 pub mod test;
 pub mod turns;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use serde_json::{Value as Json, json};
 
 use crate::base::source::SourceFile;
 use crate::compile::node::{CompiledNode, compile, compile_code};
@@ -12,7 +13,7 @@ use crate::engine::view::Fresh;
 use crate::execute::failure::Failure;
 use crate::execute::result::{NodeResult, RunEvent, Status, Timing};
 use crate::execute::run::Run;
-use crate::execute::{snapshot, table, test, unit_test};
+use crate::execute::{custom, snapshot, statement, table, test, unit_test};
 use crate::manifest::config::Hook;
 use crate::manifest::node::{Code, Node};
 use crate::plan::run_plan::{Intent, Step};
@@ -49,6 +50,7 @@ pub fn action(step: &Step) -> &'static str {
         Intent::Check(_) => "test",
         Intent::Compare => "unit test",
         Intent::Operation => "hook",
+        Intent::Custom => "custom",
         Intent::Nothing => "nothing",
     }
 }
@@ -59,7 +61,7 @@ pub async fn run(run: &Arc<Run>, step: &Step, worker: usize) -> NodeResult {
     let started = clock.elapsed();
     let started_at = clock.timestamp();
     let mut result = blank(&step.node, action(step), worker);
-    let compiled = compile_step(run, step);
+    let compiled = compile_step(run, step, worker);
     let compiled_at = clock.timestamp();
     result.timing.push(Timing { name: "compile", started_at, completed_at: compiled_at });
     let outcome = match compiled {
@@ -82,15 +84,16 @@ pub async fn run(run: &Arc<Run>, step: &Step, worker: usize) -> NodeResult {
     result
 }
 
-fn compile_step(run: &Arc<Run>, step: &Step) -> Result<Option<Arc<CompiledNode>>, Failure> {
+fn compile_step(run: &Arc<Run>, step: &Step, worker: usize) -> Result<Option<Arc<CompiledNode>>, Failure> {
     if !step.node.has_query() {
         return Ok(None);
     }
     match &step.compiled {
         Some(compiled) => Ok(Some(Arc::clone(compiled))),
         None => {
-            let extra = if step.runs_at_end() { run.end_globals() } else { IndexMap::new() };
-            Ok(Some(Arc::new(compile(&run.invocation, &run.introspect(), &step.node, extra)?)))
+            let mut extra = if step.runs_at_end() { run.end_globals() } else { IndexMap::new() };
+            extra.insert("thread_id".to_owned(), thread(worker));
+            Ok(Some(Arc::new(compile(&run.invocation, &run.introspect(&step.node), &step.node, extra)?)))
         }
     }
 }
@@ -103,23 +106,30 @@ async fn with_hooks(
     result: &mut NodeResult,
 ) -> Result<(), Failure> {
     let config = &step.node.config;
-    let stores = !matches!(step.intent, Intent::Check(_) | Intent::Compare | Intent::Operation);
+    // A custom materialization runs its hooks itself.
+    let stores = !matches!(step.intent, Intent::Check(_) | Intent::Compare | Intent::Operation | Intent::Custom);
     if stores {
-        hooks(run, &step.node, &config.pre_hook, "pre-hook").await?;
+        hooks(run, &step.node, &config.pre_hook, "pre-hook", result.worker).await?;
     }
     execute(run, step, compiled, result).await?;
     if stores {
-        hooks(run, &step.node, &config.post_hook, "post-hook").await?;
+        hooks(run, &step.node, &config.post_hook, "post-hook", result.worker).await?;
     }
     Ok(())
 }
 
-async fn hooks(run: &Arc<Run>, node: &Arc<Node>, hooks: &[Hook], name: &str) -> Result<(), Failure> {
+/// dbt's `thread_id`.
+fn thread(worker: usize) -> Json {
+    json!(format!("Thread-{worker} (worker)"))
+}
+
+async fn hooks(run: &Arc<Run>, node: &Arc<Node>, hooks: &[Hook], name: &str, worker: usize) -> Result<(), Failure> {
     for (index, hook) in hooks.iter().enumerate() {
         let file = SourceFile::new(format!("{} ({name} {})", node.path, index + 1), hook.sql.as_str());
         let code = Code { text: Arc::from(hook.sql.as_str()), offset: Some(0), file };
-        let compiled = compile_code(&run.invocation, &run.introspect(), &code, Some(node), IndexMap::new())?;
-        operation(run, node, &compiled).await?;
+        let extra = IndexMap::from([("thread_id".to_owned(), thread(worker))]);
+        let compiled = compile_code(&run.invocation, &run.introspect(node), &code, Some(node), extra)?;
+        statement::run_compiled(run, node, &compiled).await?;
     }
     Ok(())
 }
@@ -130,6 +140,13 @@ async fn execute(
     compiled: Option<&CompiledNode>,
     result: &mut NodeResult,
 ) -> Result<(), Failure> {
+    // Statements of other nodes' hooks may be about this relation.
+    let _lock = match &step.node.relation {
+        Some(relation) if step.node.resource_type.is_built() && !matches!(step.intent, Intent::Custom) => {
+            Some(run.changes.lock(&relation.key()).await)
+        }
+        _ => None,
+    };
     match (&step.intent, compiled) {
         (Intent::Load, _) => table::load(run, &step.node, result).await,
         (Intent::View, Some(compiled)) => view(run, &step.node, compiled).await,
@@ -140,7 +157,8 @@ async fn execute(
         (Intent::Snapshot(plan), Some(compiled)) => snapshot::snapshot(run, &step.node, compiled, plan, result).await,
         (Intent::Check(plan), Some(compiled)) => test::check(run, &step.node, compiled, plan, result).await,
         (Intent::Compare, Some(compiled)) => unit_test::check(run, &step.node, compiled, result).await,
-        (Intent::Operation, Some(compiled)) => operation(run, &step.node, compiled).await,
+        (Intent::Custom, Some(compiled)) => custom::materialize(run, &step.node, compiled, result),
+        (Intent::Operation, Some(compiled)) => statement::run_compiled(run, &step.node, compiled).await.map(|_| ()),
         _ => Ok(()),
     }
 }
@@ -154,13 +172,4 @@ async fn view(run: &Arc<Run>, node: &Arc<Node>, compiled: &CompiledNode) -> Resu
         run.view.put(relation.key(), Fresh::View { sql: compiled.sql.clone(), schema });
     }
     Ok(())
-}
-
-/// A hook: its template has run by now; what is left of it is nothing or a query.
-async fn operation(run: &Arc<Run>, node: &Arc<Node>, compiled: &CompiledNode) -> Result<(), Failure> {
-    if compiled.sql.trim().is_empty() {
-        return Ok(());
-    }
-    let answer = run.query(&|variant| run.view.session(variant), &compiled.sql).await;
-    answer.map(|_| ()).map_err(|problem| Failure::of_sql(node, compiled, &problem))
 }

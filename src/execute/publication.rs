@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::base::diagnostic::Diagnostic;
 use crate::engine::view::Fresh;
-use crate::execute::result::{NodeResult, Publication, Status};
+use crate::execute::result::{NodeResult, Publication, RunEvent, Status};
 use crate::execute::run::Run;
 use crate::manifest::node::{Node, NodeId, ResourceType};
+use crate::manifest::relation::{Relation, RelationKey};
 use crate::plan::run_plan::{Intent, RunPlan};
 use crate::store::{Change, Operation, Outcome, RunInfo, StoreError, TableChange, Verdict, ViewChange};
 
@@ -110,9 +112,13 @@ pub async fn publish(
                 fingerprint,
                 tests,
             })),
+            Some(Fresh::Gone) if run.view.published_kind(&relation.key()).is_some() => {
+                changes.push(Change::Drop(relation.key()));
+            }
             _ => {}
         }
     }
+    changes.extend(of_statements(run, plan, held));
     if changes.is_empty() {
         return Ok(None);
     }
@@ -125,14 +131,71 @@ pub async fn publish(
     }))
 }
 
-fn parents(run: &Run, node: &Node) -> Vec<crate::manifest::relation::RelationKey> {
-    let relation = |id: &NodeId| {
-        run.invocation
-            .manifest
-            .get(id)
-            .and_then(|node| node.relation.as_ref())
-            .map(crate::manifest::relation::Relation::key)
-    };
+/// The relations that statements have changed and no node of the run answers for. One that was made from what is held
+/// back is held back, too.
+fn of_statements(run: &Run, plan: &RunPlan, held: &BTreeSet<NodeId>) -> Vec<Change> {
+    let key = |node: &Arc<Node>| node.relation.as_ref().map(Relation::key);
+    let owned: BTreeSet<RelationKey> = plan
+        .steps
+        .values()
+        .filter(|step| step.node.resource_type.is_built() && !step.node.is_ephemeral())
+        .filter_map(|step| key(&step.node))
+        .collect();
+    let mut hidden: BTreeSet<RelationKey> =
+        held.iter().filter_map(|id| run.invocation.manifest.get(id)).filter_map(key).collect();
+    let changed = run.changes.all();
+    // What temporary relations were made from counts for what was made from them.
+    loop {
+        let more = changed
+            .iter()
+            .filter(|(key, change)| !hidden.contains(*key) && change.reads.iter().any(|read| hidden.contains(read)));
+        let more: Vec<RelationKey> = more.map(|(key, _)| key.clone()).collect();
+        if more.is_empty() {
+            break;
+        }
+        hidden.extend(more);
+    }
+    let mut changes = Vec::new();
+    for (key, change) in changed {
+        if owned.contains(&key) || change.temporary {
+            continue;
+        }
+        if hidden.contains(&key) {
+            let message = format!("`{key}` stays as it was: a statement made it from a relation that is held back");
+            run.sink.event(&RunEvent::Diagnostic(&Diagnostic::warning("change-withheld", message)));
+            continue;
+        }
+        let surroundings = run.view.surroundings();
+        let published = surroundings.catalog.get(&key);
+        let node_id = published.map_or(change.by, |known| known.common().node_id.clone());
+        let tests = Vec::new();
+        match run.view.fresh(&key) {
+            Some(Fresh::Staged(content)) => changes.push(Change::Table(TableChange {
+                content,
+                node_id,
+                fingerprint: change.fingerprint,
+                tests,
+                operation: change.operation,
+            })),
+            Some(Fresh::View { sql, schema }) => changes.push(Change::View(ViewChange {
+                relation: change.relation,
+                schema,
+                sql,
+                depends_on: change.reads.into_iter().collect(),
+                node_id,
+                fingerprint: change.fingerprint,
+                tests,
+            })),
+            Some(Fresh::Gone) if published.is_some() => changes.push(Change::Drop(key)),
+            _ => {}
+        }
+    }
+    changes
+}
+
+fn parents(run: &Run, node: &Node) -> Vec<RelationKey> {
+    let relation =
+        |id: &NodeId| run.invocation.manifest.get(id).and_then(|node| node.relation.as_ref()).map(Relation::key);
     node.depends_on.iter().filter_map(relation).collect()
 }
 

@@ -7,17 +7,22 @@ use arrow::record_batch::RecordBatch;
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
+use crate::base::diagnostic::Diagnostic;
 use crate::compile::host::Invocation;
 use crate::compile::introspect::Introspect;
 use crate::engine::error::SqlProblem;
 use crate::engine::session::{Session, Variant};
 use crate::engine::view::WarehouseView;
+use crate::execute::changes::Changes;
+use crate::execute::failure::Failure;
 use crate::execute::result::{EventSink, NodeResult};
+use crate::execute::statement;
 use crate::execute::turns::{Turn, Turns};
+use crate::manifest::node::Node;
 use crate::manifest::relation::RelationKey;
 use crate::parse::node_value;
-use crate::plan::check::{columns_of, list_now, query_now};
-use crate::template::host::{ColumnValue, HostError, RelationKind};
+use crate::plan::check::{block_on, check_rows, columns_of, list_now, query_now};
+use crate::template::host::{Answer, ColumnValue, HostError, RelationKind};
 
 /// A run in progress.
 pub struct Run {
@@ -35,6 +40,8 @@ pub struct Run {
     pub fail_fast: bool,
     /// What has ended so far, in dbt's shape: the `results` of `on-run-end` hooks.
     pub ended: Mutex<Vec<Json>>,
+    /// What statements have changed.
+    pub changes: Changes,
 }
 
 impl Run {
@@ -109,13 +116,15 @@ impl Run {
     }
 
     /// What templates may learn now, when a node's parents are ready.
-    pub fn introspect(&self) -> Arc<dyn Introspect> {
-        Arc::new(Now { view: Arc::clone(&self.view) })
+    pub fn introspect(self: &Arc<Self>, owner: &Arc<Node>) -> Arc<dyn Introspect> {
+        Arc::new(Now { run: Arc::clone(self), owner: Arc::clone(owner), view: Arc::clone(&self.view) })
     }
 }
 
-/// Answers templates from what is there now.
+/// Answers templates from what is there now, and does what their statements say.
 struct Now {
+    run: Arc<Run>,
+    owner: Arc<Node>,
     view: Arc<WarehouseView>,
 }
 
@@ -134,6 +143,21 @@ impl Introspect for Now {
 
     fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, HostError> {
         query_now(&self.view, sql)
+    }
+
+    fn statements(&self, sql: &str) -> Result<Answer, HostError> {
+        let explain = |problem: &SqlProblem| {
+            let mut diagnostic = Diagnostic::error(problem.code, problem.message.clone());
+            diagnostic.hint.clone_from(&problem.hint);
+            diagnostic.notes.clone_from(&problem.further.notes);
+            Failure { diagnostics: vec![diagnostic], exhausted: problem.exhausted }
+        };
+        let answer = block_on(statement::run_text(&self.run, &self.owner, sql, &explain)).map_err(|failure| {
+            let (code, message, hint) = statement::of_template(&failure);
+            HostError::Refused { code, message, hint }
+        })?;
+        check_rows(&answer.batches)?;
+        Ok(answer)
     }
 
     fn list(&self, schema: Option<&str>) -> Vec<(RelationKey, RelationKind)> {

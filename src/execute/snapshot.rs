@@ -11,7 +11,7 @@ use crate::compile::node::CompiledNode;
 use crate::execute::failure::Failure;
 use crate::execute::result::{NodeResult, RowCounts};
 use crate::execute::run::Run;
-use crate::execute::table::{described, first_count, published, refuse_duplicates, relation, stage};
+use crate::execute::table::{current, described, first_count, refuse_duplicates, relation, stage};
 use crate::execute::writer::Writer;
 use crate::manifest::node::Node;
 use crate::plan::algebra::{BATCH, CLOSINGS, FILE_INDEX, TARGET, scratch};
@@ -28,7 +28,7 @@ pub async fn snapshot(
     result: &mut NodeResult,
 ) -> Result<(), Failure> {
     let relation = relation(node)?;
-    let history = published(run, node, &relation).await?;
+    let history = current(run, node, &relation).await?;
     let writer = Writer::new(run, node, relation);
     let source_schema = writer.result_schema(compiled, &compiled.sql).await?;
     // The source is read once: everything below sees the same rows.

@@ -27,9 +27,14 @@ pub fn relation(node: &Node) -> Result<Relation, Failure> {
     node.relation.clone().ok_or_else(missing)
 }
 
-/// The published content of a node's table.
-pub async fn published(run: &Run, node: &Node, relation: &Relation) -> Result<Option<Arc<TableVersion>>, Failure> {
+/// The content of a table now: what statements of this run have made of it, or what is published.
+pub async fn current(run: &Run, node: &Node, relation: &Relation) -> Result<Option<Arc<TableVersion>>, Failure> {
     let surroundings = run.view.surroundings();
+    match run.view.fresh(&relation.key()) {
+        Some(Fresh::Staged(version)) => return Ok(Some(version)),
+        Some(Fresh::Gone | Fresh::View { .. }) => return Ok(None),
+        _ => {}
+    }
     match surroundings.catalog.get(&relation.key()) {
         Some(PublishedRelation::Table(table)) => {
             let version = surroundings.warehouse.table_at(table).await;
@@ -128,7 +133,7 @@ pub async fn incremental(
     result: &mut NodeResult,
 ) -> Result<(), Failure> {
     let relation = relation(node)?;
-    let Some(table) = published(run, node, &relation).await? else {
+    let Some(table) = current(run, node, &relation).await? else {
         return replace(run, node, compiled, result).await;
     };
     let writer = Writer::new(run, node, relation);

@@ -25,19 +25,48 @@ use crate::manifest::relation::{Relation, RelationKey};
 use crate::plan::algebra::SCRATCH_SCHEMA;
 use crate::store::{Codec, DataFile, StoreError, TableVersion, WriteRequest};
 
+/// What a table's files are like.
+#[derive(Debug, Clone, Default)]
+pub struct Layout {
+    /// Columns by which files are separated.
+    pub partition_by: Vec<String>,
+    /// Columns by which rows are sorted.
+    pub sort_by: Vec<String>,
+    /// How files are compressed.
+    pub compression: Option<String>,
+}
+
+impl Layout {
+    /// What a node's configuration says.
+    pub fn of(node: &Node) -> Self {
+        let config = &node.config;
+        Self {
+            partition_by: config.partition_by.clone(),
+            sort_by: config.sort_by.clone(),
+            compression: config.compression.clone(),
+        }
+    }
+}
+
 /// Writes the results of queries as files of one table.
 pub struct Writer<'a> {
     run: &'a Arc<Run>,
     node: &'a Arc<Node>,
     relation: Relation,
+    layout: Layout,
     overlay: Arc<Overlay>,
 }
 
 impl<'a> Writer<'a> {
     /// A writer for a node's table.
     pub fn new(run: &'a Arc<Run>, node: &'a Arc<Node>, relation: Relation) -> Self {
+        Self::with_layout(run, node, relation, Layout::of(node))
+    }
+
+    /// A writer for a table that need not be the node's own.
+    pub fn with_layout(run: &'a Arc<Run>, node: &'a Arc<Node>, relation: Relation, layout: Layout) -> Self {
         let overlay = Overlay::new(Arc::clone(&run.view) as _);
-        Self { run, node, relation, overlay }
+        Self { run, node, relation, layout, overlay }
     }
 
     /// A session that sees the scratch relations of this step.
@@ -58,7 +87,7 @@ impl<'a> Writer<'a> {
 
     /// The partition columns as the schema spells them.
     fn partition_by(&self, schema: &Schema) -> Vec<String> {
-        let configured = &self.node.config.partition_by;
+        let configured = &self.layout.partition_by;
         let spelled = |name: &String| {
             let field = schema.fields().iter().find(|field| field.name().eq_ignore_ascii_case(name));
             field.map_or_else(|| name.clone(), |field| field.name().clone())
@@ -115,6 +144,17 @@ impl<'a> Writer<'a> {
         self.write(sql, schema, &partition_by, &|problem| Failure::of_config(self.node, problem)).await
     }
 
+    /// Writes a query that a statement gives rise to; the caller says where its problems are.
+    pub async fn write_explained(
+        &self,
+        sql: &str,
+        schema: &SchemaRef,
+        explain: &(dyn Fn(&SqlProblem) -> Failure + Sync),
+    ) -> Result<Vec<Arc<DataFile>>, Failure> {
+        let partition_by = self.partition_by(schema);
+        self.write(sql, schema, &partition_by, explain).await
+    }
+
     /// Writes a query of karat's own whose rows are only a step on the way, so that they need no partitions.
     pub async fn write_unpartitioned(&self, sql: &str, schema: &SchemaRef) -> Result<Vec<Arc<DataFile>>, Failure> {
         self.write(sql, schema, &[], &|problem| Failure::of_config(self.node, problem)).await
@@ -153,7 +193,7 @@ impl<'a> Writer<'a> {
         let plan = self.sorted(&session, plan).map_err(|problem| Failure::of_config(self.node, &problem))?;
         let physical = session.physical(sql, &plan).await.map_err(|problem| explain(&problem))?;
         let streams = session.streams(sql, &physical).map_err(|problem| explain(&problem))?;
-        let codec = match &self.node.config.compression {
+        let codec = match &self.layout.compression {
             Some(text) => codec(text)
                 .ok_or_else(|| Failure::of_config(self.node, &SqlProblem::new("bad-config", unknown_codec(text))))?,
             None => Codec::default(),
@@ -175,11 +215,11 @@ impl<'a> Writer<'a> {
     }
 
     fn sorted(&self, session: &Session, plan: LogicalPlan) -> Result<LogicalPlan, SqlProblem> {
-        if self.node.config.sort_by.is_empty() {
+        if self.layout.sort_by.is_empty() {
             return Ok(plan);
         }
         let mut order = Vec::new();
-        for term in &self.node.config.sort_by {
+        for term in &self.layout.sort_by {
             let lower = term.trim().to_lowercase();
             let (text, ascending) = match lower.strip_suffix(" desc") {
                 Some(_) => (&term.trim()[..term.trim().len() - " desc".len()], false),
@@ -219,8 +259,13 @@ impl<'a> Writer<'a> {
 
     /// The places of files that a query names in its one column.
     pub async fn file_indices(&self, sql: &str) -> Result<Vec<usize>, Failure> {
+        Ok(Self::indices(&self.query(sql).await?))
+    }
+
+    /// The places of files that an answer names in its one column.
+    pub fn indices(answer: &[RecordBatch]) -> Vec<usize> {
         let mut indices = Vec::new();
-        for batch in self.query(sql).await? {
+        for batch in answer {
             if let Some(column) =
                 batch.columns().first().and_then(|column| column.as_any().downcast_ref::<Int64Array>())
             {
@@ -229,7 +274,7 @@ impl<'a> Writer<'a> {
         }
         indices.sort_unstable();
         indices.dedup();
-        Ok(indices)
+        indices
     }
 
     /// Removes files that were only a step on the way.

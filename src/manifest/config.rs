@@ -14,10 +14,12 @@ pub enum Materialization {
     Incremental,
     /// No relation of its own: a common table expression in each child.
     Ephemeral,
+    /// One that the project or a package has written; the configuration has its name.
+    Custom,
 }
 
 impl Materialization {
-    /// All, in the order of the reference page.
+    /// karat's own, in the order of the reference page.
     pub const ALL: [Self; 4] = [Self::View, Self::Table, Self::Incremental, Self::Ephemeral];
 
     /// dbt's name.
@@ -27,6 +29,7 @@ impl Materialization {
             Self::Table => "table",
             Self::Incremental => "incremental",
             Self::Ephemeral => "ephemeral",
+            Self::Custom => "custom",
         }
     }
 }
@@ -156,6 +159,9 @@ impl Default for SnapshotColumns {
 pub struct Hook {
     /// The statement, a Jinja template.
     pub sql: String,
+    /// dbt's `transaction`: one without stands outside of those that have it. Here each statement is a transaction of
+    /// its own, so this decides the order alone.
+    pub transaction: bool,
 }
 
 /// The merged configuration of one node.

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::base::source::{Location, SourceFile};
-use crate::manifest::config::NodeConfig;
+use crate::manifest::config::{Materialization, NodeConfig};
 use crate::manifest::relation::{Layer, Relation};
 use crate::manifest::source::ExternalSource;
 use crate::manifest::unit_test::UnitTest;
@@ -311,6 +311,34 @@ pub struct Code {
 }
 
 impl Node {
+    /// What stands for a macro that is called from the command line: it has no file, and owns no relation.
+    pub fn operation(package: &str, name: &str) -> Self {
+        Self {
+            id: NodeId::new(format!("operation.{package}.{name}")),
+            resource_type: ResourceType::Operation,
+            name: name.to_owned(),
+            package: package.to_owned(),
+            package_folder: String::new(),
+            path: String::new(),
+            relative_path: String::new(),
+            patch_path: None,
+            fqn: vec![package.to_owned(), name.to_owned()],
+            layer: None,
+            code: None,
+            location: None,
+            config: NodeConfig::default(),
+            relation: None,
+            description: String::new(),
+            columns: IndexMap::new(),
+            refs: Vec::new(),
+            sources: Vec::new(),
+            depends_on: Vec::new(),
+            macros: Vec::new(),
+            introspective: false,
+            detail: Detail::Operation { event: "run-operation", index: 0 },
+        }
+    }
+
     /// `schema.identifier` for nodes with a relation, the plain name for others.
     pub fn display_name(&self) -> String {
         match (&self.relation, self.resource_type) {
@@ -361,9 +389,12 @@ impl Node {
     }
 
     /// dbt's `materialized` of any kind of node.
-    pub fn materialized(&self) -> &'static str {
+    pub fn materialized(&self) -> &str {
         match self.resource_type {
-            ResourceType::Model => self.config.materialized.as_str(),
+            ResourceType::Model => match self.config.raw.get("materialized").and_then(Value::as_str) {
+                Some(name) if self.config.materialized == Materialization::Custom => name,
+                _ => self.config.materialized.as_str(),
+            },
             ResourceType::Seed => "seed",
             ResourceType::Snapshot => "snapshot",
             ResourceType::Test => "test",
@@ -374,7 +405,6 @@ impl Node {
 
     /// Whether it is a model that has no relation of its own.
     pub fn is_ephemeral(&self) -> bool {
-        self.resource_type == ResourceType::Model
-            && self.config.materialized == crate::manifest::config::Materialization::Ephemeral
+        self.resource_type == ResourceType::Model && self.config.materialized == Materialization::Ephemeral
     }
 }

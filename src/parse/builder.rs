@@ -1,16 +1,17 @@
 //! Makes one node after the other: merges its configuration, renders its template once, names its relation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
 use crate::base::diagnostic::{Diagnostic, Diagnostics};
-use crate::base::source::Location;
+use crate::base::source::{Location, SourceFile};
 use crate::files::properties::{ColumnProperties, ConfigEntry, NodeProperties};
 use crate::files::yaml::{Spanned, Yaml};
 use crate::files::{LoadedProject, Package, ProjectKind, render_strings};
+use crate::manifest::config::{Materialization, NodeConfig};
 use crate::manifest::manifest::Macro;
 use crate::manifest::node::{Code, Column, Detail, Node, NodeId, RefCall, ResourceType, SourceCall};
 use crate::manifest::relation::Layer;
@@ -69,6 +70,8 @@ pub(super) enum Declared {
 pub(super) struct Builder<'a> {
     pub project: &'a LoadedProject,
     pub templates: Arc<Templates>,
+    /// Names of the materializations that the project and its packages have written.
+    pub materializations: BTreeSet<String>,
     pub shared: Arc<Shared>,
     /// The trees of each package's project file, in the order of the packages.
     pub trees: BTreeMap<String, Trees>,
@@ -129,8 +132,8 @@ impl<'a> Builder<'a> {
             self.apply_entries(&mut config, &properties.config, &package);
         }
         let before = config.to_json();
-        let (recorded, macros, introspective) = self.render(&draft, before);
-        for values in recorded.configs {
+        let (mut recorded, macros, introspective) = self.render(&draft, before);
+        for values in std::mem::take(&mut recorded.configs) {
             for (key, value) in values {
                 let location = draft.code.as_ref().and_then(|code| config_place(code, &key));
                 config.apply(&key, value, location.or_else(|| place.clone()));
@@ -148,8 +151,16 @@ impl<'a> Builder<'a> {
             }
         }
 
-        let mut typed = resolve::resolve(&config, draft.kind, &owner, place.as_ref(), &mut self.diagnostics);
+        let mut typed = resolve::resolve(
+            &config,
+            draft.kind,
+            &self.materializations,
+            &owner,
+            place.as_ref(),
+            &mut self.diagnostics,
+        );
         complete_raw(&mut typed, draft.kind);
+        self.render_hooks(&draft, &typed, &mut recorded);
         let description = draft.description.clone().or_else(|| patch.as_ref().and_then(|(_, p)| p.description.clone()));
         let description = self.describe(&package, description.as_ref());
         let columns = match &patch {
@@ -240,34 +251,32 @@ impl<'a> Builder<'a> {
         render_strings(value, &|text, place| renderer.value(text, place), &mut self.diagnostics)
     }
 
+    /// What hooks refer to, their node depends on: they are rendered once to see it.
+    fn render_hooks(&mut self, draft: &Draft<'_>, config: &NodeConfig, recorded: &mut Recorded) {
+        let named = [("pre-hook", &config.pre_hook), ("post-hook", &config.post_hook)];
+        for (name, hooks) in named {
+            for (index, hook) in hooks.iter().enumerate() {
+                if !crate::files::has_jinja(&hook.sql) {
+                    continue;
+                }
+                let text: Arc<str> = Arc::from(hook.sql.as_str());
+                let file = SourceFile::new(format!("{} ({name} {})", draft.path, index + 1), hook.sql.as_str());
+                let host = self.parse_host(draft, config.raw.clone());
+                let rendered = jinja::render(&self.templates, &Code { text, offset: Some(0), file }, &host);
+                if let Err(jinja::Failure::Diagnostic(diagnostic)) = rendered {
+                    self.diagnostics.push(*diagnostic);
+                }
+                let found = host.take();
+                recorded.refs.extend(found.refs);
+                recorded.sources.extend(found.sources);
+            }
+        }
+    }
+
     /// The first rendering: nothing is executed, everything that is asked for is recorded.
     fn render(&mut self, draft: &Draft<'_>, config: IndexMap<String, Json>) -> (Recorded, Vec<String>, bool) {
         let Some(code) = &draft.code else { return (Recorded::default(), Vec::new(), false) };
-        let model = json!({
-            "unique_id": draft.id.as_str(),
-            "name": draft.name,
-            "resource_type": draft.kind.as_str(),
-            "package_name": draft.package.name(),
-            "path": draft.relative_path,
-            "original_file_path": draft.path,
-            "fqn": draft.fqn,
-            "config": config,
-        });
-        let this = RelationValue {
-            database: Some(self.names.target.database.to_string()),
-            schema: Some(self.names.target.schema.to_string()),
-            identifier: Some(draft.name.clone()),
-            kind: None,
-            render_as: None,
-        };
-        let host = Arc::new(ParseHost {
-            shared: Arc::clone(&self.shared),
-            package: draft.package.name().to_owned(),
-            this: Some(this),
-            model,
-            config,
-            recorded: Mutex::default(),
-        });
+        let host = self.parse_host(draft, config);
         let take = |host: &ParseHost| {
             let mut recorded = host.take();
             if code.offset.is_none() {
@@ -288,6 +297,35 @@ impl<'a> Builder<'a> {
                 (take(&host), Vec::new(), false)
             }
         }
+    }
+
+    /// A host that records what a template of a node asks for.
+    fn parse_host(&self, draft: &Draft<'_>, config: IndexMap<String, Json>) -> Arc<ParseHost> {
+        let model = json!({
+            "unique_id": draft.id.as_str(),
+            "name": draft.name,
+            "resource_type": draft.kind.as_str(),
+            "package_name": draft.package.name(),
+            "path": draft.relative_path,
+            "original_file_path": draft.path,
+            "fqn": draft.fqn,
+            "config": config,
+        });
+        let this = RelationValue {
+            database: Some(self.names.target.database.to_string()),
+            schema: Some(self.names.target.schema.to_string()),
+            identifier: Some(draft.name.clone()),
+            kind: None,
+            render_as: None,
+        };
+        Arc::new(ParseHost {
+            shared: Arc::clone(&self.shared),
+            package: draft.package.name().to_owned(),
+            this: Some(this),
+            model,
+            config,
+            recorded: Mutex::default(),
+        })
     }
 
     /// A description with its `doc()` calls resolved.
@@ -349,13 +387,15 @@ fn default_config(draft: &Draft<'_>) -> RawConfig {
 }
 
 /// Puts the values that hold without being configured into `raw`, for selectors and artifacts.
-fn complete_raw(config: &mut crate::manifest::config::NodeConfig, kind: ResourceType) {
+fn complete_raw(config: &mut NodeConfig, kind: ResourceType) {
     let materialized = match kind {
         ResourceType::Seed => Some("seed"),
         ResourceType::Snapshot => Some("snapshot"),
         ResourceType::Test => Some("test"),
         ResourceType::UnitTest => Some("unit"),
         ResourceType::Analysis => Some("view"),
+        // Only the configuration knows the name of one that the project has written.
+        ResourceType::Model if config.materialized == Materialization::Custom => None,
         ResourceType::Model => Some(config.materialized.as_str()),
         ResourceType::Source | ResourceType::Exposure | ResourceType::Operation => None,
     };

@@ -175,6 +175,7 @@ pub fn parse(project: &LoadedProject, target: &Target, invocation: &Invocation) 
     let docs = read_docs(project, &mut diagnostics);
     let mut builder = Builder {
         project,
+        materializations: templates.materializations(),
         templates: Arc::clone(&templates),
         shared,
         trees,

@@ -1,5 +1,7 @@
 //! Source tables: relations that karat does not build, or files outside.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 
 use crate::base::diagnostic::Diagnostic;
@@ -41,7 +43,14 @@ impl<'a> Builder<'a> {
         }
         let owner = format!("source table `{}.{}`", source.name.value, table.name.value);
         let place = &table.name.location;
-        let mut typed = resolve::resolve(&config, ResourceType::Source, &owner, Some(place), &mut self.diagnostics);
+        let mut typed = resolve::resolve(
+            &config,
+            ResourceType::Source,
+            &BTreeSet::new(),
+            &owner,
+            Some(place),
+            &mut self.diagnostics,
+        );
         for (key, value) in [
             ("enabled", serde_json::json!(typed.enabled)),
             ("tags", serde_json::json!(typed.tags)),

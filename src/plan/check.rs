@@ -15,6 +15,7 @@ use crate::compile::node::{CompiledNode, compile};
 use crate::compile::unit_test::tested_model;
 use crate::engine::error::SqlProblem;
 use crate::engine::session::{Session, Variant};
+use crate::engine::statement::Action;
 use crate::engine::types::{TypeError, sql_type_of, storage_schema};
 use crate::engine::view::{Fresh, Overlay, WarehouseView, without_rows};
 use crate::graph::schedule::Schedule;
@@ -24,12 +25,13 @@ use crate::manifest::relation::RelationKey;
 use crate::manifest::unit_test::UnitTest;
 use crate::plan::algebra::{BATCH, SCRATCH_SCHEMA};
 use crate::plan::incremental::schema_change;
+use crate::plan::rehearsal::rehearse;
 use crate::plan::run_plan::{Intent, RunPlan, Step};
 use crate::plan::snapshot::SnapshotPlan;
 use crate::plan::steps::{self, load_seed};
 use crate::plan::unit_test::comparison;
 use crate::template::RenderError;
-use crate::template::host::{ColumnValue, HostError, RelationKind};
+use crate::template::host::{Answer, ColumnValue, HostError, RelationKind};
 
 /// What templates may learn before the run: columns, but no rows of what the run will make.
 pub struct Beforehand {
@@ -70,6 +72,24 @@ impl Introspect for Beforehand {
         query_now(&self.view, sql)
     }
 
+    fn statements(&self, sql: &str) -> Result<Answer, HostError> {
+        let found = self.view.session(Variant::Normal).statements(sql).map_err(template_problem)?;
+        if let Some(changing) = found.iter().find(|statement| statement.action.changes()) {
+            let verb = changing.action.verb();
+            return Err(HostError::NotReady(format!("`{verb}` changes the warehouse, which only a run may do")));
+        }
+        let mut answer = Answer::default();
+        for statement in found {
+            let text = sql.get(statement.range).unwrap_or_default();
+            answer.verb = statement.action.verb().to_uppercase();
+            if let Action::Query = statement.action {
+                answer.batches = self.query(text)?;
+                answer.rows_affected = answer.batches.iter().map(|batch| batch.num_rows() as u64).sum();
+            }
+        }
+        Ok(answer)
+    }
+
     fn list(&self, schema: Option<&str>) -> Vec<(RelationKey, RelationKind)> {
         list_now(&self.view, schema)
     }
@@ -90,18 +110,29 @@ pub fn columns_of(view: &Arc<WarehouseView>, key: &RelationKey) -> Result<Option
 /// Runs a template's query now.
 pub fn query_now(view: &Arc<WarehouseView>, sql: &str) -> Result<Vec<RecordBatch>, HostError> {
     let session = view.session(Variant::Normal);
-    let batches = block_on(session.query(sql)).map_err(|problem| HostError::Refused {
+    let batches = block_on(session.query(sql)).map_err(template_problem)?;
+    check_rows(&batches)?;
+    Ok(batches)
+}
+
+/// A problem with SQL that a template runs, as its author sees it.
+fn template_problem(problem: SqlProblem) -> HostError {
+    HostError::Refused {
         code: problem.code,
         message: format!("the template's query failed: {}", problem.message),
         hint: problem.hint,
-    })?;
+    }
+}
+
+/// Refuses more rows than a template can work with.
+pub fn check_rows(batches: &[RecordBatch]) -> Result<(), HostError> {
     let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
     let limit = crate::base::limits::TEMPLATE_QUERY_ROWS;
     if rows > limit {
         let message = format!("the template's query brought {rows} rows, more than the limit of {limit}");
         return Err(HostError::refused("template-limit", message));
     }
-    Ok(batches)
+    Ok(())
 }
 
 /// The relations of a view.
@@ -112,7 +143,7 @@ pub fn list_now(view: &Arc<WarehouseView>, schema: Option<&str>) -> Vec<(Relatio
 }
 
 /// Waits for the engine from within a template, which is not asynchronous.
-fn block_on<F: Future>(future: F) -> F::Output {
+pub fn block_on<F: Future>(future: F) -> F::Output {
     tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(future))
 }
 
@@ -139,6 +170,10 @@ pub async fn check(
         scheduled: schedule.order().cloned().collect(),
         broken: BTreeSet::new(),
         deferred: BTreeSet::new(),
+        makes_relations: schedule.order().filter_map(|id| invocation.manifest.get(id)).any(|node| {
+            let config = &node.config;
+            config.pre_hook.iter().chain(&config.post_hook).any(|hook| hook.sql.to_lowercase().contains("create"))
+        }),
     };
     let mut plan = RunPlan::default();
     for (id, prerequisites) in &schedule.prerequisites {
@@ -168,6 +203,8 @@ struct Check<'a> {
     broken: BTreeSet<NodeId>,
     /// Nodes whose columns are known only when they are built.
     deferred: BTreeSet<NodeId>,
+    /// Whether hooks make relations that are known only when they have run.
+    makes_relations: bool,
 }
 
 impl Check<'_> {
@@ -194,12 +231,23 @@ impl Check<'_> {
         }
         let compiled = match compile(self.invocation, &self.introspect, node, IndexMap::new()) {
             Ok(compiled) => Arc::new(compiled),
-            Err(RenderError::NotReady(_)) => return self.defer(node),
+            Err(RenderError::NotReady(_)) => {
+                // What it will make is not known, so names that nobody knows may be its.
+                self.makes_relations |= matches!(step.intent, Intent::Operation);
+                return self.defer(node);
+            }
             Err(RenderError::Diagnostic(diagnostic)) => return self.diagnostics.push(*diagnostic),
         };
         step.compiled = Some(Arc::clone(&compiled));
-        if matches!(step.intent, Intent::Operation | Intent::Nothing) {
-            return;
+        match step.intent {
+            Intent::Nothing => return,
+            Intent::Operation => {
+                if let Err(problem) = rehearse(self.view, &compiled.sql).await {
+                    self.diagnostics.push(sql_diagnostic(node, &compiled, &problem));
+                }
+                return;
+            }
+            _ => {}
         }
         if self.depends_on(node, &self.deferred) {
             return self.defer(node);
@@ -208,7 +256,10 @@ impl Check<'_> {
             return;
         }
         match self.plan_query(step, &compiled).await {
+            // What columns it will have is for the materialization to say.
+            Ok(_) if matches!(step.intent, Intent::Custom) => return self.defer(node),
             Ok(schema) => self.columns_known(node, step, &schema),
+            Err(problem) if problem.code == "unknown-relation" && self.makes_relations => return self.defer(node),
             Err(problem) => self.diagnostics.push(sql_diagnostic(node, &compiled, &problem)),
         }
         self.remember(node, step.schema.clone());

@@ -6,8 +6,10 @@
 pub mod algebra;
 pub mod check;
 pub mod incremental;
+pub mod rehearsal;
 pub mod run_plan;
 pub mod snapshot;
+pub mod statement;
 pub mod steps;
 pub mod test;
 pub mod unit_test;

@@ -31,6 +31,8 @@ pub enum Intent {
     Compare,
     /// Run a statement of the project (`on-run-start`, `on-run-end`).
     Operation,
+    /// Let a materialization that the project has written do what it says.
+    Custom,
     /// Nothing: an ephemeral model or an exposure, selected by name.
     Nothing,
 }

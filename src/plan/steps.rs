@@ -30,6 +30,7 @@ pub fn step(invocation: &Invocation, node: &Arc<Node>, view: &WarehouseView, pre
             Materialization::View => (Intent::View, "view"),
             Materialization::Table => (Intent::Replace, "table"),
             Materialization::Ephemeral => (Intent::Nothing, "ephemeral"),
+            Materialization::Custom => (Intent::Custom, "custom materialization"),
             Materialization::Incremental => match published {
                 Some(RelationKind::Table) if !refresh => (Intent::Incremental(incremental(node)), "incremental"),
                 Some(RelationKind::Table) => (Intent::Replace, "full refresh"),

@@ -449,7 +449,8 @@ fn config_json(node: &Node) -> Json {
         put(&mut keys, test_config(config));
     } else {
         let hooks = |hooks: &[crate::manifest::config::Hook]| {
-            let list = hooks.iter().map(|hook| json!({"sql": hook.sql, "transaction": true, "index": null}));
+            let list =
+                hooks.iter().map(|hook| json!({"sql": hook.sql, "transaction": hook.transaction, "index": null}));
             Json::Array(list.collect())
         };
         let unique_key = match config.unique_key.as_slice() {

@@ -62,6 +62,17 @@ pub struct ColumnValue {
     pub data_type: String,
 }
 
+/// The answer to a text of statements: that of the last one.
+#[derive(Debug, Clone, Default)]
+pub struct Answer {
+    /// Its rows, if it was a query.
+    pub batches: Vec<RecordBatch>,
+    /// Rows that it gave or changed.
+    pub rows_affected: u64,
+    /// What it was, in capitals: `SELECT`, `INSERT`, `CREATE TABLE`; empty if there was no statement.
+    pub verb: String,
+}
+
 /// Why the host did not answer.
 #[derive(Debug, Clone)]
 pub enum HostError {
@@ -148,6 +159,13 @@ pub trait Host: Send + Sync + 'static {
 
     /// Runs a query and brings back its rows; never called while `execute()` is false.
     fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, HostError>;
+
+    /// Runs statements, which may change the warehouse; never called while `execute()` is false.
+    fn statements(&self, sql: &str) -> Result<Answer, HostError> {
+        let batches = self.query(sql)?;
+        let rows_affected = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+        Ok(Answer { batches, rows_affected, verb: "SELECT".to_owned() })
+    }
 
     /// The columns of a relation, or `None` if it does not exist. Needs no data: a parent's planned columns will do.
     fn columns(&self, relation: &RelationValue) -> Result<Option<Vec<ColumnValue>>, HostError>;

@@ -14,13 +14,20 @@ use crate::template::syntax::{Base, MacroDefinition, Origin, Span, Statement, pa
 use crate::template::{BUILT_IN_PACKAGE, MacroFile, Settings};
 
 /// The macros that karat brings along.
-const BUILT_IN_FILES: [(&str, &str); 5] = [
+const BUILT_IN_FILES: [(&str, &str); 6] = [
     ("cross_database.sql", include_str!("macros/cross_database.sql")),
+    ("materializing.sql", include_str!("macros/materializing.sql")),
     ("names.sql", include_str!("macros/names.sql")),
     ("statements.sql", include_str!("macros/statements.sql")),
     ("relations.sql", include_str!("macros/relations.sql")),
     ("generic_tests.sql", include_str!("macros/generic_tests.sql")),
 ];
+
+/// The materializations of models that karat has itself.
+const BUILT_IN_MATERIALIZATIONS: [&str; 4] = ["view", "table", "incremental", "ephemeral"];
+
+/// Materializations of what is no model: these are karat's own.
+const FIXED_MATERIALIZATIONS: [&str; 6] = ["seed", "snapshot", "test", "unit", "clone", "function"];
 
 /// A built-in data test, as its definition says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,16 +141,18 @@ impl Library {
         for statement in template.body {
             let Statement::Macro(definition) = statement else { continue };
             let location = origin.location(tag_span(&file.file.text, definition.span));
-            if let Some(materialization) = definition.name.strip_prefix("materialization_")
+            if let Some(name) = definition.name.strip_prefix("materialization_")
+                && let Some((kind, _)) = name.rsplit_once('_')
+                && FIXED_MATERIALIZATIONS.contains(&kind)
                 && file.file.text.get(location.range.clone()).is_some_and(is_materialization)
             {
                 diagnostics.push(
                     Diagnostic::warning(
                         "unsupported-materialization",
-                        format!("the custom materialization `{materialization}` is ignored"),
+                        format!("the materialization `{kind}` is ignored"),
                     )
                     .at(location, "")
-                    .with_hint("karat's materializations are view, table, incremental and ephemeral"),
+                    .with_hint("models may have materializations of their own; seeds, snapshots and tests may not"),
                 );
                 continue;
             }
@@ -215,6 +224,22 @@ impl Library {
     /// The macro of a package.
     pub fn find(&self, package: &str, name: &str) -> Option<&Entry> {
         self.packages.get(built_in_alias(package))?.get(name)
+    }
+
+    /// The materialization of a model that a project has written: the root project's own, which may take the place of a
+    /// built-in one, else that of a package, which may not. As under dbt, one for the adapter goes before the default.
+    pub fn materialization(&self, name: &str) -> Option<&Entry> {
+        let names = [format!("materialization_{name}_karat"), format!("materialization_{name}_default")];
+        let of = |package: &String| names.iter().find_map(|name| self.find(package, name));
+        let mut others = self.packages.keys().filter(|package| **package != self.root);
+        of(&self.root).or_else(|| if BUILT_IN_MATERIALIZATIONS.contains(&name) { None } else { others.find_map(of) })
+    }
+
+    /// The names of all materializations that the project and its packages have written for models.
+    pub fn materializations(&self) -> BTreeSet<String> {
+        let names = self.packages.values().flat_map(BTreeMap::keys);
+        let own = names.filter_map(|name| name.strip_prefix("materialization_")?.rsplit_once('_'));
+        own.map(|(name, _)| name.to_owned()).filter(|name| self.materialization(name).is_some()).collect()
     }
 
     /// Whether there is such a package.

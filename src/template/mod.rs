@@ -231,6 +231,22 @@ impl Templates {
         Ok(Json::String(written.text))
     }
 
+    /// The names of the materializations that the project and its packages have written for models.
+    pub fn materializations(&self) -> BTreeSet<String> {
+        self.library.materializations()
+    }
+
+    /// Calls the macro of a materialization that the project or a package has written.
+    pub fn materialize(&self, name: &str, host: &SharedHost) -> Result<MacroOutcome, Box<RenderError>> {
+        match self.library.materialization(name).cloned() {
+            Some(entry) => self.call(&entry, &[], &IndexMap::new(), host),
+            None => {
+                let message = format!("there is no materialization `{name}`");
+                Err(RenderError::boxed(Box::new(Diagnostic::error("unknown-macro", message))))
+            }
+        }
+    }
+
     /// Calls a macro by name: of a package, or as the root project sees it. A name may also be `package.macro`.
     pub fn call_macro(
         &self,
@@ -252,6 +268,16 @@ impl Templates {
             }
             return Err(RenderError::boxed(Box::new(diagnostic)));
         };
+        self.call(entry, positional, keyword, host)
+    }
+
+    fn call(
+        &self,
+        entry: &Entry,
+        positional: &[Argument],
+        keyword: &IndexMap<String, Argument>,
+        host: &SharedHost,
+    ) -> Result<MacroOutcome, Box<RenderError>> {
         let mut interpreter = Interpreter::new(&self.library, Arc::clone(host), &entry.definition.origin);
         let arguments = Arguments {
             positional: positional.iter().map(Argument::to_value).collect(),

@@ -32,11 +32,30 @@ fn hooks_run_around_nodes_and_runs() {
 }
 
 #[test]
-fn a_failing_hook_fails_its_node_and_publishes_nothing_of_it() {
-    let project =
-        project("", "{{ config(materialized='table', post_hook=\"delete from {{ this }}\") }}\nselect 1 as x");
-    let run = project.run(&["run", "--select", "sums"]);
-    assert_eq!(run.code, Some(1), "{}", run.stderr);
-    assert!(run.stderr.contains("not-a-query"), "{}", run.stderr);
-    assert!(project.entries("dev").is_empty(), "nothing was published");
+fn hooks_of_a_model_run_in_dbt_s_order_and_make_it_depend_on_what_they_read() {
+    let project = Project::new(&[
+        (
+            "project.yml",
+            "name: shop\nversion: '1.0'\non-run-start: create table if not exists gold.log (n int, said varchar)\n",
+        ),
+        (
+            "models/gold/a_hooked.sql",
+            "{{ config(materialized='table',\n\
+             pre_hook=[\"insert into gold.log select 2, 'inside ' || x from {{ ref('z_read') }}\", before_begin(\"insert into gold.log values (1, 'outside')\")],\n\
+             post_hook=[{'sql': \"insert into gold.log values (4, '{{ thread_id }}')\", 'transaction': false}, \"insert into gold.log values (3, 'then')\"]) }}\n\
+             select 1 as id",
+        ),
+        ("models/gold/z_read.sql", "{{ config(materialized='table') }} select 'z' as x"),
+        (
+            "macros/order.sql",
+            "{% macro order_of() %}{% for row in run_query('select said from gold.log order by n').rows %}{% do print(row[0]) %}{% endfor %}{% endmacro %}",
+        ),
+    ]);
+    project.ok(&["run", "--threads", "1"]);
+    assert_eq!(
+        project.rows("select said from gold.log order by n"),
+        ["outside", "inside z", "then", "Thread-1 (worker)"]
+    );
+    assert_eq!(project.ok(&["run-operation", "order_of"]).stdout.trim(), "outside\ninside z\nthen\nThread-1 (worker)");
+    assert_eq!(project.ok(&["ls", "--select", "+a_hooked"]).stdout.lines().count(), 2);
 }

@@ -4,6 +4,30 @@ use super::{Code, Stage};
 
 pub(super) const CODES: &[Code] = &[
     Code {
+        name: "bad-statement",
+        stage: Stage::Running,
+        exits: &[1, 2],
+        title: "a statement cannot be done to the relation that it names",
+        cause: "A statement of a hook, an operation or a template creates what is there already, changes the rows of a \
+            view, names more columns than it gives values, or lets several rows change one.",
+        fix: "Mend the statement as its message says. A statement that fails leaves the relation as it was.",
+        example: Some(
+            "create table if not exists audit.runs (model varchar, finished timestamp);
+insert into audit.runs (model, finished) values ('orders', current_timestamp)",
+        ),
+    },
+    Code {
+        name: "change-withheld",
+        stage: Stage::Running,
+        exits: &[0],
+        title: "what a statement made is not published",
+        cause: "A statement of a hook read a relation that is held back, because it failed or a test of it did. What was \
+            made from it is held back, too.",
+        fix: "Mend the node that failed. A row that a hook is to leave behind in any case must not read what may be held \
+            back.",
+        example: None,
+    },
+    Code {
         name: "duplicate-key",
         stage: Stage::Running,
         exits: &[1],
@@ -110,6 +134,17 @@ pub(super) const CODES: &[Code] = &[
             in whatever order. In a `build` the model and what is made from it are not built.",
         fix: "Look at the rows that are shown: `---` is expected and missing, `+++` is there and not expected, `→` \
             leads from what is expected to what is there. Mend the model or the expectation.",
+        example: None,
+    },
+    Code {
+        name: "unsupported-statement",
+        stage: Stage::Running,
+        exits: &[1, 2],
+        title: "a statement is not supported",
+        cause: "A hook, an operation or a template says a statement that would leave the warehouse, or that changes what \
+            karat does not keep, such as rights, indexes or settings.",
+        fix: "Do what the hint says. Tables and views of the warehouse can be created, filled, updated, merged into, \
+            truncated, altered and dropped.",
         example: None,
     },
 ];

@@ -208,23 +208,13 @@ select * from {{ model }} where {{ column_name }} <= 0
         ),
     },
     Code {
-        name: "unsupported-adapter-call",
-        stage: Stage::Template,
-        exits: &[2],
-        title: "a template tries to change the warehouse",
-        cause: "Calls such as `adapter.drop_relation` or `adapter.create_schema` change tables behind the back of \
-            the run, which publishes all its changes as one.",
-        fix: "Use a materialization, a snapshot or a hook.",
-        example: None,
-    },
-    Code {
         name: "unsupported-materialization",
         stage: Stage::Template,
         exits: &[0],
-        title: "a custom materialization is ignored",
-        cause: "karat writes tables itself, with the materializations view, table, incremental, ephemeral and the \
-            snapshots; a materialization in Jinja has nothing to act on.",
-        fix: "Remove it, and choose one of karat's.",
+        title: "a materialization is ignored",
+        cause: "A project or a package defines a materialization of seeds, snapshots or tests. Models may have \
+            materializations of their own; how the others are stored and counted is karat's.",
+        fix: "Remove it.",
         example: None,
     },
 ];

@@ -2,7 +2,7 @@
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, ObjectNamePart, UnaryOperator, Value,
+    FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, UnaryOperator, Value,
 };
 
 /// A call of a function with plain arguments.
@@ -88,5 +88,17 @@ pub(super) fn digits(expr: &Expr) -> Option<u64> {
             _ => None,
         },
         _ => None,
+    }
+}
+
+/// Names the only column of `in (select max(a) from ...)`: where such a condition stands below another operator, the
+/// planner takes the name of an aggregate for two columns.
+pub(super) fn name_value(query: &mut Query) {
+    if let SetExpr::Select(select) = query.body.as_mut()
+        && let [item] = select.projection.as_mut_slice()
+        && let SelectItem::UnnamedExpr(expr) = item
+        && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+    {
+        *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::new("__karat_value") };
     }
 }

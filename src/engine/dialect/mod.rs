@@ -295,6 +295,7 @@ impl VisitorMut for Adapter<'_> {
             Expr::InSubquery { expr: value, .. } if matches!(value.as_ref(), Expr::Tuple(_)) => {
                 return self.refuse("(a, b) in (select ...)", "in");
             }
+            Expr::InSubquery { subquery, .. } => build::name_value(subquery),
             Expr::Extract { field, .. } => match field {
                 DateTimeField::DayOfWeek => return self.refuse("extract(dayofweek from a)", "dayofweek"),
                 DateTimeField::DayOfYear => *field = DateTimeField::Doy,

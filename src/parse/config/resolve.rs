@@ -1,5 +1,7 @@
 //! From merged values to [`NodeConfig`]: types are checked, and every complaint points at where the value was written.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
@@ -13,15 +15,17 @@ use crate::manifest::config::{
 use crate::manifest::node::ResourceType;
 use crate::parse::config::{Placed, RawConfig, keys, object};
 
-/// Reads the merged configuration of a node. `place` is where to point if a value's own place is not known.
+/// Reads the merged configuration of a node. `custom` are the names of the project's own materializations; `place` is
+/// where to point if a value's own place is not known.
 pub fn resolve(
     raw: &RawConfig,
     kind: ResourceType,
+    custom: &BTreeSet<String>,
     owner: &str,
     place: Option<&Location>,
     diagnostics: &mut Diagnostics,
 ) -> NodeConfig {
-    let mut reader = Reader { raw, owner, place, diagnostics };
+    let mut reader = Reader { raw, custom, owner, place, diagnostics };
     reader.report_misspelled();
     let defaults = NodeConfig::default();
     let mut config = NodeConfig {
@@ -55,6 +59,7 @@ pub fn resolve(
 
 struct Reader<'a> {
     raw: &'a RawConfig,
+    custom: &'a BTreeSet<String>,
     owner: &'a str,
     place: Option<&'a Location>,
     diagnostics: &'a mut Diagnostics,
@@ -79,8 +84,13 @@ impl Reader<'_> {
     fn model(&mut self, config: &mut NodeConfig) {
         if let Some(word) = self.text("materialized") {
             match Materialization::ALL.into_iter().find(|one| one.as_str() == word) {
-                Some(materialized) => config.materialized = materialized,
-                None => self.not_one_of("materialized", &word, &Materialization::ALL.map(Materialization::as_str)),
+                Some(materialized) if !self.custom.contains(&word) => config.materialized = materialized,
+                _ if self.custom.contains(&word) => config.materialized = Materialization::Custom,
+                _ => {
+                    let mut known: Vec<&str> = Materialization::ALL.map(Materialization::as_str).to_vec();
+                    known.extend(self.custom.iter().map(String::as_str));
+                    self.not_one_of("materialized", &word, &known);
+                }
             }
         }
         config.unique_key = self.texts("unique_key").unwrap_or_default();
@@ -377,13 +387,20 @@ impl Reader<'_> {
         };
         let mut hooks = Vec::new();
         for item in items {
+            // `after_commit("...")` and the like give a mapping as a text.
+            let written = item.as_str().filter(|text| text.trim_start().starts_with('{'));
+            let mapping: Option<Json> = written.and_then(|text| serde_json::from_str(text).ok());
+            let item = mapping.as_ref().unwrap_or(item);
             let sql = item.as_str().or_else(|| item.get("sql").and_then(Json::as_str));
+            let transaction = item.get("transaction").and_then(Json::as_bool).unwrap_or(true);
             match sql {
                 Some(sql) if sql.trim().is_empty() => {}
-                Some(sql) => hooks.push(Hook { sql: sql.to_owned() }),
+                Some(sql) => hooks.push(Hook { sql: sql.to_owned(), transaction }),
                 None => self.wrong(key, "a statement or a list of statements"),
             }
         }
+        // As under dbt: what is outside of the transaction comes before it, or after it.
+        hooks.sort_by_key(|hook| hook.transaction == (key == "pre-hook"));
         hooks
     }
 

@@ -1,6 +1,6 @@
-//! The `adapter` object: dispatch, quoting, and what can be asked of the warehouse.
+//! The `adapter` object: dispatch, quoting, and what can be asked of the warehouse or done to it.
 //!
-//! Nothing here changes the warehouse: that is the run's work, so that a failed run leaves nothing behind.
+//! What changes the warehouse is said as SQL, like any other statement of a template: the host decides.
 
 use minijinja::Value;
 
@@ -9,7 +9,7 @@ use crate::template::evaluate::Interpreter;
 use crate::template::evaluate::arguments::{Arguments, flag, text_argument};
 use crate::template::failure::{Eval, Failure, fail};
 use crate::template::functions::native;
-use crate::template::host::{ColumnValue, RelationValue};
+use crate::template::host::{ColumnValue, RelationKind, RelationValue};
 use crate::template::syntax::Span;
 use crate::template::values::relation::{ColumnObject, RelationObject, kind_of};
 use crate::template::values::table::Table;
@@ -19,8 +19,13 @@ use crate::template::values::{self, Dict, List, text};
 pub(super) const NAMES: &[&str] = &[
     "Column",
     "Relation",
+    "add_query",
+    "alter_column_type",
     "check_schema_exists",
+    "create_schema",
     "dispatch",
+    "drop_relation",
+    "drop_schema",
     "execute",
     "expand_target_column_types",
     "get_column_schema_from_query",
@@ -32,22 +37,9 @@ pub(super) const NAMES: &[&str] = &[
     "quote",
     "quote_as_configured",
     "quote_seed_column",
-    "type",
-];
-
-/// Functions of dbt's adapter that would change the warehouse behind the run's back.
-const REFUSED: &[&str] = &[
-    "create_schema",
-    "drop_schema",
-    "drop_relation",
     "rename_relation",
     "truncate_relation",
-    "add_query",
-    "commit",
-    "alter_column_type",
-    "cache_added",
-    "cache_dropped",
-    "cache_renamed",
+    "type",
 ];
 
 /// A function of `adapter`.
@@ -69,18 +61,19 @@ pub(super) fn attribute(name: &str) -> Option<Value> {
         "expand_target_column_types" => native("adapter.expand_target_column_types", |_, _, _| Ok(Value::from(""))),
         "Relation" => super::module("api.Relation"),
         "Column" => super::module("api.Column"),
-        other if REFUSED.contains(&other) => native("adapter", refused),
+        "create_schema" => native("adapter.create_schema", create_schema),
+        "drop_schema" => native("adapter.drop_schema", drop_schema),
+        "drop_relation" => native("adapter.drop_relation", drop_relation),
+        "rename_relation" => native("adapter.rename_relation", rename_relation),
+        "truncate_relation" => native("adapter.truncate_relation", truncate_relation),
+        "alter_column_type" => native("adapter.alter_column_type", alter_column_type),
+        "add_query" => native("adapter.add_query", add_query),
+        // Every statement is a transaction of its own, and nothing is remembered that could be wrong.
+        "commit" | "cache_added" | "cache_dropped" | "cache_renamed" => {
+            native("adapter.commit", |_, _, _| Ok(Value::from("")))
+        }
         _ => return None,
     })
-}
-
-fn refused(_interpreter: &mut Interpreter<'_>, _arguments: Arguments, _span: Span) -> Eval {
-    Err(Failure::new(
-        "unsupported-adapter-call",
-        "a template cannot change the warehouse: karat changes it as a part of the run",
-    )
-    .with_hint("use a materialization, a snapshot or a hook")
-    .into())
 }
 
 /// `adapter.dispatch(name, namespace)`: the macro `karat__name`, else `default__name`, of the root project, else of the
@@ -140,16 +133,91 @@ fn execute(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span)
     if !interpreter.host.execute() {
         return Ok(values::tuple(vec![Value::from(""), Table::value(&[])]));
     }
-    let batches = interpreter.host.query(&sql)?;
-    let rows: usize = batches.iter().map(arrow::record_batch::RecordBatch::num_rows).sum();
-    let cells = batches.iter().map(|batch| batch.num_rows() * batch.num_columns()).sum();
+    let answer = interpreter.host.statements(&sql)?;
+    let cells = answer.batches.iter().map(|batch| batch.num_rows() * batch.num_columns()).sum();
     interpreter.spend(cells)?;
     let response = Dict::of_text([
-        ("_message", Value::from(format!("OK {rows}"))),
-        ("code", Value::from("OK")),
-        ("rows_affected", Value::from(rows)),
+        ("_message", Value::from(format!("{} {}", answer.verb, answer.rows_affected).trim())),
+        ("code", Value::from(answer.verb.as_str())),
+        ("rows_affected", Value::from(answer.rows_affected)),
     ]);
-    Ok(values::tuple(vec![response, Table::value(&batches)]))
+    Ok(values::tuple(vec![response, Table::value(&answer.batches)]))
+}
+
+/// Says a statement, when there is a warehouse to hear it.
+fn say(interpreter: &mut Interpreter<'_>, sql: &str) -> Eval {
+    if interpreter.host.execute() {
+        interpreter.host.statements(sql)?;
+    }
+    Ok(Value::from(""))
+}
+
+/// The SQL name of a relation, or of its schema.
+fn sql_name(relation: &RelationValue, parts: usize) -> String {
+    let names = [&relation.database, &relation.schema, &relation.identifier];
+    names.into_iter().take(parts).flatten().map(|name| quote(name)).collect::<Vec<_>>().join(".")
+}
+
+fn relation_argument(function: &'static str, arguments: Arguments) -> Eval<RelationValue> {
+    let [relation] = arguments.bind(function, ["relation"], 1)?;
+    RelationObject::argument(function, "relation", &relation.unwrap_or_default())
+}
+
+fn create_schema(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span) -> Eval {
+    let relation = relation_argument("adapter.create_schema", arguments)?;
+    say(interpreter, &format!("create schema if not exists {}", sql_name(&relation, 2)))
+}
+
+fn drop_schema(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span) -> Eval {
+    let relation = relation_argument("adapter.drop_schema", arguments)?;
+    say(interpreter, &format!("drop schema if exists {} cascade", sql_name(&relation, 2)))
+}
+
+/// The word for the kind of a relation: what it is now, or else what it says of itself.
+fn kind_word(interpreter: &Interpreter<'_>, relation: &RelationValue) -> Eval<&'static str> {
+    let name = |part: &Option<String>| part.clone().unwrap_or_default();
+    let (database, schema, identifier) = (name(&relation.database), name(&relation.schema), name(&relation.identifier));
+    let known = match interpreter.host.execute() {
+        true => interpreter.host.find_relation(&database, &schema, &identifier)?.and_then(|found| found.kind),
+        false => None,
+    };
+    Ok(if known.or(relation.kind) == Some(RelationKind::View) { "view" } else { "table" })
+}
+
+fn drop_relation(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span) -> Eval {
+    let relation = relation_argument("adapter.drop_relation", arguments)?;
+    let kind = kind_word(interpreter, &relation)?;
+    say(interpreter, &format!("drop {kind} if exists {}", sql_name(&relation, 3)))
+}
+
+fn rename_relation(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span) -> Eval {
+    let function = "adapter.rename_relation";
+    let [from, to] = arguments.bind(function, ["from_relation", "to_relation"], 2)?;
+    let from = RelationObject::argument(function, "from_relation", &from.unwrap_or_default())?;
+    let to = RelationObject::argument(function, "to_relation", &to.unwrap_or_default())?;
+    say(interpreter, &format!("alter table {} rename to {}", sql_name(&from, 3), sql_name(&to, 3)))
+}
+
+fn truncate_relation(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span) -> Eval {
+    let relation = relation_argument("adapter.truncate_relation", arguments)?;
+    say(interpreter, &format!("truncate table {}", sql_name(&relation, 3)))
+}
+
+fn alter_column_type(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span) -> Eval {
+    let function = "adapter.alter_column_type";
+    let [relation, column, data_type] = arguments.bind(function, ["relation", "column_name", "new_column_type"], 3)?;
+    let relation = RelationObject::argument(function, "relation", &relation.unwrap_or_default())?;
+    let (column, data_type) =
+        (text::display(&column.unwrap_or_default()), text::display(&data_type.unwrap_or_default()));
+    let sql = format!("alter table {} alter column {} type {data_type}", sql_name(&relation, 3), quote(&column));
+    say(interpreter, &sql)
+}
+
+fn add_query(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span) -> Eval {
+    let names = ["sql", "auto_begin", "bindings", "abridge_sql_log"];
+    let [sql, ..] = arguments.bind("adapter.add_query", names, 1)?;
+    let sql = text_argument("adapter.add_query", "sql", &sql.unwrap_or_default())?;
+    say(interpreter, &sql)
 }
 
 fn columns(interpreter: &mut Interpreter<'_>, relation: &RelationValue) -> Eval<Vec<ColumnValue>> {

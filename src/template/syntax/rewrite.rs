@@ -250,7 +250,8 @@ pub(super) fn rewrite(text: &str, origin: &Arc<Origin>) -> Result<Rewritten, Box
             "materialization" => {
                 let name = tag.tokens.first().and_then(|token| token.name.clone()).unwrap_or_default();
                 let end = tag.tokens.last().map_or(keyword.end, |token| token.range.end);
-                replacements.push((keyword.start..end, format!("macro materialization_{name}()")));
+                let adapter = adapter_of(text.get(keyword.end..end).unwrap_or_default());
+                replacements.push((keyword.start..end, format!("macro materialization_{name}_{adapter}()")));
             }
             "if" | "elif" | "else" | "for" => {
                 if let Some(colon) = &tag.trailing_colon {
@@ -271,6 +272,13 @@ pub(super) fn rewrite(text: &str, origin: &Arc<Origin>) -> Result<Rewritten, Box
     }
     rewritten.text.push_str(&text[done..]);
     Ok(rewritten)
+}
+
+/// The adapter of `{% materialization name, adapter='duckdb' %}`; `default` without one.
+fn adapter_of(arguments: &str) -> &str {
+    let quoted = arguments.split_once("adapter").and_then(|(_, rest)| rest.trim_start().strip_prefix('='));
+    let name = quoted.and_then(|rest| rest.split(['\'', '"']).nth(1));
+    name.filter(|name| name.chars().all(|letter| letter.is_alphanumeric() || letter == '_')).unwrap_or("default")
 }
 
 /// Name of the variable that `{% do %}` is rewritten to assign to.

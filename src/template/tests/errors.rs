@@ -122,10 +122,6 @@ fn dbt_functions_explain_themselves() {
                 "models/m.sql:1:4: error[jinja-undefined]: `adapter` has no function `dispach` | hint: did you mean `dispatch`?",
             ),
             (
-                "{{ adapter.drop_relation(this) }}",
-                "models/m.sql:1:4: error[unsupported-adapter-call]: a template cannot change the warehouse: karat changes it as a part of the run | hint: use a materialization, a snapshot or a hook",
-            ),
-            (
                 "{{ config.require('x') }}",
                 "models/m.sql:1:4: error[missing-config]: the configuration `x` is required and not set",
             ),
@@ -221,7 +217,10 @@ fn macro_files_report_all_their_problems() {
     let files = [
         file("macros/a.sql", "{% macro a() %}{% endmacro %}\n{% macro a() %}{% endmacro %}"),
         file("macros/b.sql", "{% macro b( %}{% endmacro %}"),
-        file("macros/c.sql", "{% materialization odd, default %}{% endmaterialization %}"),
+        file(
+            "macros/c.sql",
+            "{% materialization odd, default %}{% endmaterialization %}{% materialization seed, adapter='duckdb' %}{% endmaterialization %}",
+        ),
         file("macros/d.sql", "{% macro fine() %}{% endmacro %}{% test custom(model) %}select 1{% endtest %}"),
     ];
     let (templates, diagnostics) = Templates::new("shop", &files, Settings::default());
@@ -231,9 +230,10 @@ fn macro_files_report_all_their_problems() {
         [
             "macros/a.sql:2:1: error[duplicate-macro]: the macro `a` is defined twice",
             "macros/b.sql:1:13: error[jinja-syntax]: unexpected `%`, expected identifier",
-            "macros/c.sql:1:1: warning[unsupported-materialization]: the custom materialization `odd` is ignored",
+            "macros/c.sql:1:59: warning[unsupported-materialization]: the materialization `seed` is ignored",
         ]
     );
+    assert_eq!(templates.materializations().into_iter().collect::<Vec<_>>(), ["odd"]);
     assert!(templates.has_generic_test(None, "custom") && templates.macros().contains_key("macro.shop.fine"));
     assert_eq!(templates.macros()["macro.shop.test_custom"].sql, "{% test custom(model) %}select 1{% endtest %}");
 }

@@ -1,0 +1,779 @@
+//! Statements of hooks, operations and templates, one after the other: each stages the new content of a relation, or
+//! fails and leaves everything as it was.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+
+use crate::base::diagnostic::{Diagnostic, did_you_mean};
+use crate::base::ident::quote;
+use crate::compile::node::CompiledNode;
+use crate::engine::error::SqlProblem;
+use crate::engine::session::{RelationSource as _, Variant};
+use crate::engine::statement::{
+    Action, Alter, Alteration, CreateTable, CreateView, Drop, Effect, Insert, Merge, NewColumn, Statement,
+};
+use crate::engine::types::storage_schema;
+use crate::engine::view::Fresh;
+use crate::execute::changes::Changed;
+use crate::execute::failure::Failure;
+use crate::execute::run::Run;
+use crate::execute::table::{current, first_count};
+use crate::execute::writer::{Layout, Writer};
+use crate::manifest::node::Node;
+use crate::manifest::relation::{Relation, RelationKey};
+use crate::plan::algebra::{BATCH, TARGET, scratch};
+use crate::plan::statement::{self as rewriting, Rewrite};
+use crate::plan::steps::column_names;
+use crate::store::{DataFile, Operation, TableVersion};
+use crate::template::host::{Answer, RelationKind};
+
+/// Makes a failure of a problem; the range is within the text of all statements.
+pub type Explain<'a> = &'a (dyn Fn(&SqlProblem) -> Failure + Sync);
+
+/// Runs the statements of a text for a node and gives the answer of the last one.
+pub async fn run_text(run: &Arc<Run>, owner: &Arc<Node>, sql: &str, explain: Explain<'_>) -> Result<Answer, Failure> {
+    let statements = run.view.session(Variant::Normal).statements(sql).map_err(|problem| explain(&problem))?;
+    let mut answer = Answer::default();
+    for statement in statements {
+        let text = sql.get(statement.range.clone()).unwrap_or_default();
+        let start = statement.range.start;
+        let placed = move |problem: &SqlProblem| {
+            let mut problem = problem.clone();
+            problem.range = problem.range.map(|range| range.start + start..range.end + start);
+            explain(&problem)
+        };
+        let one = One { run, owner, text, explain: &placed, statement: &statement };
+        answer = one.run().await?;
+    }
+    Ok(answer)
+}
+
+/// Runs a hook's text; problems are shown in its template.
+pub async fn run_compiled(run: &Arc<Run>, owner: &Arc<Node>, compiled: &CompiledNode) -> Result<Answer, Failure> {
+    run_text(run, owner, &compiled.sql, &|problem| Failure::of_sql(owner, compiled, problem)).await
+}
+
+/// One statement at work.
+struct One<'a> {
+    run: &'a Arc<Run>,
+    owner: &'a Arc<Node>,
+    text: &'a str,
+    /// Problems with places in `text`.
+    explain: Explain<'a>,
+    statement: &'a Statement,
+}
+
+/// What stands under a name now.
+enum Existing {
+    Table(Arc<TableVersion>),
+    View { sql: String, schema: SchemaRef },
+    Nothing,
+}
+
+impl Existing {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Table(_) => "table",
+            Self::View { .. } => "view",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
+impl One<'_> {
+    fn problem(&self, message: impl Into<String>) -> SqlProblem {
+        SqlProblem::new("bad-statement", message)
+    }
+
+    fn fail<T>(&self, problem: SqlProblem) -> Result<T, Failure> {
+        Err((self.explain)(&self.place(problem)))
+    }
+
+    /// A problem of SQL that was made from the statement: its place is the word that it is about, if that stands in the
+    /// statement, or else the statement's beginning.
+    fn place(&self, mut problem: SqlProblem) -> SqlProblem {
+        if problem.range.is_none() {
+            let verb = self.text.find(|letter: char| !letter.is_alphanumeric()).unwrap_or(self.text.len());
+            problem.range = Some(0..verb);
+        }
+        problem
+    }
+
+    /// Explains problems with a query that was made from the statement.
+    fn made(&self, sql: &str, problem: &SqlProblem) -> Failure {
+        let word = problem.range.clone().and_then(|range| sql.get(range)).unwrap_or_default();
+        let found = if word.is_empty() { None } else { self.text.to_lowercase().find(&word.to_lowercase()) };
+        let range = found.map(|start| start..start + word.len());
+        (self.explain)(&self.place(SqlProblem { range, ..problem.clone() }))
+    }
+
+    async fn run(&self) -> Result<Answer, Failure> {
+        let verb = self.statement.action.verb();
+        let rows = match &self.statement.action {
+            Action::Query => return self.query().await,
+            Action::Nothing(_) | Action::CreateSchema(_) => 0,
+            Action::DropSchema { schema, cascade } => self.drop_schema(schema.as_str(), *cascade).await?,
+            Action::CreateTable(create) => self.create_table(create).await?,
+            Action::CreateView(create) => self.create_view(create).await?,
+            Action::Insert(insert) => self.insert(insert).await?,
+            Action::Update(update) => {
+                let names: Vec<&String> = update.set.iter().map(|(column, _)| column).collect();
+                self.rewrite(&update.relation, &names, |columns| rewriting::update(update, columns), true).await?
+            }
+            Action::Delete(delete) => {
+                self.rewrite(&delete.relation, &[], |columns| rewriting::delete(delete, columns), false).await?
+            }
+            Action::Merge(merge) => self.merge(merge).await?,
+            Action::Truncate(relations) => {
+                let mut gone = 0;
+                for relation in relations {
+                    gone += self
+                        .rewrite(
+                            relation,
+                            &[],
+                            |_| Rewrite { touched: None, survivors: None, changed: Vec::new() },
+                            false,
+                        )
+                        .await?;
+                }
+                gone
+            }
+            Action::Drop(drop) => self.drop(drop).await?,
+            Action::Alter(alter) => self.alter(alter).await?,
+        };
+        self.run.view.forget_views().await;
+        Ok(Answer { batches: Vec::new(), rows_affected: rows, verb: verb.to_uppercase() })
+    }
+
+    async fn query(&self) -> Result<Answer, Failure> {
+        let answer = self.run.query(&|variant| self.run.view.session(variant), self.text).await;
+        let batches = answer.map_err(|problem| (self.explain)(&problem))?;
+        let rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+        Ok(Answer { batches, rows_affected: rows, verb: "SELECT".to_owned() })
+    }
+
+    async fn existing(&self, relation: &Relation) -> Result<Existing, Failure> {
+        let key = relation.key();
+        match self.run.view.kind(&key) {
+            None => Ok(Existing::Nothing),
+            Some(RelationKind::Table) => match current(self.run, self.owner, relation).await? {
+                Some(version) => Ok(Existing::Table(version)),
+                None => Ok(Existing::Nothing),
+            },
+            Some(RelationKind::View) => match self.run.view.view_query(&key) {
+                Some((sql, schema)) => Ok(Existing::View { sql, schema }),
+                None => Ok(Existing::Nothing),
+            },
+            Some(RelationKind::External | RelationKind::Cte) => self.fail(
+                self.problem(format!("`{}` is a source over files, which are only read", relation.short_name()))
+                    .hint("copy its rows into a table of the warehouse first"),
+            ),
+        }
+    }
+
+    /// The table that the statement changes.
+    async fn table(&self, relation: &Relation) -> Result<Arc<TableVersion>, Failure> {
+        match self.existing(relation).await? {
+            Existing::Table(version) => Ok(version),
+            Existing::View { .. } => self.fail(
+                self.problem(format!("`{}` is a view, so its rows cannot be changed", relation.short_name()))
+                    .hint("change the tables that it reads"),
+            ),
+            Existing::Nothing => self.fail(self.missing(relation)),
+        }
+    }
+
+    fn missing(&self, relation: &Relation) -> SqlProblem {
+        let names: Vec<String> = self.run.view.names().iter().map(ToString::to_string).collect();
+        let name = relation.short_name();
+        let problem = SqlProblem::new("unknown-relation", format!("there is no table or view `{name}`"));
+        match did_you_mean(&name, names.iter().map(String::as_str)) {
+            Some(near) => problem.hint(format!("did you mean `{near}`?")),
+            None => problem,
+        }
+    }
+
+    fn writer(&self, relation: &Relation, version: Option<&TableVersion>) -> Writer<'_> {
+        let key = relation.key();
+        let of_relation = |node: &&Arc<Node>| {
+            node.resource_type.is_built() && node.relation.as_ref().is_some_and(|own| own.key() == key)
+        };
+        let layout = match self.run.invocation.manifest.nodes.values().find(of_relation) {
+            Some(node) => Layout::of(node),
+            None => Layout::default(),
+        };
+        let partition_by = version.map_or_else(|| layout.partition_by.clone(), |version| version.partition_by.clone());
+        Writer::with_layout(self.run, self.owner, relation.clone(), Layout { partition_by, ..layout })
+    }
+
+    /// Shows a relation's new state to the rest of the run.
+    fn put(&self, relation: &Relation, fresh: Fresh, operation: Operation, temporary: bool) {
+        let made_here = |key: &&RelationKey| self.run.view.fresh(key).is_some();
+        let reads: BTreeSet<RelationKey> = self.statement.reads.iter().filter(made_here).cloned().collect();
+        let anew = operation == Operation::Overwrite;
+        let change = Changed {
+            relation: relation.clone(),
+            by: self.owner.id.clone(),
+            operation,
+            fingerprint: blake3::hash(self.text.as_bytes()).to_hex().to_string(),
+            reads,
+            temporary,
+        };
+        if anew {
+            self.run.changes.replace(change)
+        } else {
+            self.run.changes.note(change)
+        }
+        self.run.view.put(relation.key(), fresh);
+    }
+
+    /// Plans a query of the statement; gives its columns.
+    async fn planned(&self, writer: &Writer<'_>, sql: &str) -> Result<SchemaRef, Failure> {
+        let plan = writer.session(Variant::Normal).plan(sql).await.map_err(|problem| self.made(sql, &problem))?;
+        Ok(Arc::new(plan.schema().as_arrow().clone()))
+    }
+
+    /// The columns as they are stored, null allowed where it was.
+    fn storable(&self, schema: &Schema) -> Result<SchemaRef, Failure> {
+        let stored = storage_schema(schema)
+            .map_err(|error| (self.explain)(&self.place(SqlProblem::new("unstorable-type", error.to_string()))))?;
+        let fields = stored.fields().iter().zip(schema.fields());
+        let fields = fields.map(|(stored, given)| stored.as_ref().clone().with_nullable(given.is_nullable()));
+        Ok(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
+    }
+
+    async fn write(&self, writer: &Writer<'_>, sql: &str, schema: &SchemaRef) -> Result<Vec<Arc<DataFile>>, Failure> {
+        writer.write_explained(sql, schema, &|problem| self.made(sql, problem)).await
+    }
+
+    async fn small(&self, writer: &Writer<'_>, sql: &str) -> Result<Vec<RecordBatch>, Failure> {
+        let answer = self.run.query(&|variant| writer.session(variant), sql).await;
+        answer.map_err(|problem| self.made(sql, &problem))
+    }
+
+    /// Whether a new relation may take a name: `false` if one exists and is to be left.
+    async fn may_create(&self, relation: &Relation, or_replace: bool, if_not_exists: bool) -> Result<bool, Failure> {
+        match self.existing(relation).await? {
+            Existing::Nothing => Ok(true),
+            _ if or_replace => Ok(true),
+            _ if if_not_exists => Ok(false),
+            found => self.fail(
+                self.problem(format!("there is a {} `{}` already", found.word(), relation.short_name()))
+                    .hint("write `create or replace` or `if not exists`"),
+            ),
+        }
+    }
+
+    async fn create_table(&self, create: &CreateTable) -> Result<u64, Failure> {
+        let _lock = self.run.changes.lock(&create.relation.key()).await;
+        if !self.may_create(&create.relation, create.or_replace, create.if_not_exists).await? {
+            return Ok(0);
+        }
+        let writer = self.writer(&create.relation, None);
+        let declared = declared(&create.columns);
+        let (schema, files) = match &create.query {
+            None => (self.storable(&Schema::new(declared))?, Vec::new()),
+            Some(query) => {
+                let names: Vec<String> = create.columns.iter().map(|column| column.name.clone()).collect();
+                let found = self.planned(&writer, query).await?;
+                let sql = self.renamed(query, &names, found.fields().len(), "the table")?;
+                let found = self.planned(&writer, &sql).await?;
+                let typed = found.fields().iter().map(|field| {
+                    let own = create.columns.iter().find(|column| column.name.eq_ignore_ascii_case(field.name()));
+                    match own.and_then(|column| Some((column.data_type.clone()?, column.nullable))) {
+                        Some((data_type, nullable)) => Field::new(field.name(), data_type, nullable),
+                        None => field.as_ref().clone().with_nullable(true),
+                    }
+                });
+                let schema = self.storable(&Schema::new(typed.collect::<Vec<_>>()))?;
+                let files = self.write(&writer, &sql, &schema).await?;
+                (schema, files)
+            }
+        };
+        let version = writer.version(schema, files);
+        let rows = version.rows();
+        self.put(&create.relation, Fresh::Staged(Arc::new(version)), Operation::Overwrite, create.temporary);
+        Ok(rows)
+    }
+
+    /// A query with other names for its columns.
+    fn renamed(&self, query: &str, names: &[String], found: usize, whose: &str) -> Result<String, Failure> {
+        if names.is_empty() {
+            return Ok(query.to_owned());
+        }
+        if names.len() != found {
+            let message = format!("{whose} names {} columns, and the query gives {found}", names.len());
+            return self.fail(self.problem(message));
+        }
+        let names = names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
+        Ok(format!("select * from ({query}) as __karat_rows({names})"))
+    }
+
+    async fn create_view(&self, create: &CreateView) -> Result<u64, Failure> {
+        let _lock = self.run.changes.lock(&create.relation.key()).await;
+        if !self.may_create(&create.relation, create.or_replace, create.if_not_exists).await? {
+            return Ok(0);
+        }
+        if self.statement.reads.contains(&create.relation.key()) {
+            let message = format!("the view `{}` would read itself", create.relation.short_name());
+            return self.fail(self.problem(message));
+        }
+        let writer = self.writer(&create.relation, None);
+        let found = self.planned(&writer, &create.query).await?;
+        let sql = self.renamed(&create.query, &create.columns, found.fields().len(), "the view")?;
+        let schema = self.planned(&writer, &sql).await?;
+        self.put(&create.relation, Fresh::View { sql, schema }, Operation::Overwrite, create.temporary);
+        Ok(0)
+    }
+
+    /// The columns of a table that a list names, spelled as the table does.
+    fn columns_of(&self, version: &TableVersion, names: &[String]) -> Result<Vec<String>, Failure> {
+        let known = column_names(&version.schema);
+        let mut found = Vec::new();
+        for name in names {
+            match known.iter().find(|column| column.eq_ignore_ascii_case(name)) {
+                Some(column) if found.contains(column) => {
+                    return self.fail(self.problem(format!("the column `{name}` is named twice")));
+                }
+                Some(column) => found.push(column.clone()),
+                None => {
+                    let table = version.relation.short_name();
+                    let problem = SqlProblem::new("unknown-column", format!("`{table}` has no column `{name}`"));
+                    let problem = match did_you_mean(name, known.iter().map(String::as_str)) {
+                        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                        None => problem.hint(format!("its columns are: {}", known.join(", "))),
+                    };
+                    let at = self.text.to_lowercase().find(&name.to_lowercase());
+                    return self.fail(SqlProblem { range: at.map(|start| start..start + name.len()), ..problem });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn insert(&self, insert: &Insert) -> Result<u64, Failure> {
+        let _lock = self.run.changes.lock(&insert.relation.key()).await;
+        let table = self.table(&insert.relation).await?;
+        let writer = self.writer(&insert.relation, Some(&table));
+        let named = self.columns_of(&table, &insert.columns)?;
+        let names = if named.is_empty() { column_names(&table.schema) } else { named };
+        let found = self.planned(&writer, &insert.query).await?;
+        let whose = format!("`{}`", insert.relation.short_name());
+        if found.fields().len() != names.len() {
+            let (given, table) = (found.fields().len(), names.len());
+            let message = format!("the rows have {given} columns, and {whose} takes {table}");
+            return self.fail(self.problem(message).hint("name the columns: `insert into table (a, b) ...`"));
+        }
+        let sql = self.renamed(&insert.query, &names, found.fields().len(), &whose)?;
+        let added = self.write(&writer, &sql, &table.schema).await?;
+        let rows = added.iter().map(|file| file.rows).sum();
+        let files = if insert.overwrite { added } else { [table.files.clone(), added].concat() };
+        let operation = if insert.overwrite { Operation::Merge } else { Operation::Append };
+        self.put_table(&insert.relation, &table, files, operation);
+        Ok(rows)
+    }
+
+    /// New files of a table with the same columns.
+    fn put_table(&self, relation: &Relation, before: &TableVersion, files: Vec<Arc<DataFile>>, operation: Operation) {
+        let version = TableVersion { files, version: None, ..before.clone() };
+        let temporary = self.run.changes.is_temporary(&relation.key());
+        self.put(relation, Fresh::Staged(Arc::new(version)), operation, temporary);
+    }
+
+    /// Changes the rows of a table, file by file; gives the number of rows that were changed or removed.
+    async fn rewrite(
+        &self,
+        relation: &Relation,
+        named: &[&String],
+        make: impl Fn(&[String]) -> Rewrite,
+        updates: bool,
+    ) -> Result<u64, Failure> {
+        let _lock = self.run.changes.lock(&relation.key()).await;
+        let table = self.table(relation).await?;
+        let names: Vec<String> = named.iter().map(|name| (*name).clone()).collect();
+        self.columns_of(&table, &names)?;
+        let writer = self.writer(relation, Some(&table));
+        let rewrite = make(&column_names(&table.schema));
+        let outcome = self.rewritten(&writer, &table, &rewrite).await?;
+        if updates && outcome.changed > outcome.matched {
+            return self.fail(
+                self.problem(format!(
+                    "several rows of `from` match one row of `{}`, so which one wins would be chance",
+                    relation.short_name()
+                ))
+                .hint("make the rows of `from` unique, for example with `group by`"),
+            );
+        }
+        if outcome.matched > 0 {
+            self.put_table(relation, &table, outcome.files, Operation::Merge);
+        }
+        Ok(outcome.matched)
+    }
+
+    async fn rewritten(
+        &self,
+        writer: &Writer<'_>,
+        table: &TableVersion,
+        rewrite: &Rewrite,
+    ) -> Result<Rewritten, Failure> {
+        let all: Vec<usize> = (0..table.files.len()).collect();
+        writer.put_version(TARGET, table, Some(&all))?;
+        let touched = match &rewrite.touched {
+            // Without files the query is planned all the same, so that what is wrong with it is told.
+            Some(sql) if all.is_empty() => {
+                self.planned(writer, sql).await?;
+                Vec::new()
+            }
+            Some(sql) => {
+                let batches = self.small(writer, sql).await?;
+                Writer::indices(&batches)
+            }
+            None => all,
+        };
+        let touched_rows: u64 = touched.iter().filter_map(|index| table.files.get(*index)).map(|file| file.rows).sum();
+        let (mut survivors, mut changed) = (Vec::new(), Vec::new());
+        if touched.is_empty() {
+            // Nothing is read, but what is wrong with the new values is told.
+            for sql in &rewrite.changed {
+                self.planned(writer, sql).await?;
+            }
+        } else {
+            writer.put_version(TARGET, table, Some(&touched))?;
+            if let Some(sql) = &rewrite.survivors {
+                survivors = self.write(writer, sql, &table.schema).await?;
+            }
+            for sql in &rewrite.changed {
+                changed.extend(self.write(writer, sql, &table.schema).await?);
+            }
+        }
+        let count = |files: &[Arc<DataFile>]| files.iter().map(|file| file.rows).sum::<u64>();
+        let matched = touched_rows.saturating_sub(count(&survivors));
+        let kept = table.files.iter().enumerate().filter(|(index, _)| touched.binary_search(index).is_err());
+        let mut files: Vec<Arc<DataFile>> = kept.map(|(_, file)| Arc::clone(file)).collect();
+        let changed_rows = count(&changed);
+        files.extend(survivors);
+        files.extend(changed);
+        Ok(Rewritten { files, matched, changed: changed_rows })
+    }
+
+    async fn merge(&self, merge: &Merge) -> Result<u64, Failure> {
+        let _lock = self.run.changes.lock(&merge.relation.key()).await;
+        let table = self.table(&merge.relation).await?;
+        let columns = column_names(&table.schema);
+        for clause in &merge.clauses {
+            match &clause.effect {
+                Effect::Update(set) => {
+                    let names: Vec<String> = set.iter().map(|(column, _)| column.clone()).collect();
+                    self.columns_of(&table, &names)?;
+                }
+                Effect::Insert { columns: named, values } => {
+                    self.columns_of(&table, named)?;
+                    let wanted = if named.is_empty() { columns.len() } else { named.len() };
+                    if let Some(values) = values.as_ref().filter(|values| values.len() != wanted) {
+                        let message = format!("`insert` gives {} values for {wanted} columns", values.len());
+                        return self.fail(self.problem(message));
+                    }
+                }
+                Effect::Delete => {}
+            }
+        }
+        let writer = self.writer(&merge.relation, Some(&table));
+        // The source is read once: everything below sees the same rows.
+        let sql = format!("select * from {}", merge.source);
+        let found = self.planned(&writer, &sql).await?;
+        let nullable = found.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+        let schema = self.storable(&Schema::new(nullable.collect::<Vec<_>>()))?;
+        let source = writer.write_unpartitioned(&sql, &schema).await?;
+        let version = TableVersion {
+            schema,
+            partition_by: Vec::new(),
+            files: source.clone(),
+            version: None,
+            ..table.as_ref().clone()
+        };
+        writer.put_version(BATCH, &version, None)?;
+        let outcome = self.merged(&writer, &table, merge, &columns).await;
+        writer.discard(&source).await;
+        let (files, rows) = outcome?;
+        if rows > 0 {
+            self.put_table(&merge.relation, &table, files, Operation::Merge);
+        }
+        Ok(rows)
+    }
+
+    async fn merged(
+        &self,
+        writer: &Writer<'_>,
+        table: &TableVersion,
+        merge: &Merge,
+        columns: &[String],
+    ) -> Result<(Vec<Arc<DataFile>>, u64), Failure> {
+        let all: Vec<usize> = (0..table.files.len()).collect();
+        writer.put_version(TARGET, table, Some(&all))?;
+        if let Some([matches, rows]) = rewriting::merge_matches(merge) {
+            let matches = first_count(&self.small(writer, &matches).await?, 0);
+            let rows = first_count(&self.small(writer, &rows).await?, 0);
+            if matches > rows {
+                return self.fail(
+                    self.problem(format!(
+                        "several rows of the source match one row of `{}`, so which one wins would be chance",
+                        merge.relation.short_name()
+                    ))
+                    .hint("make the source unique in what `on` compares"),
+                );
+            }
+        }
+        let mut inserted = Vec::new();
+        for sql in rewriting::merge_inserts(merge, columns) {
+            inserted.extend(self.write(writer, &sql, &table.schema).await?);
+        }
+        let added: u64 = inserted.iter().map(|file| file.rows).sum();
+        let (mut files, changed) = match rewriting::merge(merge, columns) {
+            Some(rewrite) => {
+                let outcome = self.rewritten(writer, table, &rewrite).await?;
+                (outcome.files, outcome.matched)
+            }
+            None => (table.files.clone(), 0),
+        };
+        files.extend(inserted);
+        Ok((files, changed + added))
+    }
+
+    async fn drop(&self, drop: &Drop) -> Result<u64, Failure> {
+        for relation in &drop.relations {
+            let _lock = self.run.changes.lock(&relation.key()).await;
+            match (self.existing(relation).await?, drop.view) {
+                (Existing::Nothing, _) if drop.if_exists => {}
+                (Existing::Nothing, _) => return self.fail(self.missing(relation)),
+                (Existing::Table(_), false) | (Existing::View { .. }, true) => self.put_gone(relation),
+                (found, _) => {
+                    let (name, word) = (relation.short_name(), found.word());
+                    let hint = format!("write `drop {word} {name}`");
+                    return self.fail(self.problem(format!("`{name}` is a {word}")).hint(hint));
+                }
+            }
+        }
+        Ok(0)
+    }
+
+    fn put_gone(&self, relation: &Relation) {
+        self.put(relation, Fresh::Gone, Operation::Overwrite, false);
+    }
+
+    async fn drop_schema(&self, schema: &str, cascade: bool) -> Result<u64, Failure> {
+        let inside: Vec<RelationKey> = self
+            .run
+            .view
+            .names()
+            .into_iter()
+            .filter(|key| key.schema.eq_ignore_ascii_case(schema))
+            .filter(|key| matches!(self.run.view.kind(key), Some(RelationKind::Table | RelationKind::View)))
+            .collect();
+        if !inside.is_empty() && !cascade {
+            let names = inside.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return self.fail(
+                self.problem(format!("the schema `{schema}` has relations: {names}"))
+                    .hint("drop them first, or write `drop schema ... cascade`"),
+            );
+        }
+        for key in inside {
+            let _lock = self.run.changes.lock(&key).await;
+            let name = |text: &str| {
+                crate::base::ident::Identifier::new(text)
+                    .map_err(|error| (self.explain)(&self.place(self.problem(error.to_string()))))
+            };
+            let database = name(&self.run.view.surroundings().engine.options().database)?;
+            let relation = Relation { database, schema: name(&key.schema)?, identifier: name(&key.identifier)? };
+            self.put_gone(&relation);
+        }
+        Ok(0)
+    }
+
+    async fn alter(&self, alter: &Alter) -> Result<u64, Failure> {
+        let mut relation = alter.relation.clone();
+        for step in &alter.steps {
+            if let Alteration::RenameTo(to) = step {
+                if !self.rename(&relation, to, alter.if_exists).await? {
+                    return Ok(0);
+                }
+                relation = to.clone();
+                continue;
+            }
+            let _lock = self.run.changes.lock(&relation.key()).await;
+            if alter.if_exists && matches!(self.existing(&relation).await?, Existing::Nothing) {
+                return Ok(0);
+            }
+            let table = self.table(&relation).await?;
+            self.alter_table(&relation, &table, step).await?;
+        }
+        Ok(0)
+    }
+
+    /// Gives a relation another name; `false` if there is none.
+    async fn rename(&self, from: &Relation, to: &Relation, if_exists: bool) -> Result<bool, Failure> {
+        let (first, second) = if from.key() <= to.key() { (from, to) } else { (to, from) };
+        let _first = self.run.changes.lock(&first.key()).await;
+        let _second = if first.key() == second.key() { None } else { Some(self.run.changes.lock(&second.key()).await) };
+        let found = self.existing(from).await?;
+        if matches!(found, Existing::Nothing) {
+            return if if_exists { Ok(false) } else { self.fail(self.missing(from)) };
+        }
+        let taken = self.existing(to).await?;
+        if !matches!(taken, Existing::Nothing) {
+            let message = format!("there is a {} `{}` already", taken.word(), to.short_name());
+            return self.fail(self.problem(message).hint("drop it first"));
+        }
+        let temporary = self.run.changes.is_temporary(&from.key());
+        let fresh = match found {
+            Existing::View { sql, schema } => Fresh::View { sql, schema },
+            Existing::Table(table) => {
+                // A table's files lie in the folder of its name.
+                let writer = self.writer(to, Some(&table));
+                writer.put_version(TARGET, &table, None)?;
+                let sql = format!("select * from {}", scratch(TARGET));
+                let files = self.write(&writer, &sql, &table.schema).await?;
+                Fresh::Staged(Arc::new(writer.version(Arc::clone(&table.schema), files)))
+            }
+            Existing::Nothing => Fresh::Gone,
+        };
+        // What was read for the old name was read for the new one.
+        let reads = self.run.changes.get(&from.key()).map(|change| change.reads).unwrap_or_default();
+        self.put(to, fresh, Operation::Overwrite, temporary);
+        if let Some(change) = self.run.changes.get(&to.key()) {
+            self.run.changes.replace(Changed { reads, ..change });
+        }
+        self.put_gone(from);
+        Ok(true)
+    }
+
+    async fn alter_table(&self, relation: &Relation, table: &TableVersion, step: &Alteration) -> Result<(), Failure> {
+        let writer = self.writer(relation, Some(table));
+        let known = |name: &str| table.schema.fields().iter().find(|field| field.name().eq_ignore_ascii_case(name));
+        let partition = |name: &str| table.partition_by.iter().any(|column| column.eq_ignore_ascii_case(name));
+        let mut fields: Vec<Field> = table.schema.fields().iter().map(|field| field.as_ref().clone()).collect();
+        let mut values: Vec<String> = fields.iter().map(|field| quote(field.name())).collect();
+        let mut rewrites = true;
+        match step {
+            Alteration::Add { column, default, if_not_exists } => {
+                if known(&column.name).is_some() {
+                    if *if_not_exists {
+                        return Ok(());
+                    }
+                    let message = format!("`{}` has a column `{}` already", relation.short_name(), column.name);
+                    return self.fail(self.problem(message).hint("write `add column if not exists`"));
+                }
+                if !column.nullable && default.is_none() && !table.files.is_empty() {
+                    let message = format!("the new column `{}` would be null in the rows that are there", column.name);
+                    return self.fail(self.problem(message).hint("give it a `default`"));
+                }
+                let Some(data_type) = column.data_type.clone() else {
+                    return self.fail(self.problem(format!("the column `{}` has no type", column.name)));
+                };
+                fields.push(Field::new(&column.name, data_type, column.nullable));
+                values.push(default.clone().unwrap_or_else(|| "null".to_owned()));
+                // A file without the column has nulls in it.
+                rewrites = default.is_some();
+            }
+            Alteration::Drop { columns, if_exists } => {
+                let columns: Vec<String> =
+                    columns.iter().filter(|name| !*if_exists || known(name).is_some()).cloned().collect();
+                let columns = self.columns_of(table, &columns)?;
+                if columns.is_empty() {
+                    return Ok(());
+                }
+                if let Some(name) = columns.iter().find(|name| partition(name)) {
+                    return self.fail(self.problem(format!("`{name}` separates the files of the table")));
+                }
+                let keep: Vec<bool> = fields.iter().map(|field| !columns.contains(field.name())).collect();
+                let mut kept = keep.iter();
+                fields.retain(|_| *kept.next().unwrap_or(&true));
+                let mut kept = keep.iter();
+                values.retain(|_| *kept.next().unwrap_or(&true));
+                if fields.is_empty() {
+                    return self.fail(self.problem("a table needs a column"));
+                }
+            }
+            Alteration::Rename { from, to } => {
+                let old = self.columns_of(table, std::slice::from_ref(from))?;
+                if known(to).is_some_and(|field| !old.contains(field.name())) {
+                    let message = format!("`{}` has a column `{to}` already", relation.short_name());
+                    return self.fail(self.problem(message));
+                }
+                if partition(from) {
+                    return self.fail(self.problem(format!("`{from}` separates the files of the table")));
+                }
+                for (field, value) in fields.iter_mut().zip(&mut values) {
+                    if old.contains(field.name()) {
+                        *value = quote(field.name());
+                        *field = field.clone().with_name(to);
+                    }
+                }
+            }
+            Alteration::Retype { column, data_type, using } => {
+                let names = self.columns_of(table, std::slice::from_ref(column))?;
+                for (field, value) in fields.iter_mut().zip(&mut values) {
+                    if names.contains(field.name()) {
+                        if let Some(using) = using {
+                            value.clone_from(using);
+                        }
+                        *field = field.clone().with_data_type(data_type.clone());
+                    }
+                }
+            }
+            Alteration::Nullable { column, nullable } => {
+                let names = self.columns_of(table, std::slice::from_ref(column))?;
+                for field in &mut fields {
+                    if names.contains(field.name()) {
+                        *field = field.clone().with_nullable(*nullable);
+                    }
+                }
+                // That no null is there shows when the rows are written.
+                rewrites = !*nullable;
+            }
+            Alteration::RenameTo(_) => return Ok(()),
+        }
+        let schema = self.storable(&Schema::new(fields.clone()))?;
+        let files = if rewrites && !table.files.is_empty() {
+            writer.put_version(TARGET, table, None)?;
+            let values =
+                values.iter().zip(&fields).map(|(value, field)| format!("({value}) as {}", quote(field.name())));
+            let sql = format!("select {} from {}", values.collect::<Vec<_>>().join(", "), scratch(TARGET));
+            self.write(&writer, &sql, &schema).await?
+        } else {
+            table.files.clone()
+        };
+        let version = TableVersion { schema, files, version: None, ..table.clone() };
+        let temporary = self.run.changes.is_temporary(&relation.key());
+        self.put(relation, Fresh::Staged(Arc::new(version)), Operation::Merge, temporary);
+        Ok(())
+    }
+}
+
+/// What a rewriting of files gave.
+struct Rewritten {
+    files: Vec<Arc<DataFile>>,
+    /// Rows that did not stay as they were.
+    matched: u64,
+    /// Rows that were written in their place.
+    changed: u64,
+}
+
+fn declared(columns: &[NewColumn]) -> Vec<Field> {
+    columns
+        .iter()
+        .filter_map(|column| Some(Field::new(&column.name, column.data_type.clone()?, column.nullable)))
+        .collect()
+}
+
+/// The failure of a statement within a template: its first problem as the template shows it.
+pub fn of_template(failure: &Failure) -> (&'static str, String, Option<String>) {
+    match failure.diagnostics.first() {
+        Some(Diagnostic { code, message, hint, .. }) => {
+            (code, format!("the template's statement failed: {message}"), hint.clone())
+        }
+        None => ("sql-error", "the template's statement failed".to_owned(), None),
+    }
+}
