@@ -51,6 +51,8 @@ pub const LOCK_WAIT_SECONDS: u64 = 60;
 pub const SELECTOR_CRITERIA: usize = 100_000;
 /// Deepest nesting of the definitions of named selectors, those that they mention included.
 pub const SELECTOR_DEPTH: usize = 64;
+/// Most batches of one microbatch model in one run: more than five years of hours.
+pub const BATCHES: usize = 50_000;
 /// Size in bytes past which the log file is begun anew.
 pub const LOG_FILE_BYTES: u64 = 10 << 20;
 /// Largest file of the newest results of all nodes, in bytes.

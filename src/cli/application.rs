@@ -31,6 +31,7 @@ use crate::files::project::{ProjectConfig, find_root};
 use crate::files::{LoadedProject, Target};
 use crate::graph::Dag;
 use crate::manifest::manifest::Manifest;
+use crate::manifest::microbatch::BatchRequest;
 use crate::manifest::node::{NodeId, ResourceType};
 use crate::manifest::relation::Relation;
 use crate::parse::{self, ParsedProject};
@@ -57,6 +58,8 @@ pub struct Application {
     pub verb: &'static str,
     /// Flags that change what nodes do.
     pub flags: RunFlags,
+    /// Which batches of microbatch models are made.
+    pub batches: BatchRequest,
     /// The command line, without secrets.
     pub command: String,
     /// Its arguments, without secrets; of a retry those of the command that is done again.
@@ -237,6 +240,7 @@ impl Application {
             clock: self.clock.clone(),
             full_refresh: self.flags.full_refresh,
             empty: self.flags.empty,
+            batches: self.batches.clone(),
             store_failures: self.flags.store_failures,
             warn_error: self.options.warn_error == Some(true),
             selected,

@@ -212,10 +212,6 @@ pub struct LaterArguments {
     favor_state: bool,
     #[arg(long, global = true, hide = true, value_name = "WINDOW")]
     sample: Option<String>,
-    #[arg(long, global = true, hide = true, value_name = "INSTANT")]
-    event_time_start: Option<String>,
-    #[arg(long, global = true, hide = true, value_name = "INSTANT")]
-    event_time_end: Option<String>,
     #[arg(long, global = true, hide = true, value_name = "YAML")]
     warn_error_options: Option<String>,
     #[arg(long, global = true, hide = true, value_name = "SQL")]
@@ -233,8 +229,6 @@ impl LaterArguments {
             (self.defer, "--defer"),
             (self.favor_state, "--favor-state"),
             (self.sample.is_some(), "--sample"),
-            (self.event_time_start.is_some(), "--event-time-start"),
-            (self.event_time_end.is_some(), "--event-time-end"),
             (self.warn_error_options.is_some(), "--warn-error-options"),
             (self.inline_direct.is_some(), "--inline-direct"),
             (self.no_introspect, "--no-introspect"),
@@ -364,6 +358,9 @@ pub struct BuildArguments {
     /// Test flags.
     #[command(flatten)]
     pub failures: FailureArguments,
+    /// Batches.
+    #[command(flatten)]
+    pub batches: BatchArguments,
     /// Print the first rows of each seed
     #[arg(long)]
     pub show: bool,
@@ -381,6 +378,9 @@ pub struct RunArguments {
     /// Build flags.
     #[command(flatten)]
     pub rebuild: RebuildArguments,
+    /// Batches.
+    #[command(flatten)]
+    pub batches: BatchArguments,
     /// Form of the results.
     #[command(flatten)]
     pub output: ResultArguments,
@@ -442,6 +442,17 @@ pub struct RebuildArguments {
     pub empty: bool,
     #[arg(long, hide = true, overrides_with = "empty")]
     no_empty: bool,
+}
+
+/// The time that microbatch models make batches of.
+#[derive(Debug, Clone, Default, Args)]
+pub struct BatchArguments {
+    /// Make the batches of microbatch models from this time on, such as 2024-01-31, instead of the newest ones
+    #[arg(long, value_name = "INSTANT")]
+    pub event_time_start: Option<String>,
+    /// Make the batches of microbatch models before this time
+    #[arg(long, value_name = "INSTANT")]
+    pub event_time_end: Option<String>,
 }
 
 /// Flags of the verbs that test.

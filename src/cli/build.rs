@@ -308,6 +308,9 @@ fn write_artifacts(
     let target = app.target_path(project);
     let mut compiled = record::manifest::CompiledSql::new();
     for node in &result.results {
+        for (batch, sql) in node.batches.iter().flat_map(|batches| &batches.sql) {
+            record::compiled::write_batch(&target, &node.node, batch, sql).map_err(|error| app.file(error))?;
+        }
         let Some(sql) = &node.compiled_sql else { continue };
         compiled.insert(node.node.id.clone(), sql.clone());
         if node.node.resource_type != ResourceType::Operation {

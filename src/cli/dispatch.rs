@@ -17,11 +17,13 @@ use crate::cli::clean::CleanRequest;
 use crate::cli::log::Panics;
 use crate::cli::options::{DocsOptions, ListOptions, Options, OutputFormat, Verb};
 use crate::cli::printer::{Appearance, Printer};
+use crate::cli::retry::Retried;
 use crate::cli::signals::Signals;
 use crate::cli::{
     Outcome, args, build, clean, compile, debug, deps, docs, docs_serve, freshness, list, operation, retry,
     run_without_project, show,
 };
+use crate::manifest::microbatch::BatchRequest;
 use crate::manifest::node::ResourceType;
 use crate::record;
 
@@ -86,6 +88,7 @@ pub fn main(arguments: Vec<OsString>, env: ProcessEnv, working_folder: PathBuf) 
     let panics = Panics::catch();
     let verb = options.verb.name();
     let flags = flags(&options.verb);
+    let batches = batches(&options.verb);
     let app = Application {
         options: options.global,
         env,
@@ -93,6 +96,7 @@ pub fn main(arguments: Vec<OsString>, env: ProcessEnv, working_folder: PathBuf) 
         id,
         verb,
         flags,
+        batches,
         command,
         arguments,
         working_folder,
@@ -127,6 +131,17 @@ fn flags(verb: &Verb) -> RunFlags {
             ..RunFlags::default()
         },
         _ => RunFlags::default(),
+    }
+}
+
+/// Which batches a verb makes.
+fn batches(verb: &Verb) -> BatchRequest {
+    match verb {
+        Verb::Build(options) | Verb::Run(options) => {
+            let retried = options.retried.as_ref().map(Retried::batches).unwrap_or_default();
+            BatchRequest { window: options.batches, ..retried }
+        }
+        _ => BatchRequest::default(),
     }
 }
 

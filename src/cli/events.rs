@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::limits;
 use crate::cli::table;
-use crate::execute::result::{NodeResult, RowCounts, RunEvent, Status};
+use crate::execute::result::{BatchEvent, NodeResult, RowCounts, RunEvent, Status};
 use crate::manifest::node::{Node, ResourceType};
 
 /// The column in which file sources say which file a row is from.
@@ -51,6 +51,7 @@ pub fn node_line(result: &NodeResult, color: bool) -> String {
         (Status::Success, ResourceType::Seed) => ("Loaded", GOOD),
         (Status::Success, ResourceType::Operation) => ("Ran", GOOD),
         (Status::Success, _) => ("Built", GOOD),
+        (Status::PartialSuccess, _) => ("PARTLY", BAD),
         (Status::Pass, _) => ("PASS", GOOD),
         (Status::Warn, _) => ("WARN", DOUBTFUL),
         (Status::Fail, _) => ("FAIL", BAD),
@@ -59,6 +60,7 @@ pub fn node_line(result: &NodeResult, color: bool) -> String {
     };
     let name = node.display_name();
     let detail = match result.status {
+        Status::PartialSuccess => format!("{:<13} {}", result.action, result.message.as_deref().unwrap_or_default()),
         Status::Success => {
             format!("{:<13} {}", result.action, result.rows.map(|rows| rows_text(result, rows)).unwrap_or_default())
         }
@@ -75,7 +77,7 @@ pub fn node_line(result: &NodeResult, color: bool) -> String {
     let detail = detail.trim_end();
     let text = if matches!(node.resource_type, ResourceType::Test | ResourceType::UnitTest) {
         format!("{name:<56} {detail:<12} {time:>7}")
-    } else if result.status == Status::Success {
+    } else if matches!(result.status, Status::Success | Status::PartialSuccess) {
         format!("{name:<36} {detail:<34} {time:>7}{held_back}")
     } else {
         format!("{name:<36} {detail}  {time}")
@@ -117,7 +119,9 @@ pub fn node_details(result: &NodeResult, color: bool) -> String {
 /// The diagnostics of a node that needs explaining; one is made where the run gave none.
 pub fn diagnostics_of(result: &NodeResult) -> Vec<Diagnostic> {
     let explained = match result.status {
-        Status::Fail | Status::Error => result.diagnostics.iter().any(|found| found.severity == Severity::Error),
+        Status::Fail | Status::Error | Status::PartialSuccess => {
+            result.diagnostics.iter().any(|found| found.severity == Severity::Error)
+        }
         Status::Warn => !result.diagnostics.is_empty(),
         Status::Success | Status::Pass | Status::Skipped => true,
     };
@@ -340,6 +344,27 @@ impl Entry {
                 Self::new("LogStartLine", "Q011", Level::Info, message, data)
             }
             RunEvent::Finished { result, index, total } => Self::of_result(result, *index, *total),
+            RunEvent::BatchStarted { batch } => {
+                let description = batch_description(batch);
+                let message = format!("Batch {} of {} START {description}", batch.index, batch.total);
+                let data = json!({
+                    "description": description, "batch_index": batch.index, "total_batches": batch.total,
+                    "node_info": node_info(batch.node, "started", Some(time), None),
+                });
+                Self::new("LogStartBatch", "Q045", Level::Info, message, data)
+            }
+            RunEvent::BatchFinished { batch, status, rows, seconds } => {
+                let description = batch_description(batch);
+                let word = status.as_str().to_ascii_uppercase();
+                let message = format!("Batch {} of {} {word} {description}", batch.index, batch.total);
+                let data = json!({
+                    "description": description, "status": status.as_str(), "batch_index": batch.index,
+                    "total_batches": batch.total, "execution_time": seconds, "rows": rows,
+                    "node_info": node_info(batch.node, "started", Some(time), None),
+                });
+                let level = if *status == Status::Error { Level::Error } else { Level::Info };
+                Self::new("LogBatchResult", "Q046", level, message, data)
+            }
             RunEvent::Print(text) => Self::new("PrintEvent", "Z052", Level::Info, *text, json!({"msg": text})),
             RunEvent::Message(text) => Self::new("JinjaLogInfo", "I062", Level::Info, *text, json!({"msg": text})),
             RunEvent::Diagnostic(diagnostic) => Self::of_diagnostic(diagnostic),
@@ -363,7 +388,7 @@ impl Entry {
         let node = &result.node;
         let status = result.status.as_str();
         let level = match result.status {
-            Status::Fail | Status::Error => Level::Error,
+            Status::Fail | Status::Error | Status::PartialSuccess => Level::Error,
             Status::Warn => Level::Warn,
             Status::Success | Status::Pass | Status::Skipped => Level::Info,
         };
@@ -417,6 +442,24 @@ impl Entry {
             if result.worker == 0 { "MainThread".into() } else { format!("Thread-{} (worker)", result.worker) };
         Self { thread, ..Self::new(name, code, level, message, Json::Object(data)) }
     }
+}
+
+/// The line of a batch that ended.
+pub fn batch_line(batch: &BatchEvent<'_>, status: Status, rows: u64, time: f64, color: bool) -> String {
+    let name = format!("{} {}", batch.node.display_name(), batch.batch);
+    let place = format!("batch {} of {}", batch.index, batch.total);
+    let (word, style, detail) = match status {
+        Status::Error => ("ERROR", BAD, String::new()),
+        Status::Skipped => ("SKIP", QUIET, String::new()),
+        _ => ("Batch", QUIET, counted(rows, "row")),
+    };
+    let text = format!("{name:<36} {place:<18} {detail:<15} {:>7}", seconds(Duration::from_secs_f64(time)));
+    word_line(word, style, &text, color)
+}
+
+/// dbt's description of a batch, such as `batch 2024-01-31 of silver.events`.
+fn batch_description(batch: &BatchEvent<'_>) -> String {
+    format!("batch {} of {}", batch.batch, batch.node.display_name())
 }
 
 /// dbt's description of a node in its log lines, such as `sql table model silver.stg_orders`.

@@ -23,11 +23,12 @@ use crate::cli::args::{SourceArguments, VerbArguments};
 use crate::cli::explain::ExplainArguments;
 use crate::cli::retry::Retried;
 use crate::files::{project, yaml};
+use crate::manifest::microbatch::Window;
 use crate::manifest::node::ResourceType;
 use crate::select::IndirectSelection;
 
 /// Environment variables that stand for flags: the name without its prefix `KARAT_` or `DBT_`, and its meaning.
-pub const VARIABLES: [(&str, &str); 23] = [
+pub const VARIABLES: [(&str, &str); 25] = [
     ("PROJECT_DIR", "--project-dir"),
     ("PROFILES_DIR", "--profiles-dir"),
     ("PROFILE", "--profile"),
@@ -51,6 +52,8 @@ pub const VARIABLES: [(&str, &str); 23] = [
     ("FULL_REFRESH", "--full-refresh"),
     ("STORE_FAILURES", "--store-failures"),
     ("INDIRECT_SELECTION", "--indirect-selection"),
+    ("EVENT_TIME_START", "--event-time-start"),
+    ("EVENT_TIME_END", "--event-time-end"),
 ];
 
 /// The checked command line.
@@ -237,6 +240,8 @@ pub struct BuildOptions {
     pub show_seeds: bool,
     /// Form of the results: text or JSON.
     pub output: OutputFormat,
+    /// The time to make batches of; `None` means the newest ones.
+    pub batches: Option<Window>,
     /// What a `retry` is limited to.
     pub retried: Option<Retried>,
 }
@@ -616,6 +621,7 @@ impl Reader<'_> {
             store_failures: self.switch(failures.store_failures, false, "--store-failures", "STORE_FAILURES"),
             show_seeds: false,
             output: self.output(output),
+            batches: None,
             retried: None,
         }
     }
@@ -630,10 +636,12 @@ impl Reader<'_> {
             }),
             VerbArguments::Build(given) => {
                 let options = self.build(given.selection, &given.rebuild, &given.failures, given.output.output);
-                Verb::Build(BuildOptions { show_seeds: given.show, ..options })
+                let batches = self.batches(given.batches);
+                Verb::Build(BuildOptions { show_seeds: given.show, batches, ..options })
             }
             VerbArguments::Run(given) => {
-                Verb::Run(self.build(given.selection, &given.rebuild, &no_failures, given.output.output))
+                let options = self.build(given.selection, &given.rebuild, &no_failures, given.output.output);
+                Verb::Run(BuildOptions { batches: self.batches(given.batches), ..options })
             }
             VerbArguments::Test(given) => {
                 let rebuild = RebuildArguments::default();
@@ -738,6 +746,7 @@ impl Reader<'_> {
     }
 }
 
+mod batches;
 mod docs;
 mod forms;
 pub use docs::{DocsOptions, GenerateOptions, LineageFormat, LineageOptions, ServeOptions};

@@ -233,7 +233,7 @@ impl Printer {
             }
             let data = json!({
                 "keyboard_interrupt": run.interrupted, "num_errors": counts.error, "num_warnings": counts.warn,
-                "num_partial_success": 0,
+                "num_partial_success": run.count(Status::PartialSuccess),
             });
             let message = match (counts.error, counts.warn) {
                 (0, 0) => "Completed successfully".to_owned(),
@@ -367,6 +367,12 @@ impl EventSink for Printer {
                     text
                 });
             }
+            // For people the line of a batch comes when it ends.
+            RunEvent::BatchStarted { .. } if self.appearance.format == LogFormat::Text => log::record(&entry),
+            RunEvent::BatchStarted { .. } => self.entry(&entry, String::new),
+            RunEvent::BatchFinished { batch, status, rows, seconds } => self.entry(&entry, || {
+                self.stamped(&events::batch_line(batch, *status, *rows, *seconds, self.appearance.color))
+            }),
             RunEvent::Print(text) => {
                 if self.appearance.format == LogFormat::Json {
                     self.entry(&entry, String::new);

@@ -3,12 +3,14 @@
 //! The last command is read from `run_results.json`, where each command leaves its arguments. As under dbt, flags of
 //! `retry` itself stand for those of that command.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
+use crate::base::clock::parse_instant;
 use crate::base::diagnostic::Diagnostic;
 use crate::base::env::ProcessEnv;
 use crate::base::fs;
@@ -17,11 +19,12 @@ use crate::cli::args::{self, Arguments, GlobalArguments, VerbArguments};
 use crate::cli::options::{Options, Verb};
 use crate::files::project;
 use crate::manifest::manifest::Manifest;
+use crate::manifest::microbatch::{BatchRequest, Outcomes, Window};
 use crate::manifest::node::{NodeId, ResourceType};
 use crate::record;
 
 /// Statuses of nodes that are done again.
-const RETRIED: [&str; 3] = ["error", "fail", "skipped"];
+const RETRIED: [&str; 4] = ["error", "fail", "skipped", "partial success"];
 
 /// What a retry is limited to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,12 +33,21 @@ pub struct Retried {
     ids: BTreeSet<String>,
     /// What was typed behind the program's name.
     arguments: Vec<String>,
+    /// When the command was begun: its batches end there.
+    until: Option<DateTime<Utc>>,
+    /// Batches of the models of which a part came about.
+    batches: BTreeMap<NodeId, Outcomes>,
 }
 
 impl Retried {
     /// The arguments of the command that is done again.
     pub fn arguments(&self) -> &[String] {
         &self.arguments
+    }
+
+    /// Which batches are made again: those that failed, and of models that are made from the start those of that time.
+    pub fn batches(&self) -> BatchRequest {
+        BatchRequest { window: None, until: self.until, retried: self.batches.clone() }
     }
 
     /// Whether all ended well.
@@ -85,18 +97,54 @@ pub fn resolve(
         .ok()
         .filter(|earlier| !matches!(earlier.verb, VerbArguments::Retry))
         .ok_or_else(|| nothing(format!("`{}` does not say which command it is of", path.display())))?;
-    let ids = results["results"].as_array().into_iter().flatten().filter(|result| did_not_end_well(result));
+    let metadata = &results["metadata"];
+    let published = metadata["env"]["KARAT_PUBLISHED"].is_string();
+    let all = || results["results"].as_array().into_iter().flatten();
+    let ids = all().filter(|result| did_not_end_well(result, published));
     let ids = ids.filter_map(|result| result["unique_id"].as_str()).map(str::to_owned).collect();
+    let batches = all().filter_map(|result| part_of_batches(result, published)).collect();
+    let until = instant(&metadata["invocation_started_at"]);
     earlier.global = over(arguments.global, std::mem::take(&mut earlier.global));
-    Ok((earlier, Some(Retried { ids, arguments: typed })))
+    Ok((earlier, Some(Retried { ids, arguments: typed, until, batches })))
 }
 
-fn did_not_end_well(result: &Json) -> bool {
+/// Whether a node is done again. A command that was cut off has published nothing, so nothing of it is there.
+fn did_not_end_well(result: &Json, published: bool) -> bool {
     let status = result["status"].as_str().unwrap_or_default();
+    let is = |kinds: &[&str]| {
+        let id = result["unique_id"].as_str().unwrap_or_default();
+        id.split_once('.').is_some_and(|(kind, _)| kinds.contains(&kind))
+    };
+    let is_lost = !published && is(&["model", "seed", "snapshot"]);
     // Hooks run with every command anyway.
-    let is_hook = result["unique_id"].as_str().is_some_and(|id| id.starts_with("operation."));
-    let is_withheld = result["adapter_response"]["withheld"] == Json::Bool(true);
-    !is_hook && (RETRIED.contains(&status) || is_withheld)
+    !is(&["operation"]) && (RETRIED.contains(&status) || is_withheld(result) || is_lost)
+}
+
+fn is_withheld(result: &Json) -> bool {
+    result["adapter_response"]["withheld"] == Json::Bool(true)
+}
+
+/// What became of the batches of a model, if some came about and some did not. Those that were made and never became
+/// visible did not.
+fn part_of_batches(result: &Json, published: bool) -> Option<(NodeId, Outcomes)> {
+    let windows = |pairs: &Json| -> Option<Vec<Window>> {
+        let pairs = pairs.as_array()?.iter();
+        pairs.map(|pair| Some(Window { start: instant(&pair[0])?, end: instant(&pair[1])? })).collect()
+    };
+    let written = &result["batch_results"];
+    let mut outcomes = Outcomes { successful: windows(&written["successful"])?, failed: windows(&written["failed"])? };
+    if !published || is_withheld(result) {
+        let lost = windows(&result["adapter_response"]["batches"]).unwrap_or_default();
+        outcomes.successful.retain(|window| !lost.contains(window));
+        outcomes.failed.extend(lost);
+        outcomes.failed.sort();
+    }
+    let is_part = !outcomes.successful.is_empty() && !outcomes.failed.is_empty();
+    is_part.then(|| (NodeId::new(result["unique_id"].as_str().unwrap_or_default()), outcomes))
+}
+
+fn instant(value: &Json) -> Option<DateTime<Utc>> {
+    parse_instant(value.as_str()?)
 }
 
 /// Limits the verb to what is done again.

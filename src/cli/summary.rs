@@ -65,7 +65,7 @@ impl Counts {
         Self {
             pass: run.count(Status::Success) + run.count(Status::Pass),
             warn: run.count(Status::Warn),
-            error: run.count(Status::Error) + run.count(Status::Fail),
+            error: run.count(Status::Error) + run.count(Status::Fail) + run.count(Status::PartialSuccess),
             skip: run.count(Status::Skipped),
             total: run.results.len(),
         }

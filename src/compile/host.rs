@@ -19,6 +19,7 @@ use crate::compile::unit_test::Substitutes;
 use crate::files::Target;
 use crate::manifest::config::Materialization;
 use crate::manifest::manifest::Manifest;
+use crate::manifest::microbatch::{Batch, BatchRequest};
 use crate::manifest::node::{Node, NodeId, RefCall, ResourceType, SourceCall};
 use crate::manifest::relation::{Relation, RelationKey};
 use crate::parse::{Vars, node_value};
@@ -49,6 +50,8 @@ pub struct Invocation {
     pub full_refresh: bool,
     /// `--empty`: parents are read without rows.
     pub empty: bool,
+    /// Which batches of microbatch models are made.
+    pub batches: BatchRequest,
     /// `--store-failures`.
     pub store_failures: bool,
     /// `--warn-error`: a test that would warn fails.
@@ -98,7 +101,17 @@ pub fn relation_value(relation: &Relation, kind: Option<RelationKind>) -> Relati
         identifier: Some(relation.identifier.to_string()),
         kind,
         render_as: None,
+        filter: None,
     }
+}
+
+/// dbt's `model.batch`.
+fn batch_value(batch: &Batch) -> Json {
+    json!({
+        "id": batch.id(),
+        "event_time_start": batch.window.start.to_rfc3339(),
+        "event_time_end": batch.window.end.to_rfc3339(),
+    })
 }
 
 /// The host of one node (or of a text of the command line, which has none).
@@ -111,6 +124,8 @@ pub struct CompileHost {
     ephemeral: Mutex<BTreeMap<NodeId, String>>,
     /// What stands for what, if the node is compiled for a unit test.
     substitutes: Option<Substitutes>,
+    /// The batch that is made, if the node is a microbatch model that runs.
+    batch: Option<Batch>,
 }
 
 impl CompileHost {
@@ -134,6 +149,17 @@ impl CompileHost {
         Arc::new(Self::made(invocation, view, Some(model), IndexMap::new(), Some(substitutes)))
     }
 
+    /// A host for one batch of a microbatch model.
+    pub fn for_batch(
+        invocation: &Arc<Invocation>,
+        view: &Arc<dyn Introspect>,
+        model: &Arc<Node>,
+        batch: Batch,
+    ) -> Arc<Self> {
+        let host = Self::made(invocation, view, Some(model), IndexMap::new(), None);
+        Arc::new(Self { batch: Some(batch), ..host })
+    }
+
     fn made(
         invocation: &Arc<Invocation>,
         view: &Arc<dyn Introspect>,
@@ -150,6 +176,7 @@ impl CompileHost {
             extra,
             ephemeral: Mutex::new(BTreeMap::new()),
             substitutes,
+            batch: None,
         }
     }
 
@@ -164,7 +191,14 @@ impl CompileHost {
         };
         let mut value = match &node.relation {
             Some(relation) => self.render_relation(node, relation),
-            None => RelationValue { database: None, schema: None, identifier: None, kind: None, render_as: None },
+            None => RelationValue {
+                database: None,
+                schema: None,
+                identifier: None,
+                kind: None,
+                render_as: None,
+                filter: None,
+            },
         };
         value.render_as = Some(crate::base::ident::quote(name));
         Ok(value)
@@ -173,6 +207,17 @@ impl CompileHost {
     /// The ephemeral models that the template referred to.
     pub fn used_ephemeral(&self) -> Vec<NodeId> {
         self.ephemeral.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    /// The rows of a parent that are meant: none with `--empty`, and those of the batch if the parent says when its
+    /// events happened.
+    fn filter(&self, parent: &Node) -> Option<String> {
+        if self.invocation.empty {
+            return Some("false limit 0".to_owned());
+        }
+        let (batch, event_time) = (self.batch.as_ref()?, parent.config.event_time.as_ref()?);
+        let quoted = parent.columns.values().any(|column| column.name == *event_time && column.quote == Some(true));
+        Some(batch.window.condition(&if quoted { crate::base::ident::quote(event_time) } else { event_time.clone() }))
     }
 
     fn render_relation(&self, node: &Node, relation: &Relation) -> RelationValue {
@@ -184,9 +229,7 @@ impl CompileHost {
             _ => Some(RelationKind::Table),
         };
         let mut value = relation_value(relation, kind);
-        if self.invocation.empty {
-            value.render_as = Some(format!("(select * from {} where false limit 0)", relation.to_sql()));
-        }
+        value.filter = self.filter(node);
         value
     }
 }
@@ -232,6 +275,7 @@ impl Host for CompileHost {
                 identifier: Some(name),
                 kind: Some(RelationKind::Cte),
                 render_as: Some(rendered),
+                filter: self.filter(node),
             });
         }
         match &node.relation {
@@ -310,6 +354,9 @@ impl Host for CompileHost {
     fn is_incremental(&self) -> bool {
         let Some(node) = &self.node else { return false };
         let Some(relation) = &node.relation else { return false };
+        if let Some(batch) = &self.batch {
+            return batch.incremental;
+        }
         node.resource_type == ResourceType::Model
             && node.materialized() == "incremental"
             // A unit test says itself when it tests the incremental form.
@@ -329,7 +376,13 @@ impl Host for CompileHost {
         let invocation = &self.invocation;
         let node_relation = || self.node.as_ref().and_then(|node| node.relation.as_ref());
         match name {
-            "model" | "node" => self.node.as_ref().map(|node| node_value(node)),
+            "model" | "node" => self.node.as_ref().map(|node| {
+                let mut model = node_value(node);
+                if node.config.microbatch.is_some() {
+                    model["batch"] = json!(self.batch.as_ref().map(batch_value));
+                }
+                model
+            }),
             "graph" => Some(invocation.graph.get_or_init(|| graph_value(&invocation.manifest)).clone()),
             "karat_version" => Some(json!(env!("CARGO_PKG_VERSION"))),
             "thread_id" => Some(json!("MainThread")),
@@ -380,6 +433,7 @@ impl Host for CompileHost {
             identifier: Some(identifier.to_owned()),
             kind: Some(kind),
             render_as: None,
+            filter: None,
         }))
     }
 
@@ -390,6 +444,7 @@ impl Host for CompileHost {
             identifier: Some(key.identifier),
             kind: Some(kind),
             render_as: None,
+            filter: None,
         };
         Ok(self.view.list(Some(schema)).into_iter().map(relation).collect())
     }

@@ -13,6 +13,7 @@ use crate::compile::ephemeral::{Assembled, cte_name, inline, trim_statement};
 use crate::compile::host::{CompileHost, Invocation};
 use crate::compile::introspect::Introspect;
 use crate::compile::unit_test::compile_unit_test;
+use crate::manifest::microbatch::Batch;
 use crate::manifest::node::{Code, Detail, Node, NodeId};
 use crate::template::host::SharedHost;
 use crate::template::{Place, RenderError, SourceMap};
@@ -80,12 +81,13 @@ pub fn compile(
         return compile_unit_test(invocation, view, node, test);
     }
     let Some(code) = &node.code else {
-        return Err(RenderError::Diagnostic(Box::new(Diagnostic::error(
-            "no-code",
-            format!("`{}` has no SQL", node.name),
-        ))));
+        return Err(without_code(node));
     };
     compile_code(invocation, view, code, Some(node), extra)
+}
+
+fn without_code(node: &Node) -> RenderError {
+    RenderError::Diagnostic(Box::new(Diagnostic::error("no-code", format!("`{}` has no SQL", node.name))))
 }
 
 /// Compiles a text that may belong to no node: `show --inline`, a hook, an operation.
@@ -96,15 +98,38 @@ pub fn compile_code(
     node: Option<&Arc<Node>>,
     extra: IndexMap<String, Json>,
 ) -> Result<CompiledNode, RenderError> {
-    let host = CompileHost::new(invocation, view, node, extra);
-    let shared: SharedHost = Arc::clone(&host) as _;
+    let name = node.map_or_else(|| code.file.path.clone(), |node| format!("compiled/{}", node.path));
+    compile_with(&CompileHost::new(invocation, view, node, extra), invocation, view, code, name)
+}
+
+/// Compiles one batch of a microbatch model: its parents are the rows of the batch's window.
+pub fn compile_batch(
+    invocation: &Arc<Invocation>,
+    view: &Arc<dyn Introspect>,
+    model: &Arc<Node>,
+    batch: Batch,
+) -> Result<CompiledNode, RenderError> {
+    let host = CompileHost::for_batch(invocation, view, model, batch);
+    match &model.code {
+        Some(code) => compile_with(&host, invocation, view, code, format!("compiled/{}", model.path)),
+        None => Err(without_code(model)),
+    }
+}
+
+fn compile_with(
+    host: &Arc<CompileHost>,
+    invocation: &Arc<Invocation>,
+    view: &Arc<dyn Introspect>,
+    code: &Code,
+    name: String,
+) -> Result<CompiledNode, RenderError> {
+    let shared: SharedHost = Arc::clone(host) as _;
     let rendered = invocation.templates.render(code, &shared, &IndexMap::new()).map_err(|error| *error)?;
     let mut expressions =
         Expressions { invocation, view, done: BTreeSet::new(), order: Vec::new(), maps: vec![rendered.map] };
     for id in host.used_ephemeral() {
         expressions.add(&id)?;
     }
-    let name = node.map_or_else(|| code.file.path.clone(), |node| format!("compiled/{}", node.path));
     let (ephemeral, order): (Vec<NodeId>, Vec<(String, String)>) = expressions.order.into_iter().unzip();
     Ok(CompiledNode { ephemeral, ..CompiledNode::assemble(&rendered.sql, &order, expressions.maps, name) })
 }

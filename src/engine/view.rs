@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{DataFusionError, Result as EngineResult};
 use datafusion::datasource::empty::EmptyTable;
-use datafusion::datasource::{MemTable, TableType, ViewTable};
+use datafusion::datasource::{TableType, ViewTable};
 use datafusion::logical_expr::LogicalPlan;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -45,8 +45,8 @@ pub enum Fresh {
         /// Its columns.
         schema: SchemaRef,
     },
-    /// Rows in memory: a check's own scratch.
-    Memory(Arc<MemTable>),
+    /// Put together from what is staged and what is published, while its node still runs.
+    Assembled(Arc<dyn TableProvider>),
     /// Dropped by a statement of this run.
     Gone,
 }
@@ -151,7 +151,7 @@ impl WarehouseView {
     pub fn kind(&self, key: &RelationKey) -> Option<RelationKind> {
         match self.fresh(key) {
             Some(Fresh::Planned(_, kind) | Fresh::Unknown(kind)) => Some(kind),
-            Some(Fresh::Staged(_) | Fresh::Memory(_)) => Some(RelationKind::Table),
+            Some(Fresh::Staged(_) | Fresh::Assembled(_)) => Some(RelationKind::Table),
             Some(Fresh::View { .. }) => Some(RelationKind::View),
             Some(Fresh::Gone) => None,
             None if self.surroundings.sources.contains_key(key) => Some(RelationKind::External),
@@ -205,7 +205,7 @@ impl WarehouseView {
             }
             Some(Fresh::Staged(version)) => return self.table_provider(&version).map(Some),
             Some(Fresh::View { sql, .. }) => return self.view_provider(key, &sql).await.map(Some),
-            Some(Fresh::Memory(table)) => return Ok(Some(table)),
+            Some(Fresh::Assembled(table)) => return Ok(Some(table)),
             Some(Fresh::Gone) => return Ok(None),
             None => {}
         }

@@ -6,6 +6,7 @@
 pub mod changes;
 mod custom;
 pub mod failure;
+mod microbatch;
 pub mod node;
 pub mod publication;
 pub mod result;

@@ -13,7 +13,7 @@ use crate::engine::view::Fresh;
 use crate::execute::failure::Failure;
 use crate::execute::result::{NodeResult, RunEvent, Status, Timing};
 use crate::execute::run::Run;
-use crate::execute::{custom, snapshot, statement, table, test, unit_test};
+use crate::execute::{custom, microbatch, snapshot, statement, table, test, unit_test};
 use crate::manifest::config::Hook;
 use crate::manifest::node::{Code, Node};
 use crate::plan::run_plan::{Intent, Step};
@@ -35,6 +35,7 @@ pub fn blank(node: &Arc<Node>, action: &'static str, worker: usize) -> NodeResul
         diagnostics: Vec::new(),
         failing_rows: None,
         failures_relation: None,
+        batches: None,
         withheld: false,
     }
 }
@@ -45,6 +46,7 @@ pub fn action(step: &Step) -> &'static str {
         Intent::View => "view",
         Intent::Replace => "table",
         Intent::Incremental(incremental) => incremental.strategy.action(),
+        Intent::Microbatch(_) => "microbatch",
         Intent::Snapshot(_) => "snapshot",
         Intent::Load => "seed",
         Intent::Check(_) => "test",
@@ -85,7 +87,8 @@ pub async fn run(run: &Arc<Run>, step: &Step, worker: usize) -> NodeResult {
 }
 
 fn compile_step(run: &Arc<Run>, step: &Step, worker: usize) -> Result<Option<Arc<CompiledNode>>, Failure> {
-    if !step.node.has_query() {
+    // Batches are compiled one by one.
+    if !step.node.has_query() || matches!(step.intent, Intent::Microbatch(_)) {
         return Ok(None);
     }
     match &step.compiled {
@@ -112,7 +115,7 @@ async fn with_hooks(
         hooks(run, &step.node, &config.pre_hook, "pre-hook", result.worker).await?;
     }
     execute(run, step, compiled, result).await?;
-    if stores {
+    if stores && result.status != Status::Error {
         hooks(run, &step.node, &config.post_hook, "post-hook", result.worker).await?;
     }
     Ok(())
@@ -154,6 +157,7 @@ async fn execute(
         (Intent::Incremental(incremental), Some(compiled)) => {
             table::incremental(run, &step.node, compiled, incremental, result).await
         }
+        (Intent::Microbatch(plan), _) => microbatch::microbatch(run, &step.node, plan, result).await,
         (Intent::Snapshot(plan), Some(compiled)) => snapshot::snapshot(run, &step.node, compiled, plan, result).await,
         (Intent::Check(plan), Some(compiled)) => test::check(run, &step.node, compiled, plan, result).await,
         (Intent::Compare, Some(compiled)) => unit_test::check(run, &step.node, compiled, result).await,

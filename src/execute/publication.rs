@@ -17,7 +17,7 @@ use crate::store::{Change, Operation, Outcome, RunInfo, StoreError, TableChange,
 pub fn withheld(run: &Run, plan: &RunPlan, results: &[NodeResult]) -> BTreeSet<NodeId> {
     let mut held: BTreeSet<NodeId> = BTreeSet::new();
     for result in results {
-        let good = matches!(result.status, Status::Success | Status::Pass | Status::Warn);
+        let good = matches!(result.status, Status::Success | Status::PartialSuccess | Status::Pass | Status::Warn);
         match (&result.node.detail, good) {
             (_, true) => {}
             (crate::manifest::node::Detail::Test(_), false) => held.extend(tested_nodes(run, &result.node)),
@@ -86,7 +86,8 @@ pub async fn publish(
         let Some(step) = plan.steps.get(&node.id) else { continue };
         // Stored failures are a by-product: they help most when the test failed.
         let is_audit = node.resource_type == ResourceType::Test && result.failures_relation.is_some();
-        let good = result.status == Status::Success && !held.contains(&node.id);
+        let built = matches!(result.status, Status::Success | Status::PartialSuccess);
+        let good = built && !held.contains(&node.id);
         if !(good && node.resource_type.is_built() || is_audit) {
             continue;
         }
@@ -201,8 +202,9 @@ fn parents(run: &Run, node: &Node) -> Vec<RelationKey> {
 
 /// What the result was computed from, as far as its text goes.
 fn fingerprint(result: &NodeResult) -> String {
-    let text = result.compiled_sql.as_deref().unwrap_or_default();
-    blake3::hash(text.as_bytes()).to_hex().to_string()
+    let batches = result.batches.iter().flat_map(|batches| &batches.sql).map(|(_, sql)| sql.as_str());
+    let texts: String = result.compiled_sql.as_deref().into_iter().chain(batches).collect();
+    blake3::hash(texts.as_bytes()).to_hex().to_string()
 }
 
 fn operation(intent: &Intent) -> Operation {
@@ -213,6 +215,7 @@ fn operation(intent: &Intent) -> Operation {
             Strategy::Combine(..) => Operation::Merge,
             Strategy::OverwritePartitions => Operation::Overwrite,
         },
+        Intent::Microbatch(plan) if plan.batches.iter().all(|batch| batch.incremental) => Operation::Merge,
         Intent::Snapshot(_) => Operation::Merge,
         _ => Operation::Overwrite,
     }
@@ -226,7 +229,7 @@ fn verdicts(results: &[NodeResult]) -> BTreeMap<NodeId, Vec<Verdict>> {
             Status::Pass | Status::Success => Outcome::Pass,
             Status::Warn => Outcome::Warn,
             Status::Fail => Outcome::Fail,
-            Status::Error | Status::Skipped => Outcome::NotRun,
+            Status::Error | Status::PartialSuccess | Status::Skipped => Outcome::NotRun,
         };
         verdicts.entry(attached).or_default().push(Verdict {
             test: result.node.id.to_string(),

@@ -7,6 +7,7 @@ use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Utc};
 
 use crate::base::diagnostic::Diagnostic;
+use crate::manifest::microbatch::{Batch, Outcomes, Window};
 use crate::manifest::node::{Node, ResourceType};
 
 /// How a node ended; the texts are those of dbt's `run_results.json`.
@@ -14,6 +15,8 @@ use crate::manifest::node::{Node, ResourceType};
 pub enum Status {
     /// A model, seed, snapshot or hook that was built.
     Success,
+    /// A microbatch model of which some batches failed.
+    PartialSuccess,
     /// A test without failures.
     Pass,
     /// A test whose failures only warn.
@@ -31,6 +34,7 @@ impl Status {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Success => "success",
+            Self::PartialSuccess => "partial success",
             Self::Pass => "pass",
             Self::Warn => "warn",
             Self::Fail => "fail",
@@ -41,7 +45,7 @@ impl Status {
 
     /// Whether the run's exit code becomes 1.
     pub fn is_failure(self) -> bool {
-        matches!(self, Self::Fail | Self::Error)
+        matches!(self, Self::Fail | Self::Error | Self::PartialSuccess)
     }
 }
 
@@ -67,6 +71,17 @@ pub struct RowCounts {
     pub deleted: u64,
     /// Rows of the whole relation afterwards.
     pub total: u64,
+}
+
+/// The batches of a microbatch model that was run.
+#[derive(Debug, Clone, Default)]
+pub struct Batches {
+    /// Which came about; with those that an earlier command has made.
+    pub outcomes: Outcomes,
+    /// Those that this command has made.
+    pub made: Vec<Window>,
+    /// The compiled SQL of each.
+    pub sql: Vec<(Batch, String)>,
 }
 
 /// What became of one node.
@@ -101,6 +116,8 @@ pub struct NodeResult {
     pub failing_rows: Option<RecordBatch>,
     /// Relation in which a test's failing rows were stored (`schema.identifier`).
     pub failures_relation: Option<String>,
+    /// The batches of a microbatch model.
+    pub batches: Option<Batches>,
     /// Whether the node's relation was built but is held back because a test or a parent failed.
     pub withheld: bool,
 }
@@ -148,6 +165,19 @@ impl RunResult {
     }
 }
 
+/// A batch of a microbatch model, for events.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchEvent<'a> {
+    /// The model.
+    pub node: &'a Node,
+    /// The batch.
+    pub batch: &'a Batch,
+    /// Its place among the batches of the run, from 1.
+    pub index: usize,
+    /// How many batches the run has.
+    pub total: usize,
+}
+
 /// Something that happened during a run; printed, logged, or drawn as progress.
 #[derive(Debug)]
 pub enum RunEvent<'a> {
@@ -168,6 +198,22 @@ pub enum RunEvent<'a> {
         index: usize,
         /// How many nodes the run has.
         total: usize,
+    },
+    /// A batch was begun.
+    BatchStarted {
+        /// The batch.
+        batch: BatchEvent<'a>,
+    },
+    /// A batch ended.
+    BatchFinished {
+        /// The batch.
+        batch: BatchEvent<'a>,
+        /// `Success`, `Error` or `Skipped`.
+        status: Status,
+        /// Its rows.
+        rows: u64,
+        /// How long it took.
+        seconds: f64,
     },
     /// A template's `print()`: goes to standard output.
     Print(&'a str),

@@ -53,7 +53,7 @@ fn bytes(files: &[Arc<DataFile>]) -> u64 {
 }
 
 /// The columns as stored: nullable, except where an enforced contract says not null.
-fn with_contract(node: &Node, schema: SchemaRef) -> SchemaRef {
+pub fn with_contract(node: &Node, schema: SchemaRef) -> SchemaRef {
     if !node.config.contract_enforced {
         return schema;
     }

@@ -135,13 +135,25 @@ impl<'a> Writer<'a> {
         schema: &SchemaRef,
     ) -> Result<Vec<Arc<DataFile>>, Failure> {
         let partition_by = self.partition_by(schema);
-        self.write(sql, schema, &partition_by, &|problem| Failure::of_sql(self.node, compiled, problem)).await
+        self.write(sql, schema, &partition_by, None, &|problem| Failure::of_sql(self.node, compiled, problem)).await
+    }
+
+    /// Writes those rows of the node's own query that meet a condition on the columns to be stored.
+    pub async fn write_rows_where(
+        &self,
+        compiled: &CompiledNode,
+        condition: &str,
+        schema: &SchemaRef,
+    ) -> Result<Vec<Arc<DataFile>>, Failure> {
+        let partition_by = self.partition_by(schema);
+        let explain = |problem: &SqlProblem| Failure::of_sql(self.node, compiled, problem);
+        self.write(&compiled.sql, schema, &partition_by, Some(condition), &explain).await
     }
 
     /// Writes a query of karat's own.
     pub async fn write_made(&self, sql: &str, schema: &SchemaRef) -> Result<Vec<Arc<DataFile>>, Failure> {
         let partition_by = self.partition_by(schema);
-        self.write(sql, schema, &partition_by, &|problem| Failure::of_config(self.node, problem)).await
+        self.write(sql, schema, &partition_by, None, &|problem| Failure::of_config(self.node, problem)).await
     }
 
     /// Writes a query that a statement gives rise to; the caller says where its problems are.
@@ -157,7 +169,7 @@ impl<'a> Writer<'a> {
 
     /// Writes a query of karat's own whose rows are only a step on the way, so that they need no partitions.
     pub async fn write_unpartitioned(&self, sql: &str, schema: &SchemaRef) -> Result<Vec<Arc<DataFile>>, Failure> {
-        self.write(sql, schema, &[], &|problem| Failure::of_config(self.node, problem)).await
+        self.write(sql, schema, &[], None, &|problem| Failure::of_config(self.node, problem)).await
     }
 
     /// Runs a query into files with the given columns: by name, cast, null where the query has none.
@@ -168,11 +180,12 @@ impl<'a> Writer<'a> {
         sql: &str,
         schema: &SchemaRef,
         partition_by: &[String],
+        condition: Option<&str>,
         explain: &(dyn Fn(&SqlProblem) -> Failure + Sync),
     ) -> Result<Vec<Arc<DataFile>>, Failure> {
-        match self.write_once(sql, schema, partition_by, Variant::Normal, explain).await {
+        match self.write_once(sql, schema, partition_by, condition, Variant::Normal, explain).await {
             Err(failure) if failure.exhausted => {
-                self.write_once(sql, schema, partition_by, Variant::Frugal, explain).await
+                self.write_once(sql, schema, partition_by, condition, Variant::Frugal, explain).await
             }
             outcome => outcome,
         }
@@ -183,6 +196,7 @@ impl<'a> Writer<'a> {
         sql: &str,
         schema: &SchemaRef,
         partition_by: &[String],
+        condition: Option<&str>,
         variant: Variant,
         explain: &(dyn Fn(&SqlProblem) -> Failure + Sync),
     ) -> Result<Vec<Arc<DataFile>>, Failure> {
@@ -190,6 +204,12 @@ impl<'a> Writer<'a> {
         let session = self.session(variant);
         let plan = session.plan(sql).await.map_err(|problem| explain(&problem))?;
         let plan = shaped(plan, schema).map_err(|error| explain(&SqlProblem::from_engine(sql, &error)))?;
+        let plan = match condition {
+            Some(condition) => {
+                filtered(&session, plan, condition).map_err(|problem| Failure::of_config(self.node, &problem))?
+            }
+            None => plan,
+        };
         let plan = self.sorted(&session, plan).map_err(|problem| Failure::of_config(self.node, &problem))?;
         let physical = session.physical(sql, &plan).await.map_err(|problem| explain(&problem))?;
         let streams = session.streams(sql, &physical).map_err(|problem| explain(&problem))?;
@@ -281,6 +301,14 @@ impl<'a> Writer<'a> {
     pub async fn discard(&self, files: &[Arc<DataFile>]) {
         self.run.view.surroundings().warehouse.discard(&self.relation, files).await;
     }
+}
+
+/// Keeps those rows of a plan that meet a condition.
+fn filtered(session: &Session, plan: LogicalPlan, condition: &str) -> Result<LogicalPlan, SqlProblem> {
+    let expression = session.raw_state().create_logical_expr(condition, plan.schema());
+    expression
+        .and_then(|expression| LogicalPlanBuilder::from(plan).filter(expression)?.build())
+        .map_err(|error| SqlProblem { range: None, ..SqlProblem::from_engine(condition, &error) })
 }
 
 /// Puts a projection on a plan, so that its columns are those of a table: found by name, cast, null if absent.

@@ -3,6 +3,8 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use crate::manifest::microbatch::Microbatch;
+
 /// How a model becomes data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Materialization {
@@ -45,11 +47,13 @@ pub enum IncrementalStrategy {
     DeleteInsert,
     /// Replace the partitions that the result touches.
     InsertOverwrite,
+    /// Replace windows of time, one batch after the other.
+    Microbatch,
 }
 
 impl IncrementalStrategy {
     /// All, in the order of the reference page.
-    pub const ALL: [Self; 4] = [Self::Append, Self::Merge, Self::DeleteInsert, Self::InsertOverwrite];
+    pub const ALL: [Self; 5] = [Self::Append, Self::Merge, Self::DeleteInsert, Self::InsertOverwrite, Self::Microbatch];
 
     /// dbt's name.
     pub fn as_str(self) -> &'static str {
@@ -58,6 +62,7 @@ impl IncrementalStrategy {
             Self::Merge => "merge",
             Self::DeleteInsert => "delete+insert",
             Self::InsertOverwrite => "insert_overwrite",
+            Self::Microbatch => "microbatch",
         }
     }
 }
@@ -191,6 +196,10 @@ pub struct NodeConfig {
     pub unique_key: Vec<String>,
     /// Strategy of an incremental model; `None` means: merge with a unique key, append without.
     pub incremental_strategy: Option<IncrementalStrategy>,
+    /// Column with the time of a row's event: batches of microbatch models that read the relation are filtered by it.
+    pub event_time: Option<String>,
+    /// The batches of a microbatch model.
+    pub microbatch: Option<Microbatch>,
     /// Conditions on `DBT_INTERNAL_DEST` and `DBT_INTERNAL_SOURCE` that a row must meet to be matched.
     pub incremental_predicates: Vec<String>,
     /// Columns that a merge updates; `None` means all.
@@ -265,6 +274,8 @@ impl Default for NodeConfig {
             meta: IndexMap::new(),
             unique_key: Vec::new(),
             incremental_strategy: None,
+            event_time: None,
+            microbatch: None,
             incremental_predicates: Vec::new(),
             merge_update_columns: None,
             merge_exclude_columns: Vec::new(),

@@ -5,6 +5,7 @@
 pub mod config;
 #[expect(clippy::module_inception, reason = "the manifest is the main noun of the module")]
 pub mod manifest;
+pub mod microbatch;
 pub mod node;
 pub mod relation;
 pub mod source;

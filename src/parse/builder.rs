@@ -310,6 +310,7 @@ impl<'a> Builder<'a> {
             "original_file_path": draft.path,
             "fqn": draft.fqn,
             "config": config,
+            "batch": Json::Null,
         });
         let this = RelationValue {
             database: Some(self.names.target.database.to_string()),
@@ -317,6 +318,7 @@ impl<'a> Builder<'a> {
             identifier: Some(draft.name.clone()),
             kind: None,
             render_as: None,
+            filter: None,
         };
         Arc::new(ParseHost {
             shared: Arc::clone(&self.shared),

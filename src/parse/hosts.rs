@@ -175,6 +175,7 @@ fn placeholder(schema: &str, identifier: &str) -> RelationValue {
         identifier: Some(identifier.to_owned()),
         kind: None,
         render_as: None,
+        filter: None,
     }
 }
 

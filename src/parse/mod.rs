@@ -11,6 +11,7 @@ mod generic_tests;
 pub mod hosts;
 mod jinja;
 mod link;
+mod microbatch;
 pub mod names;
 mod nodes;
 mod sources;
@@ -217,6 +218,7 @@ pub fn parse(project: &LoadedProject, target: &Target, invocation: &Invocation) 
         manifest.selectors_file = Some(Arc::clone(file));
     }
     link::link(nodes, &mut manifest, &mut diagnostics);
+    microbatch::check_inputs(&manifest, &mut diagnostics);
     let target = target.clone();
     (ParsedProject { manifest, templates, vars, globals, target, kind }, diagnostics)
 }

@@ -18,6 +18,7 @@ pub const FILE_INDEX: &str = crate::engine::table::FILE_INDEX;
 
 const PRESENT: &str = "__karat_present";
 const DELETED: &str = "__karat_deleted";
+const ELIGIBLE: &str = "__karat_eligible";
 
 /// A scratch relation as SQL.
 pub fn scratch(name: &str) -> String {
@@ -87,20 +88,41 @@ pub struct Combination {
     pub unique: bool,
 }
 
+/// Whether a predicate is about rows of the batch as well.
+fn reads_source(predicate: &str) -> bool {
+    predicate.to_ascii_lowercase().contains("dbt_internal_source")
+}
+
 impl Combination {
     fn matching(&self) -> String {
         let mut condition = keys_equal("DBT_INTERNAL_DEST", "DBT_INTERNAL_SOURCE", self.keys.len());
-        for predicate in &self.predicates {
+        for predicate in self.predicates.iter().filter(|predicate| reads_source(predicate)) {
             condition.push_str(&format!(" and ({predicate})"));
+        }
+        if self.predicates.iter().any(|predicate| !reads_source(predicate)) {
+            condition.push_str(&format!(" and DBT_INTERNAL_DEST.{}", quote(ELIGIBLE)));
         }
         condition
     }
 
+    /// Whether a row of the table may be matched at all: the predicates on the table alone, as one more column. There a
+    /// column's bare name is that of the table, which it would not be beside the batch.
+    fn eligible(&self) -> String {
+        let own: Vec<String> = self
+            .predicates
+            .iter()
+            .filter(|predicate| !reads_source(predicate))
+            .map(|predicate| format!("({predicate})"))
+            .collect();
+        if own.is_empty() { String::new() } else { format!(", {} as {}", own.join(" and "), quote(ELIGIBLE)) }
+    }
+
     fn destination(&self, columns: &[String]) -> String {
         format!(
-            "(select *, {}, true as {} from {}) as DBT_INTERNAL_DEST",
+            "(select *, {}, true as {}{} from {} as DBT_INTERNAL_DEST) as DBT_INTERNAL_DEST",
             key_list(&self.keys, columns),
             quote(PRESENT),
+            self.eligible(),
             scratch(TARGET)
         )
     }
@@ -220,10 +242,11 @@ mod tests {
         assert_eq!(
             merge.survivors(&columns()),
             "select DBT_INTERNAL_DEST.\"id\", DBT_INTERNAL_DEST.\"Name\" from (select *, \"id\" as \"__karat_key_0\", true as \
-             \"__karat_present\" from \"__karat\".\"target\") as DBT_INTERNAL_DEST left anti join (select *, \"id\" as \
+             \"__karat_present\", (DBT_INTERNAL_DEST.day > 3) as \"__karat_eligible\" from \"__karat\".\"target\" as \
+             DBT_INTERNAL_DEST) as DBT_INTERNAL_DEST left anti join (select *, \"id\" as \
              \"__karat_key_0\", true as \"__karat_present\", false as \"__karat_deleted\" from \"__karat\".\"batch\") as \
              DBT_INTERNAL_SOURCE on DBT_INTERNAL_DEST.\"__karat_key_0\" = DBT_INTERNAL_SOURCE.\"__karat_key_0\" and \
-             (DBT_INTERNAL_DEST.day > 3)"
+             DBT_INTERNAL_DEST.\"__karat_eligible\""
         );
     }
 }

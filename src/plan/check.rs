@@ -9,9 +9,10 @@ use arrow::record_batch::RecordBatch;
 use indexmap::IndexMap;
 
 use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity, did_you_mean};
+use crate::base::limits;
 use crate::compile::host::Invocation;
 use crate::compile::introspect::Introspect;
-use crate::compile::node::{CompiledNode, compile};
+use crate::compile::node::{CompiledNode, compile, compile_batch};
 use crate::compile::unit_test::tested_model;
 use crate::engine::error::SqlProblem;
 use crate::engine::session::{Session, Variant};
@@ -25,6 +26,7 @@ use crate::manifest::relation::RelationKey;
 use crate::manifest::unit_test::UnitTest;
 use crate::plan::algebra::{BATCH, SCRATCH_SCHEMA};
 use crate::plan::incremental::schema_change;
+use crate::plan::microbatch::MicrobatchPlan;
 use crate::plan::rehearsal::rehearse;
 use crate::plan::run_plan::{Intent, RunPlan, Step};
 use crate::plan::snapshot::SnapshotPlan;
@@ -127,7 +129,7 @@ fn template_problem(problem: SqlProblem) -> HostError {
 /// Refuses more rows than a template can work with.
 pub fn check_rows(batches: &[RecordBatch]) -> Result<(), HostError> {
     let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    let limit = crate::base::limits::TEMPLATE_QUERY_ROWS;
+    let limit = limits::TEMPLATE_QUERY_ROWS;
     if rows > limit {
         let message = format!("the template's query brought {rows} rows, more than the limit of {limit}");
         return Err(HostError::refused("template-limit", message));
@@ -229,7 +231,12 @@ impl Check<'_> {
             self.remember(node, step.schema.clone());
             return;
         }
-        let compiled = match compile(self.invocation, &self.introspect, node, IndexMap::new()) {
+        if let Intent::Microbatch(plan) = &step.intent
+            && plan.batches.len() > limits::BATCHES
+        {
+            return self.diagnostics.push(too_many_batches(node));
+        }
+        let compiled = match self.compiled(node, &step.intent) {
             Ok(compiled) => Arc::new(compiled),
             Err(RenderError::NotReady(_)) => {
                 // What it will make is not known, so names that nobody knows may be its.
@@ -263,6 +270,47 @@ impl Check<'_> {
             Err(problem) => self.diagnostics.push(sql_diagnostic(node, &compiled, &problem)),
         }
         self.remember(node, step.schema.clone());
+        if let (Intent::Microbatch(plan), Some(schema)) = (&step.intent, &step.schema) {
+            self.later_batch(node, plan, schema).await;
+        }
+    }
+
+    /// The SQL that a step begins with.
+    fn compiled(&self, node: &Arc<Node>, intent: &Intent) -> Result<CompiledNode, RenderError> {
+        let batch = match intent {
+            Intent::Microbatch(plan) => plan.batches.first(),
+            _ => None,
+        };
+        match batch {
+            Some(batch) => compile_batch(self.invocation, &self.introspect, node, *batch),
+            None => compile(self.invocation, &self.introspect, node, IndexMap::new()),
+        }
+    }
+
+    /// Batches after the first one of a table may have another form: `is_incremental()` holds. That form is planned on
+    /// the table that the first one makes.
+    async fn later_batch(&mut self, node: &Arc<Node>, plan: &MicrobatchPlan, schema: &SchemaRef) {
+        let (Some(first), Some(last)) = (plan.batches.first(), plan.batches.last()) else { return };
+        if first.incremental || !last.incremental {
+            return;
+        }
+        let compiled = match compile_batch(self.invocation, &self.introspect, node, *last) {
+            Ok(compiled) => compiled,
+            Err(RenderError::NotReady(_)) => return,
+            Err(RenderError::Diagnostic(diagnostic)) => return self.diagnostics.push(*diagnostic),
+        };
+        let planned = self.session.plan(&compiled.sql).await;
+        let stored = planned.map(|plan| storage_schema(&Arc::new(plan.schema().as_arrow().clone())));
+        match stored {
+            Err(problem) => self.diagnostics.push(sql_diagnostic(node, &compiled, &problem)),
+            Ok(Ok(columns)) => {
+                if let Err(diagnostic) = schema_change(node, plan.on_schema_change, &columns, schema) {
+                    self.diagnostics.push(diagnostic.at_maybe(node.location.clone(), ""));
+                }
+            }
+            // Told when the batch runs; the first one has the same columns.
+            Ok(Err(_)) => {}
+        }
     }
 
     /// A unit test needs the columns of what its model reads, and nothing of the model itself: that may come later.
@@ -303,8 +351,27 @@ impl Check<'_> {
                 Ok(schema)
             }
             Intent::Snapshot(snapshot) => self.plan_snapshot(snapshot, &schema).await,
+            Intent::Microbatch(plan) => self.plan_windows(plan, compiled, schema).await,
             _ => Ok(schema),
         }
+    }
+
+    /// The time of events must be among the columns of the result.
+    async fn plan_windows(
+        &self,
+        plan: &MicrobatchPlan,
+        compiled: &CompiledNode,
+        schema: SchemaRef,
+    ) -> Result<SchemaRef, SqlProblem> {
+        let Some(batch) = plan.batches.first() else { return Ok(schema) };
+        let condition = plan.within(batch.window, &steps::column_names(&schema));
+        let sql = format!("select * from ({}\n) as batch where {condition}", compiled.sql);
+        let planned = self.session.plan(&sql).await;
+        planned.map(|_| schema).map_err(|problem| SqlProblem {
+            range: None,
+            message: format!("`event_time` of a microbatch model: {}", problem.message),
+            ..problem
+        })
     }
 
     async fn plan_snapshot(&self, snapshot: &SnapshotPlan, source: &SchemaRef) -> Result<SchemaRef, SqlProblem> {
@@ -356,6 +423,17 @@ impl Check<'_> {
                     Err(diagnostic) => return self.diagnostics.push(diagnostic.at_maybe(node.location.clone(), "")),
                 }
             }
+            Intent::Microbatch(plan) => match self.published_schema(node) {
+                Some(published) if plan.batches.iter().all(|batch| batch.incremental) => {
+                    match schema_change(node, plan.on_schema_change, &storable, &published) {
+                        Ok(change) => change.schema,
+                        Err(diagnostic) => {
+                            return self.diagnostics.push(diagnostic.at_maybe(node.location.clone(), ""));
+                        }
+                    }
+                }
+                _ => storable,
+            },
             Intent::Snapshot(_) => match self.published_schema(node) {
                 Some(published) => steps::widened(&published, &storable),
                 None => storable,
@@ -443,6 +521,13 @@ pub fn sql_diagnostic(node: &Node, compiled: &CompiledNode, problem: &SqlProblem
     diagnostic.notes.clone_from(&problem.further.notes);
     diagnostic.labels.clone_from(&problem.further.places);
     compiled.point(diagnostic, problem.range.as_ref(), node.location.clone())
+}
+
+fn too_many_batches(node: &Node) -> Diagnostic {
+    let message = format!("`{}` would be made in more than {} batches", node.display_name(), limits::BATCHES);
+    Diagnostic::error("too-many-batches", message)
+        .at_maybe(node.location.clone(), "")
+        .with_hint("take a larger `batch_size`, a later `begin`, or a part of the time with `--event-time-start`")
 }
 
 /// What an enforced contract finds wrong with the columns of a result.

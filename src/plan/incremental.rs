@@ -46,7 +46,8 @@ pub fn incremental(node: &Node) -> Incremental {
     let config = &node.config;
     let default = if config.unique_key.is_empty() { IncrementalStrategy::Append } else { IncrementalStrategy::Merge };
     let strategy = match config.incremental_strategy.unwrap_or(default) {
-        IncrementalStrategy::Append => Strategy::Append,
+        // Batches have a plan of their own.
+        IncrementalStrategy::Append | IncrementalStrategy::Microbatch => Strategy::Append,
         IncrementalStrategy::InsertOverwrite => Strategy::OverwritePartitions,
         // Without a key nothing can match: as under dbt, all rows are added.
         IncrementalStrategy::Merge | IncrementalStrategy::DeleteInsert if config.unique_key.is_empty() => {
@@ -63,7 +64,12 @@ pub fn incremental(node: &Node) -> Incremental {
 fn combination(config: &NodeConfig, merge: bool) -> Combination {
     Combination {
         keys: config.unique_key.clone(),
-        predicates: config.incremental_predicates.clone(),
+        // dbt-duckdb's name of the table.
+        predicates: config
+            .incremental_predicates
+            .iter()
+            .map(|predicate| predicate.replace("DBT_INCREMENTAL_TARGET", "DBT_INTERNAL_DEST"))
+            .collect(),
         update_columns: None,
         delete_when: config.delete_when.clone(),
         unique: merge,

@@ -6,6 +6,7 @@
 pub mod algebra;
 pub mod check;
 pub mod incremental;
+pub mod microbatch;
 pub mod rehearsal;
 pub mod run_plan;
 pub mod snapshot;

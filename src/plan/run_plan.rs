@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use crate::compile::node::CompiledNode;
 use crate::manifest::node::{Detail, Node, NodeId};
 use crate::plan::incremental::Incremental;
+use crate::plan::microbatch::MicrobatchPlan;
 use crate::plan::snapshot::SnapshotPlan;
 use crate::plan::test::TestPlan;
 
@@ -21,6 +22,8 @@ pub enum Intent {
     Replace,
     /// Add the result to the table, or combine it with the table.
     Incremental(Incremental),
+    /// Replace windows of the table, batch after batch.
+    Microbatch(MicrobatchPlan),
     /// Keep the history of the result's changes.
     Snapshot(SnapshotPlan),
     /// Load a seed's file as the whole content of the table.

@@ -16,6 +16,7 @@ use crate::files::discover::unreadable;
 use crate::manifest::config::{HardDeletes, Materialization, SnapshotStrategy};
 use crate::manifest::node::{Detail, Node, NodeId};
 use crate::plan::incremental::incremental;
+use crate::plan::microbatch::microbatches;
 use crate::plan::run_plan::{Intent, Step};
 use crate::plan::snapshot::SnapshotPlan;
 use crate::plan::test::TestPlan;
@@ -24,19 +25,13 @@ use crate::template::host::RelationKind;
 /// The step of a node, before its SQL is known.
 pub fn step(invocation: &Invocation, node: &Arc<Node>, view: &WarehouseView, prerequisites: BTreeSet<NodeId>) -> Step {
     let published = node.relation.as_ref().and_then(|relation| view.published_kind(&relation.key()));
-    let refresh = invocation.is_full_refresh(node);
     let (intent, reason) = match &node.detail {
         Detail::Model => match node.config.materialized {
             Materialization::View => (Intent::View, "view"),
             Materialization::Table => (Intent::Replace, "table"),
             Materialization::Ephemeral => (Intent::Nothing, "ephemeral"),
             Materialization::Custom => (Intent::Custom, "custom materialization"),
-            Materialization::Incremental => match published {
-                Some(RelationKind::Table) if !refresh => (Intent::Incremental(incremental(node)), "incremental"),
-                Some(RelationKind::Table) => (Intent::Replace, "full refresh"),
-                Some(_) => (Intent::Replace, "was not a table"),
-                None => (Intent::Replace, "first build"),
-            },
+            Materialization::Incremental => incremental_intent(invocation, node, published),
         },
         Detail::Seed { .. } => (Intent::Load, "seed"),
         Detail::Snapshot => (Intent::Snapshot(snapshot(invocation, node)), "snapshot"),
@@ -46,6 +41,21 @@ pub fn step(invocation: &Invocation, node: &Arc<Node>, view: &WarehouseView, pre
         Detail::Analysis | Detail::Source(_) | Detail::Exposure(_) => (Intent::Nothing, "not built"),
     };
     Step { node: Arc::clone(node), intent, reason, compiled: None, schema: None, prerequisites }
+}
+
+fn incremental_intent(invocation: &Invocation, node: &Node, published: Option<RelationKind>) -> (Intent, &'static str) {
+    let is_table = published == Some(RelationKind::Table);
+    if let Some(plan) = microbatches(invocation, node, is_table) {
+        return (Intent::Microbatch(plan), "microbatch");
+    }
+    match published {
+        Some(_) if is_table && !invocation.is_full_refresh(node) => {
+            (Intent::Incremental(incremental(node)), "incremental")
+        }
+        Some(_) if is_table => (Intent::Replace, "full refresh"),
+        Some(_) => (Intent::Replace, "was not a table"),
+        None => (Intent::Replace, "first build"),
+    }
 }
 
 fn snapshot(invocation: &Invocation, node: &Node) -> SnapshotPlan {

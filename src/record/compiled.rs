@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::base::fs::{self, FsError};
+use crate::manifest::microbatch::Batch;
 use crate::manifest::node::{Node, ResourceType};
 
 /// Longest file name in bytes, below what file systems allow.
@@ -34,6 +35,17 @@ pub fn write_compiled(target: &Path, node: &Node, sql: &str) -> Result<PathBuf, 
 /// Writes the SQL that was run for a node.
 pub fn write_run(target: &Path, node: &Node, sql: &str) -> Result<PathBuf, FsError> {
     write(&target.join("run").join(path(node)), sql)
+}
+
+/// Writes the SQL of a batch, both that it was compiled to and that was run, into a folder of its model as dbt does:
+/// `events/events_2024-01-31.sql`.
+pub fn write_batch(target: &Path, node: &Node, batch: &Batch, sql: &str) -> Result<(), FsError> {
+    let path = path(node).with_extension("");
+    let stem = path.file_name().map_or_else(|| node.name.clone(), |name| name.to_string_lossy().into_owned());
+    for kind in ["compiled", "run"] {
+        write(&target.join(kind).join(&path).join(format!("{stem}_{batch}.sql")), sql)?;
+    }
+    Ok(())
 }
 
 fn write(path: &Path, sql: &str) -> Result<PathBuf, FsError> {

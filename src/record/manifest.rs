@@ -463,7 +463,7 @@ fn config_json(node: &Node) -> Json {
             [
                 ("incremental_strategy", json!(config.incremental_strategy.map(IncrementalStrategy::as_str))),
                 ("batch_size", Json::Null),
-                ("lookback", json!(1)),
+                ("lookback", config.raw.get("lookback").cloned().unwrap_or(json!(1))),
                 ("begin", Json::Null),
                 ("persist_docs", json!({})),
                 ("post-hook", hooks(&config.post_hook)),

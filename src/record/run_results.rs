@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 
 use crate::execute::result::{NodeResult, RunResult, Status};
+use crate::manifest::microbatch::{Outcomes, Window};
 use crate::manifest::node::ResourceType;
 use crate::record::{Invocation, instant};
 
@@ -56,8 +57,20 @@ fn result_json(result: &NodeResult) -> Json {
         "compiled": is_compiled.then_some(true),
         "compiled_code": result.compiled_sql,
         "relation_name": relation_name,
-        "batch_results": null,
+        "batch_results": result.batches.as_ref().map(|batches| batch_results(&batches.outcomes)),
     })
+}
+
+/// The windows of a microbatch model: each its start and end.
+fn batch_results(outcomes: &Outcomes) -> Json {
+    json!({"successful": pairs(&outcomes.successful), "failed": pairs(&outcomes.failed)})
+}
+
+fn pairs(windows: &[Window]) -> Json {
+    let mut windows = windows.to_vec();
+    windows.sort();
+    let pair = |window: &Window| json!([window.start.to_rfc3339(), window.end.to_rfc3339()]);
+    Json::Array(windows.iter().map(pair).collect())
 }
 
 /// What dbt's adapters report: for us, what was done and how many rows changed.
@@ -77,6 +90,10 @@ fn adapter_response(result: &NodeResult) -> Json {
         response.insert("rows_deleted".into(), json!(rows.deleted));
         response.insert("rows_total".into(), json!(rows.total));
         response.insert("bytes_written".into(), json!(result.bytes_written));
+    }
+    if let Some(batches) = &result.batches {
+        // With what an earlier command has made, `batch_results` has more.
+        response.insert("batches".into(), pairs(&batches.made));
     }
     if result.withheld {
         // The result is kept from readers because a test or a parent failed.

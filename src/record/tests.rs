@@ -175,6 +175,7 @@ fn run() -> RunResult {
         diagnostics: Vec::new(),
         failing_rows: None,
         failures_relation: None,
+        batches: None,
         withheld: false,
     };
     RunResult {

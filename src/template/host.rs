@@ -26,6 +26,9 @@ pub struct RelationValue {
     pub kind: Option<RelationKind>,
     /// Text to render instead of the names: the name of an ephemeral model's common table expression.
     pub render_as: Option<String>,
+    /// Which of its rows are meant (`false limit 0`, or the window of a batch): written as a subquery, unless a
+    /// template asks for the name with `render()`.
+    pub filter: Option<String>,
 }
 
 /// What a relation is.

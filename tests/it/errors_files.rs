@@ -146,7 +146,7 @@ fn configurations_that_are_wrong() {
       |                                                                     ^^^^^^^^^^^^^^^^
       |
       = note: it can be `ignore`, `fail`, `append_new_columns`, `sync_all_columns`
-    error[missing-config]: model `totals` has no `unique_key`, which its `incremental_strategy` needs
+    warning[missing-config]: model `totals` has no `unique_key`, so its `incremental_strategy` adds all rows
      --> models/gold/totals.sql:1:39
       |
     1 | {{ config(materialized='incremental', incremental_strategy='merge', on_schema_change='explode') }}

@@ -22,6 +22,8 @@ mod greenhouse_rules;
 mod guides;
 mod hooks;
 mod incremental;
+mod incremental_families;
+mod microbatch;
 mod materializations;
 mod packages;
 mod proof_flagship;

@@ -208,6 +208,20 @@ pub(super) const CODES: &[Code] = &[
         example: None,
     },
     Code {
+        name: "microbatch-reads-all",
+        stage: Stage::Project,
+        exits: &[0],
+        title: "a microbatch model has no parent with an `event_time`",
+        cause: "Batches read only the rows of their own time from parents that say when their events happened. No \
+            parent of this model does, so each batch reads all rows of all parents.",
+        fix: "Set `event_time` on the sources, seeds or models that it reads.",
+        example: Some(
+            "models:
+  - name: stg_events
+    config: {event_time: happened_at}",
+        ),
+    },
+    Code {
         name: "missing-config",
         stage: Stage::Project,
         exits: &[2],

@@ -126,6 +126,17 @@ insert into audit.runs (model, finished) values ('orders', current_timestamp)",
         example: None,
     },
     Code {
+        name: "too-many-batches",
+        stage: Stage::Running,
+        exits: &[2],
+        title: "a microbatch model would be made in too many batches",
+        cause: "The time between `begin` and now, or the time that the command line asks for, holds more batches of \
+            `batch_size` than one run makes.",
+        fix: "Take a larger `batch_size` or a later `begin`, or make the history in parts with `--event-time-start` \
+            and `--event-time-end`.",
+        example: None,
+    },
+    Code {
         name: "unit-test-failed",
         stage: Stage::Running,
         exits: &[1],

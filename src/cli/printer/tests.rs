@@ -121,6 +121,7 @@ fn result(node: Arc<Node>, status: Status, action: &'static str) -> NodeResult {
         diagnostics: Vec::new(),
         failing_rows: None,
         failures_relation: None,
+        batches: None,
         withheld: false,
     }
 }

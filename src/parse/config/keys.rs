@@ -59,7 +59,7 @@ pub fn known() -> impl Iterator<Item = &'static str> {
 }
 
 /// Keys that karat reads, in the order of the reference page.
-pub const KEYS: [Key; 46] = [
+pub const KEYS: [Key; 51] = [
     Key {
         name: "enabled",
         of: "all",
@@ -119,9 +119,44 @@ pub const KEYS: [Key; 46] = [
     Key {
         name: "incremental_strategy",
         of: "incremental models",
-        value: "append, merge, delete+insert, insert_overwrite",
+        value: "append, merge, delete+insert, insert_overwrite, microbatch",
         default: "merge with a unique key, else append",
         meaning: "How new rows are combined with the table.",
+    },
+    Key {
+        name: "event_time",
+        of: "models, seeds, snapshots, sources",
+        value: "column or expression",
+        default: "none; required with microbatch",
+        meaning: "When the event of a row happened. Microbatch models replace their own rows by it, and read only the batch's rows of parents that have it. `ref('x').render()` reads all.",
+    },
+    Key {
+        name: "begin",
+        of: "microbatch models",
+        value: "date or point in time, in UTC",
+        default: "required",
+        meaning: "Where the first batch begins.",
+    },
+    Key {
+        name: "batch_size",
+        of: "microbatch models",
+        value: "hour, day, month, year",
+        default: "required",
+        meaning: "How long a batch is.",
+    },
+    Key {
+        name: "lookback",
+        of: "microbatch models",
+        value: "number from 0",
+        default: "1",
+        meaning: "How many batches before the newest one are made again in each run.",
+    },
+    Key {
+        name: "concurrent_batches",
+        of: "microbatch models",
+        value: "true or false",
+        default: "false",
+        meaning: "Kept for dbt: batches run one after the other, each with all cores.",
     },
     Key {
         name: "incremental_predicates",
@@ -385,20 +420,15 @@ pub const KEYS: [Key; 46] = [
 ];
 
 /// Keys of dbt and its adapters that are kept for artifacts and macros but mean nothing here.
-pub const KEPT: [&str; 33] = [
+pub const KEPT: [&str; 28] = [
     "access",
-    "batch_size",
-    "begin",
-    "concurrent_batches",
     "docs",
-    "event_time",
     "external_location",
     "format",
     "freshness",
     "grants",
     "group",
     "location",
-    "lookback",
     "loaded_at_field",
     "loaded_at_query",
     "node_color",

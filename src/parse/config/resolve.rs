@@ -15,6 +15,8 @@ use crate::manifest::config::{
 use crate::manifest::node::ResourceType;
 use crate::parse::config::{Placed, RawConfig, keys, object};
 
+mod microbatch;
+
 /// Reads the merged configuration of a node. `custom` are the names of the project's own materializations; `place` is
 /// where to point if a value's own place is not known.
 pub fn resolve(
@@ -40,6 +42,7 @@ pub fn resolve(
         post_hook: reader.hooks("post-hook"),
         contract_enforced: reader.contract(),
         timestamps_utc: reader.boolean("timestamps_utc").unwrap_or(false),
+        event_time: reader.text("event_time"),
         ..defaults
     };
     match kind {
@@ -93,13 +96,12 @@ impl Reader<'_> {
                 }
             }
         }
-        config.unique_key = self.texts("unique_key").unwrap_or_default();
+        config.unique_key = self.keys();
         if let Some(word) = self.text("incremental_strategy").filter(|word| word != "default") {
             if let Some(strategy) = IncrementalStrategy::ALL.into_iter().find(|one| one.as_str() == word) {
                 config.incremental_strategy = Some(strategy);
             } else {
-                let all = IncrementalStrategy::ALL.map(IncrementalStrategy::as_str);
-                self.not_one_of("incremental_strategy", &word, &all);
+                self.unknown_strategy(&word);
             }
         }
         config.incremental_predicates = self.texts("incremental_predicates").unwrap_or_default();
@@ -124,8 +126,13 @@ impl Reader<'_> {
             matches!(config.incremental_strategy, Some(IncrementalStrategy::Merge | IncrementalStrategy::DeleteInsert));
         if config.materialized == Materialization::Incremental {
             if needs_key && config.unique_key.is_empty() {
-                let message = format!("{} has no `unique_key`, which its `incremental_strategy` needs", self.owner);
-                self.complain("missing-config", "incremental_strategy", message);
+                let message =
+                    format!("{} has no `unique_key`, so its `incremental_strategy` adds all rows", self.owner);
+                let place = self.place_of("incremental_strategy");
+                self.diagnostics.push(Diagnostic::warning("missing-config", message).at_maybe(place, ""));
+            }
+            if config.incremental_strategy == Some(IncrementalStrategy::Microbatch) {
+                self.microbatch(config);
             }
             if config.incremental_strategy == Some(IncrementalStrategy::InsertOverwrite)
                 && config.partition_by.is_empty()
@@ -137,7 +144,11 @@ impl Reader<'_> {
             let has_key = !config.unique_key.is_empty()
                 && !matches!(
                     config.incremental_strategy,
-                    Some(IncrementalStrategy::Append | IncrementalStrategy::InsertOverwrite)
+                    Some(
+                        IncrementalStrategy::Append
+                            | IncrementalStrategy::InsertOverwrite
+                            | IncrementalStrategy::Microbatch
+                    )
                 );
             if config.delete_when.is_some() && !has_key {
                 let message = format!(
@@ -146,6 +157,23 @@ impl Reader<'_> {
                 );
                 self.complain("bad-config", "delete_when", message);
             }
+        }
+    }
+
+    /// The key columns; an empty text is none, as under dbt.
+    fn keys(&mut self) -> Vec<String> {
+        let mut keys = self.texts("unique_key").unwrap_or_default();
+        keys.retain(|key| !key.trim().is_empty());
+        keys
+    }
+
+    fn unknown_strategy(&mut self, word: &str) {
+        self.not_one_of("incremental_strategy", word, &IncrementalStrategy::ALL.map(IncrementalStrategy::as_str));
+        if let Some(problem) = self.diagnostics.0.last_mut()
+            && problem.hint.is_none()
+        {
+            let name = word.replace(['+', '-'], "_");
+            problem.hint = Some(format!("karat combines rows itself: it calls no macro `get_incremental_{name}_sql`"));
         }
     }
 
@@ -174,7 +202,7 @@ impl Reader<'_> {
 
     fn snapshot(&mut self, config: &mut NodeConfig) {
         config.materialized = Materialization::Table;
-        config.unique_key = self.texts("unique_key").unwrap_or_default();
+        config.unique_key = self.keys();
         if config.unique_key.is_empty() {
             self.missing("unique_key");
         }

@@ -316,6 +316,7 @@ pub(super) fn create_relation(_interpreter: &mut Interpreter<'_>, mut arguments:
         identifier: name(identifier),
         kind: kind.as_ref().and_then(kind_of),
         render_as: None,
+        filter: None,
     }))
 }
 

@@ -15,7 +15,7 @@ use crate::template::host::SharedHost;
 use crate::template::syntax::Span;
 use crate::template::values::datetime::Moment;
 use crate::template::values::relation::RelationObject;
-use crate::template::values::{self, patterns};
+use crate::template::values::{self, Dict, patterns};
 
 mod adapter;
 mod context;
@@ -235,7 +235,23 @@ pub fn host_global(host: &SharedHost, name: &str) -> Option<Value> {
     {
         return Some(Moment::utc(instant.with_timezone(&Utc)).value());
     }
-    Some(values::from_json(&json))
+    let value = values::from_json(&json);
+    if name == "model" || name == "node" {
+        put_batch_times(&value, &json);
+    }
+    Some(value)
+}
+
+/// The times of `model.batch` are points in time, not texts.
+fn put_batch_times(model: &Value, json: &serde_json::Value) {
+    let Some(times) = json.get("batch").and_then(serde_json::Value::as_object) else { return };
+    let batch = model.get_attr("batch").unwrap_or_default();
+    let Some(batch) = batch.downcast_object_ref::<Dict>() else { return };
+    for (name, time) in times {
+        if let Some(instant) = time.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok()) {
+            batch.lock().insert(Value::from(name.as_str()), Moment::utc(instant.with_timezone(&Utc)).value());
+        }
+    }
 }
 
 /// An attribute of one of the objects that group functions.

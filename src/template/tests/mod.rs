@@ -66,6 +66,7 @@ pub(super) fn relation(schema: &str, identifier: &str) -> RelationValue {
         identifier: Some(identifier.to_owned()),
         kind: Some(RelationKind::Table),
         render_as: None,
+        filter: None,
     }
 }
 

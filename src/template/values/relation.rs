@@ -54,6 +54,22 @@ impl RelationObject {
         [relation.database.as_ref(), relation.schema.as_ref(), relation.identifier.as_ref()]
     }
 
+    /// The names, whatever rows are meant.
+    fn names(&self) -> String {
+        if let Some(text) = &self.relation.render_as {
+            return text.clone();
+        }
+        let mut names = String::new();
+        for ((part, included), quoted) in self.parts().into_iter().zip(self.included).zip(self.quoted) {
+            let Some(name) = part.filter(|_| included) else { continue };
+            if !names.is_empty() {
+                names.push('.');
+            }
+            names.push_str(&if quoted { quote(name) } else { name.clone() });
+        }
+        names
+    }
+
     fn is_kind(&self, kind: RelationKind) -> Value {
         Value::from(self.relation.kind == Some(kind))
     }
@@ -61,19 +77,10 @@ impl RelationObject {
 
 impl fmt::Display for RelationObject {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(text) = &self.relation.render_as {
-            return formatter.write_str(text);
+        match &self.relation.filter {
+            Some(filter) => write!(formatter, "(select * from {} where {filter})", self.names()),
+            None => formatter.write_str(&self.names()),
         }
-        let mut is_first = true;
-        for ((part, included), quoted) in self.parts().into_iter().zip(self.included).zip(self.quoted) {
-            let Some(name) = part.filter(|_| included) else { continue };
-            if !is_first {
-                formatter.write_str(".")?;
-            }
-            is_first = false;
-            formatter.write_str(&if quoted { quote(name) } else { name.clone() })?;
-        }
-        Ok(())
     }
 }
 
@@ -229,7 +236,7 @@ pub fn call_method(value: &Value, name: &str, arguments: &Arguments) -> Eval<Opt
             }
             Value::from_object(changed)
         }
-        "render" => Value::from(relation.to_string()),
+        "render" => Value::from(relation.names()),
         "without_identifier" => {
             changed.included = [changed.included[0], changed.included[1], false];
             Value::from_object(changed)
@@ -272,6 +279,7 @@ pub fn call_method(value: &Value, name: &str, arguments: &Arguments) -> Eval<Opt
                 identifier: view,
                 kind: Some(RelationKind::View),
                 render_as: None,
+                filter: None,
             })
         }
         "get" => {
