@@ -197,8 +197,19 @@ fn read_text(dir: &ProjectDir, path: &str, diagnostics: &mut Diagnostics) -> Opt
 fn read_seed(dir: &ProjectDir, file: Found, diagnostics: &mut Diagnostics) -> Option<SeedFile> {
     match dir.read_bytes(&file.path, limits::SEED_FILE_BYTES) {
         Ok(bytes) => {
+            // As under dbt: of the text without the blanks around it, whatever ends its lines.
+            let mut digest = Sha256::new();
+            for line in bytes.trim_ascii().split_inclusive(|byte| *byte == b'\n') {
+                match line.strip_suffix(b"\r\n") {
+                    Some(text) => {
+                        digest.update(text);
+                        digest.update(b"\n");
+                    }
+                    None => digest.update(line),
+                }
+            }
             let mut checksum = String::with_capacity(64);
-            for byte in Sha256::digest(&bytes) {
+            for byte in digest.finalize() {
                 let _ = write!(checksum, "{byte:02x}");
             }
             Some(SeedFile { source: SourceFile::new(file.path, ""), relative: file.relative, checksum })

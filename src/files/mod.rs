@@ -48,7 +48,7 @@ pub struct SeedFile {
     pub source: Arc<SourceFile>,
     /// Its path below the configured folder.
     pub relative: String,
-    /// SHA-256 of its bytes, in hex.
+    /// SHA-256 of its text without the blanks around it, in hex.
     pub checksum: String,
 }
 

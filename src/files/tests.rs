@@ -279,7 +279,7 @@ fn files_are_discovered_by_kind_and_package() {
     assert_eq!(paths(&root.tests), ["tests/t.sql"]);
     assert_eq!(paths(&root.docs), ["models/readme.md"]);
     assert_eq!(paths(&root.properties), ["models/silver/_a.yml"]);
-    assert_eq!(root.seeds[0].checksum, "309b0e45a73d3fc5325e2b6ed0a01ef8b9cde6b05a5633c1f893f970d52bfddc".to_owned());
+    assert_eq!(root.seeds[0].checksum, "4f395a2e9ea1c0680348d384135458270e9e6f5af3576151fec246b7b6de98e6".to_owned());
     assert_eq!(project.packages[1].name(), "utils");
     assert_eq!(paths(&project.packages[1].models), ["dbt_packages/utils/models/b.sql"]);
     assert_eq!(project.packages[1].models[0].relative, "b.sql");

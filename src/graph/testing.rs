@@ -120,6 +120,8 @@ fn node(line: &str) -> Node {
 
 fn source_table(source: &str) -> Detail {
     Detail::Source(Box::new(SourceTable {
+        unrendered_database: None,
+        unrendered_schema: None,
         source_name: source.to_owned(),
         source_description: String::new(),
         loader: String::new(),

@@ -178,6 +178,9 @@ pub struct Hook {
 pub struct NodeConfig {
     /// Every merged key.
     pub raw: IndexMap<String, Value>,
+    /// Every key that somebody set, as written: Jinja is not rendered, values are replaced and not merged. dbt compares
+    /// it to tell whether a node was modified.
+    pub unrendered: IndexMap<String, Value>,
     /// Whether the node exists at all.
     pub enabled: bool,
     /// Materialization of a model; other kinds of node ignore it.
@@ -265,6 +268,7 @@ impl Default for NodeConfig {
     fn default() -> Self {
         Self {
             raw: IndexMap::new(),
+            unrendered: IndexMap::new(),
             enabled: true,
             materialized: Materialization::View,
             schema: None,

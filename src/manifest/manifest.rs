@@ -24,6 +24,8 @@ pub struct Macro {
     pub sql: String,
     /// Description.
     pub description: String,
+    /// Ids of the macros that its text calls.
+    pub depends_on: Vec<String>,
     /// Where it is defined.
     pub location: Option<Location>,
 }

@@ -152,7 +152,7 @@ pub enum Detail {
     Seed {
         /// Path of the CSV file, relative to the project.
         path: String,
-        /// SHA-256 of its bytes, in hex.
+        /// SHA-256 of its text without the blanks around it, in hex.
         checksum: String,
     },
     /// A snapshot: its query is the node's code.
@@ -181,6 +181,10 @@ pub struct SourceTable {
     pub source_name: String,
     /// Description of the source.
     pub source_description: String,
+    /// Database as written.
+    pub unrendered_database: Option<String>,
+    /// Schema as written.
+    pub unrendered_schema: Option<String>,
     /// Name of the loader, free text.
     pub loader: String,
     /// Files, if the source lives in files; otherwise it is a relation of the warehouse.

@@ -66,6 +66,9 @@ pub(super) enum Declared {
     Source(SourceCall),
 }
 
+/// What was recorded, the macros that were called, whether data is asked for, and `config()` as written.
+type Rendering = (Recorded, Vec<String>, bool, Option<IndexMap<String, String>>);
+
 /// The state of parsing a project.
 pub(super) struct Builder<'a> {
     pub project: &'a LoadedProject,
@@ -132,7 +135,8 @@ impl<'a> Builder<'a> {
             self.apply_entries(&mut config, &properties.config, &package);
         }
         let before = config.to_json();
-        let (mut recorded, macros, introspective) = self.render(&draft, before);
+        let (mut recorded, macros, introspective, config_call) = self.render(&draft, before);
+        let mut unrendered = self.unrendered(&draft, patch.as_ref().map(|(_, patch)| patch), &recorded, config_call);
         for values in std::mem::take(&mut recorded.configs) {
             for (key, value) in values {
                 let location = draft.code.as_ref().and_then(|code| config_place(code, &key));
@@ -140,6 +144,12 @@ impl<'a> Builder<'a> {
             }
         }
         self.apply_entries(&mut config, &draft.own_config, &package);
+        if draft.kind == ResourceType::Test {
+            // dbt renders the configuration of a test before it keeps it.
+            for (key, _) in &draft.own_config {
+                unrendered.extend(config.get(&key.value).map(|placed| (key.value.clone(), placed.value.clone())));
+            }
+        }
         if !draft.tags.is_empty() {
             config.apply("tags", json!(draft.tags), place.clone());
         }
@@ -161,6 +171,7 @@ impl<'a> Builder<'a> {
         );
         complete_raw(&mut typed, draft.kind);
         self.render_hooks(&draft, &typed, &mut recorded);
+        typed.unrendered = unrendered;
         let description = draft.description.clone().or_else(|| patch.as_ref().and_then(|(_, p)| p.description.clone()));
         let description = self.describe(&package, description.as_ref());
         let columns = match &patch {
@@ -274,8 +285,8 @@ impl<'a> Builder<'a> {
     }
 
     /// The first rendering: nothing is executed, everything that is asked for is recorded.
-    fn render(&mut self, draft: &Draft<'_>, config: IndexMap<String, Json>) -> (Recorded, Vec<String>, bool) {
-        let Some(code) = &draft.code else { return (Recorded::default(), Vec::new(), false) };
+    fn render(&mut self, draft: &Draft<'_>, config: IndexMap<String, Json>) -> Rendering {
+        let Some(code) = &draft.code else { return (Recorded::default(), Vec::new(), false, None) };
         let host = self.parse_host(draft, config);
         let take = |host: &ParseHost| {
             let mut recorded = host.take();
@@ -287,14 +298,17 @@ impl<'a> Builder<'a> {
             recorded
         };
         match jinja::render(&self.templates, code, &host) {
-            Ok(rendered) => (take(&host), rendered.macros.into_iter().collect(), rendered.introspective),
-            Err(jinja::Failure::NotReady) => (take(&host), Vec::new(), true),
+            Ok(rendered) => {
+                let macros = rendered.macros.into_iter().collect();
+                (take(&host), macros, rendered.introspective, rendered.config_call)
+            }
+            Err(jinja::Failure::NotReady) => (take(&host), Vec::new(), true, None),
             Err(jinja::Failure::Diagnostic(mut diagnostic)) => {
                 if code.offset.is_none() {
                     jinja::point_at(&mut diagnostic, code, draft.location.as_ref());
                 }
                 self.diagnostics.push(*diagnostic);
-                (take(&host), Vec::new(), false)
+                (take(&host), Vec::new(), false, None)
             }
         }
     }
@@ -328,6 +342,36 @@ impl<'a> Builder<'a> {
             config,
             recorded: Mutex::default(),
         })
+    }
+
+    /// The configuration as written, from the less to the more specific place: `unrendered_config` of dbt's manifest.
+    fn unrendered(
+        &self,
+        draft: &Draft<'_>,
+        patch: Option<&NodeProperties>,
+        recorded: &Recorded,
+        config_call: Option<IndexMap<String, String>>,
+    ) -> IndexMap<String, Json> {
+        let mut written = IndexMap::new();
+        let package = draft.package.name();
+        if let Some(trees) = self.trees.get(package) {
+            trees.unrendered(draft.kind, &draft.fqn, &mut written);
+        }
+        let entries = patch.map(|patch| patch.config.as_slice()).unwrap_or_default().iter();
+        for (key, value) in entries.chain(&draft.own_config) {
+            written.insert(key.value.trim_start_matches('+').to_owned(), value.to_json());
+        }
+        match config_call.filter(|call| !call.is_empty()) {
+            Some(call) => written.extend(call.into_iter().map(|(key, value)| (key, Json::String(value)))),
+            // A call with a mapping, or within a macro: what it gave is all that is known.
+            None => written.extend(recorded.configs.iter().flatten().map(|(key, value)| (key.clone(), value.clone()))),
+        }
+        if package != self.root_name()
+            && let Some(trees) = self.trees.get(self.root_name())
+        {
+            trees.unrendered(draft.kind, &draft.fqn, &mut written);
+        }
+        written
     }
 
     /// A description with its `doc()` calls resolved.

@@ -59,6 +59,22 @@ impl<'a> Builder<'a> {
             typed.raw.insert(key.to_owned(), value);
         }
         let schema = source.schema.as_ref().unwrap_or(&source.name).clone();
+        let mut unrendered = IndexMap::new();
+        if let Some(trees) = self.trees.get(name) {
+            trees.unrendered(ResourceType::Source, &fqn, &mut unrendered);
+        }
+        for (key, value) in source.config.iter().chain(&table.config) {
+            unrendered.insert(key.value.trim_start_matches('+').to_owned(), value.to_json());
+        }
+        if name != self.root_name()
+            && let Some(trees) = self.trees.get(self.root_name())
+        {
+            trees.unrendered(ResourceType::Source, &fqn, &mut unrendered);
+        }
+        // dbt always has these, also where they are said beside `config`.
+        unrendered.insert("meta".to_owned(), serde_json::json!(typed.meta));
+        unrendered.insert("tags".to_owned(), serde_json::json!(typed.tags));
+        typed.unrendered = unrendered;
         let schema = self.rendered(name, &schema);
         let identifier = table.identifier.as_ref().unwrap_or(&table.name).clone();
         let identifier = self.rendered(name, &identifier);
@@ -89,6 +105,8 @@ impl<'a> Builder<'a> {
         let detail = SourceTable {
             source_name: source.name.value.clone(),
             source_description,
+            unrendered_database: source.database.as_ref().map(|database| database.value.clone()),
+            unrendered_schema: source.schema.as_ref().map(|schema| schema.value.clone()),
             loader: source.loader.clone().unwrap_or_default(),
             external: files,
             loaded_at_field: own(|defaults| &defaults.loaded_at_field),

@@ -217,7 +217,7 @@ impl Writer<'_> {
                 ("docs", json!({"show": true, "node_color": null})),
                 ("patch_path", json!(patch_path(node))),
                 ("build_path", if sql.is_some() { json!(path("run")) } else { Json::Null }),
-                ("unrendered_config", json!({})),
+                ("unrendered_config", json!(node.config.unrendered)),
                 ("created_at", json!(self.created_at)),
                 ("relation_name", json!(relation_name)),
                 ("raw_code", json!(node.code.as_ref().map_or("", |code| &*code.text))),
@@ -377,11 +377,11 @@ impl Writer<'_> {
                 ("tags", json!(node.config.tags)),
                 ("config", Json::Object(config)),
                 ("patch_path", Json::Null),
-                ("unrendered_config", json!({})),
+                ("unrendered_config", json!(node.config.unrendered)),
                 ("relation_name", json!(node.relation.as_ref().map(ToString::to_string))),
                 ("created_at", json!(self.created_at)),
-                ("unrendered_database", Json::Null),
-                ("unrendered_schema", Json::Null),
+                ("unrendered_database", json!(table.unrendered_database)),
+                ("unrendered_schema", json!(table.unrendered_schema)),
                 ("doc_blocks", json!([])),
             ],
         );
@@ -409,7 +409,7 @@ impl Writer<'_> {
                         "enabled": node.config.enabled, "tags": node.config.tags, "meta": node.config.meta,
                     }),
                 ),
-                ("unrendered_config", json!({})),
+                ("unrendered_config", json!(node.config.unrendered)),
                 ("url", json!(exposure.url)),
                 ("depends_on", depends_on(node)),
                 ("refs", refs_json(node)),
@@ -594,12 +594,13 @@ fn patch_path(node: &Node) -> Option<String> {
     Some(format!("{}://{}", node.package, slashes(node.path_in_package(path))))
 }
 
-/// SHA-256 of the node's text without the blanks around it; generic tests have no text of their own.
+/// SHA-256 of the node's text with single blanks between its words, as under dbt; generic tests have no text of their own.
 fn checksum(node: &Node) -> Json {
     match (&node.detail, &node.code) {
         (Detail::Seed { checksum, .. }, _) => json!({"name": "sha256", "checksum": checksum}),
         (_, Some(code)) if code.offset.is_some() => {
-            let digest = Sha256::digest(code.text.trim().as_bytes());
+            let words: Vec<&str> = code.text.split_whitespace().collect();
+            let digest = Sha256::digest(words.join(" ").as_bytes());
             json!({"name": "sha256", "checksum": format!("{digest:x}")})
         }
         _ => json!({"name": "none", "checksum": ""}),
@@ -646,7 +647,7 @@ fn macro_json(found: &Macro, created_at: f64) -> Json {
         "original_file_path": slashes(&found.path),
         "unique_id": found.id,
         "macro_sql": found.sql,
-        "depends_on": {"macros": []},
+        "depends_on": {"macros": found.depends_on},
         "description": found.description,
         "meta": {},
         "config": {"meta": {}, "docs": {"show": true, "node_color": null}},

@@ -87,6 +87,8 @@ fn project() -> Manifest {
     snapshot.config.snapshot_strategy = Some(SnapshotStrategy::Check { columns: None, updated_at: None });
     snapshot.depends_on = vec![NodeId::new("seed.shop.raw")];
     let table = SourceTable {
+        unrendered_database: None,
+        unrendered_schema: None,
         source_name: "src".into(),
         source_description: String::new(),
         loader: String::new(),
@@ -126,6 +128,7 @@ fn project() -> Manifest {
     manifest.disabled.push(Arc::new(node("model.shop.off", "models/off.sql", Detail::Model)));
     manifest.nodes = nodes.into_iter().map(|node| (node.id.clone(), Arc::new(node))).collect();
     let cents = Macro {
+        depends_on: Vec::new(),
         id: "macro.shop.cents".into(),
         name: "cents".into(),
         package: "shop".into(),

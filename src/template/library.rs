@@ -11,6 +11,7 @@ use crate::manifest::manifest::Macro;
 use crate::template::evaluate::MacroValue;
 use crate::template::functions::filters;
 use crate::template::syntax::{Base, MacroDefinition, Origin, Span, Statement, parse_template};
+use crate::template::written::called_macros;
 use crate::template::{BUILT_IN_PACKAGE, MacroFile, Settings};
 
 /// The macros that karat brings along.
@@ -125,6 +126,7 @@ impl Library {
             library.add(file, false, &mut diagnostics);
         }
         library.find_readers();
+        library.find_called();
         (library, diagnostics)
     }
 
@@ -183,8 +185,16 @@ impl Library {
         let entry = Entry { id: id.as_str().into(), package: Arc::clone(package), definition: Arc::clone(definition) };
         self.packages.entry(package.to_string()).or_default().insert(name.clone(), entry);
         let (package, path) = (package.to_string(), file.file.path.clone());
-        let described =
-            Macro { id: id.clone(), name, package, path, sql, description: String::new(), location: Some(location) };
+        let described = Macro {
+            id: id.clone(),
+            name,
+            package,
+            path,
+            sql,
+            description: String::new(),
+            depends_on: Vec::new(),
+            location: Some(location),
+        };
         self.macros.insert(id, Arc::new(described));
     }
 
@@ -202,6 +212,21 @@ impl Library {
                 return;
             }
             self.reading.extend(found);
+        }
+    }
+
+    /// Notes for each macro those that it calls.
+    fn find_called(&mut self) {
+        let mut called = Vec::new();
+        for (package, entries) in &self.packages {
+            for entry in entries.values() {
+                called.push((entry.id.to_string(), called_macros(self, package, &entry.definition.body)));
+            }
+        }
+        for (id, called) in called {
+            if let Some(known) = self.macros.get_mut(&id) {
+                Arc::make_mut(known).depends_on = called;
+            }
         }
     }
 

@@ -16,6 +16,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 mod values;
+mod written;
 
 pub use blocks::{Block, BlockKind, extract_blocks};
 pub use library::{BuiltInTest, built_in_tests};
@@ -82,6 +83,8 @@ pub struct Rendered {
     /// Whether the template, or a macro that it mentions, may ask the warehouse for data (`run_query`, `statement`):
     /// decided from the text, so it holds also for the branches that were not taken.
     pub introspective: bool,
+    /// The values of the template's `config()` as written, while parsing; `None` without such a call.
+    pub config_call: Option<IndexMap<String, String>>,
 }
 
 /// The outcome of calling a macro.
@@ -200,7 +203,8 @@ impl Templates {
         let written = interpreter.run(&template.body).map_err(Failure::into_error)?;
         let (sql, map) = written.finish();
         let introspective = self.library.reads_data(&template.mentions);
-        Ok(Rendered { sql, map, macros: interpreter.called, introspective })
+        let config_call = if host.execute() { None } else { written::config_call(text, &template.body) };
+        Ok(Rendered { sql, map, macros: interpreter.called, introspective, config_call })
     }
 
     /// Renders a text of a properties file; `place` is where it stands in the file, its quotes included or not.

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+
 use crate::base::diagnostic::{Diagnostic, Diagnostics};
 use crate::files::project::ProjectConfig;
 use crate::files::yaml::{Spanned, Yaml, YamlNode};
@@ -13,6 +16,8 @@ use crate::parse::config::{RawConfig, keys};
 #[derive(Debug)]
 pub struct Trees {
     trees: BTreeMap<&'static str, Yaml>,
+    /// The same as written, for [`unrendered`](Self::unrendered).
+    written: BTreeMap<&'static str, Yaml>,
     /// Start offsets of the folders' keys that held for some node, to find those that hold for none.
     used: BTreeMap<&'static str, Vec<usize>>,
 }
@@ -21,7 +26,7 @@ impl Trees {
     /// Renders the trees of a project file; hooks keep their Jinja until they run.
     pub fn new(config: &ProjectConfig, renderer: &Renderer<'_>, diagnostics: &mut Diagnostics) -> Self {
         let trees = config.configs.iter().map(|(key, tree)| (*key, render_tree(tree, renderer, diagnostics))).collect();
-        Self { trees, used: BTreeMap::new() }
+        Self { trees, written: config.configs.clone(), used: BTreeMap::new() }
     }
 
     /// Puts the values for a node over `config`, the less specific first.
@@ -48,6 +53,26 @@ impl Trees {
             if !used.contains(&key.location.range.start) {
                 used.push(key.location.range.start);
             }
+            level = next;
+        }
+    }
+
+    /// Puts the values for a node over `config` as they are written, the less specific first.
+    pub fn unrendered(&self, kind: ResourceType, fqn: &[String], config: &mut IndexMap<String, Json>) {
+        let Some(mut level) = tree_name(kind).and_then(|name| self.written.get(name)) else { return };
+        let mut parts = fqn.iter();
+        loop {
+            let entries = level.entries().unwrap_or_default();
+            for (key, value) in entries {
+                let plain = key.value.strip_prefix('+').map(str::trim);
+                if plain.is_some() || value.entries().is_none() {
+                    config.insert(plain.unwrap_or(&key.value).to_owned(), value.to_json());
+                }
+            }
+            let next = parts
+                .next()
+                .and_then(|part| entries.iter().find(|(key, value)| key.value == *part && value.entries().is_some()));
+            let Some((_, next)) = next else { return };
             level = next;
         }
     }

@@ -10,6 +10,7 @@ use minijinja::Value;
 
 use crate::base::source::{Location, SourceFile};
 
+pub mod calls;
 mod lower;
 mod rewrite;
 
