@@ -9,6 +9,7 @@ pub mod template;
 pub mod deps;
 pub mod graph;
 pub mod parse;
+pub mod state;
 pub mod store;
 
 pub mod engine;

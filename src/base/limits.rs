@@ -55,5 +55,7 @@ pub const SELECTOR_DEPTH: usize = 64;
 pub const BATCHES: usize = 50_000;
 /// Size in bytes past which the log file is begun anew.
 pub const LOG_FILE_BYTES: u64 = 10 << 20;
+/// Largest artifact of a state that is compared with, in bytes.
+pub const STATE_FILE_BYTES: u64 = 1 << 30;
 /// Largest file of the newest results of all nodes, in bytes.
 pub const LAST_RESULTS_BYTES: u64 = 256 << 20;

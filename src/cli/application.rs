@@ -20,8 +20,9 @@ use crate::base::secret::Scrubber;
 use crate::cli::options::{GlobalOptions, SelectionOptions};
 use crate::cli::printer::Printer;
 use crate::cli::{Outcome, log};
-use crate::compile::host::Invocation;
+use crate::compile::host::{DeferredRelation, Invocation};
 use crate::engine::memory::MemoryBudget;
+use crate::engine::neighbors::DeferredNames;
 use crate::engine::session::{Engine, EngineOptions};
 use crate::engine::view::Surroundings;
 use crate::execute::result::{EventSink as _, RunEvent};
@@ -38,11 +39,12 @@ use crate::parse::{self, ParsedProject};
 use crate::record;
 use crate::record::manifest::CompiledSql;
 use crate::select::{self, SelectArgs, Selection};
+use crate::state::{self, Previous};
 use crate::store::{Catalog, Failpoint, RunInfo, StoreError, Warehouse, WarehouseOptions};
 use crate::template::host::MessageLevel;
 
 /// The verbs that tell notes on the project, beside errors and warnings.
-const RUNNING: [&str; 7] = ["build", "run", "test", "seed", "snapshot", "parse", "debug"];
+const RUNNING: [&str; 8] = ["build", "run", "test", "seed", "snapshot", "clone", "parse", "debug"];
 
 /// One invocation of karat.
 pub struct Application {
@@ -82,6 +84,8 @@ pub struct Project {
     pub manifest: Arc<Manifest>,
     /// Its graph.
     pub dag: Dag,
+    /// The state of `--state`, when it was read.
+    pub previous: OnceLock<Arc<Previous>>,
 }
 
 impl Application {
@@ -144,7 +148,7 @@ impl Application {
         problems.extend(found);
         self.report(&self.worth_saying(problems))?;
         let manifest = Arc::new(parsed.manifest.clone());
-        Ok(Project { loaded, target, parsed, manifest, dag })
+        Ok(Project { loaded, target, parsed, manifest, dag, previous: OnceLock::new() })
     }
 
     /// What is only worth a note is said where something is built, not before every list.
@@ -173,6 +177,9 @@ impl Application {
                 flag("QUIET", json!(self.options.quiet)),
                 flag("DEBUG", json!(self.options.debug)),
                 flag("INTROSPECT", json!(true)),
+                flag("DEFER", json!(self.options.state.defer)),
+                flag("FAVOR_STATE", json!(self.options.state.favor)),
+                flag("STATE", json!(self.options.state.folder)),
             ]),
             arguments: IndexMap::from([
                 flag("which", json!(self.verb)),
@@ -213,6 +220,7 @@ impl Application {
             models: Vec::new(),
             resource_types: options.resource_types.clone(),
             exclude_resource_types: options.exclude_resource_types.clone(),
+            state: self.comparison(project, options)?,
         };
         let (selection, problems) = select::select(&project.manifest, &project.dag, &args, kinds);
         self.report(&problems)?;
@@ -220,7 +228,12 @@ impl Application {
     }
 
     /// Facts of the invocation for templates.
-    pub fn invocation(&self, project: &Project, selected: Vec<NodeId>) -> Arc<Invocation> {
+    pub fn invocation(
+        &self,
+        project: &Project,
+        selected: Vec<NodeId>,
+        deferred: BTreeMap<NodeId, DeferredRelation>,
+    ) -> Arc<Invocation> {
         let printer = Arc::clone(&self.printer);
         let messages = move |level: MessageLevel, text: &str| match level {
             MessageLevel::Print => printer.event(&RunEvent::Print(text)),
@@ -244,6 +257,7 @@ impl Application {
             store_failures: self.flags.store_failures,
             warn_error: self.options.warn_error == Some(true),
             selected,
+            deferred,
             globals: project.parsed.globals.clone(),
             messages: Arc::new(messages),
             graph: OnceLock::new(),
@@ -288,6 +302,7 @@ impl Application {
         project: &Project,
         warehouse: Arc<Warehouse>,
         catalog: Catalog,
+        deferred: DeferredNames,
     ) -> Result<Surroundings, Outcome> {
         let folder = self.target_path(project).join("spill");
         crate::base::fs::create_dir_all(&folder).map_err(|error| self.file(error))?;
@@ -318,6 +333,8 @@ impl Application {
             Ok(Arc::from(store))
         };
         Ok(Surroundings {
+            neighbors: self.neighbors(project, &warehouse, Some(engine.clone())),
+            deferred: Arc::new(deferred),
             engine,
             warehouse,
             catalog: Arc::new(catalog),
@@ -362,7 +379,9 @@ impl Application {
     pub fn write_manifest(&self, project: &Project, compiled: &CompiledSql) -> Result<Json, Outcome> {
         // The artifact names the folder as the project does, so that it is the same on every machine.
         let shown = project.loaded.root().map_or("target", |package| package.config.target_path.as_str());
-        let artifact = record::manifest::artifact(&project.manifest, compiled, Path::new(shown), &self.record());
+        let mut artifact = record::manifest::artifact(&project.manifest, compiled, Path::new(shown), &self.record());
+        // Who defers to this manifest must know whose relations it names.
+        artifact["metadata"]["env"][state::ENVIRONMENT] = json!(project.target.name);
         self.write_artifact(project, record::manifest::FILE_NAME, &artifact)?;
         Ok(artifact)
     }

@@ -3,6 +3,8 @@
 //! Flags are dbt's where dbt has one. Global flags are accepted before and after the verb. Flags and verbs of dbt
 //! that come later are accepted here, hidden, so that they can be refused by name instead of as a typing error.
 
+mod state;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -11,6 +13,8 @@ use clap_complete::Shell;
 
 use crate::cli::explain::ExplainArguments;
 use crate::cli::options::VARIABLES;
+
+pub use state::StateArguments;
 
 /// Heading of the flags that every verb takes.
 const GLOBAL: &str = "Global options";
@@ -136,6 +140,9 @@ pub struct GlobalArguments {
     /// Write no artifacts
     #[arg(long, global = true, overrides_with = "write_json", help_heading = GLOBAL)]
     pub no_write_json: bool,
+    /// Flags about the artifacts of an earlier command.
+    #[command(flatten)]
+    pub state: StateArguments,
     /// Flags without effect.
     #[command(flatten)]
     pub ignored: IgnoredArguments,
@@ -202,14 +209,6 @@ pub struct IgnoredArguments {
 /// Flags of dbt that are refused by name.
 #[derive(Debug, Clone, Default, Args)]
 pub struct LaterArguments {
-    #[arg(long, global = true, hide = true, value_name = "DIR")]
-    state: Option<OsString>,
-    #[arg(long, global = true, hide = true, value_name = "DIR")]
-    defer_state: Option<OsString>,
-    #[arg(long, global = true, hide = true)]
-    defer: bool,
-    #[arg(long, global = true, hide = true)]
-    favor_state: bool,
     #[arg(long, global = true, hide = true, value_name = "WINDOW")]
     sample: Option<String>,
     #[arg(long, global = true, hide = true, value_name = "YAML")]
@@ -224,10 +223,6 @@ impl LaterArguments {
     /// The flags that were given, as written.
     pub fn given(&self) -> Vec<&'static str> {
         [
-            (self.state.is_some(), "--state"),
-            (self.defer_state.is_some(), "--defer-state"),
-            (self.defer, "--defer"),
-            (self.favor_state, "--favor-state"),
             (self.sample.is_some(), "--sample"),
             (self.warn_error_options.is_some(), "--warn-error-options"),
             (self.inline_direct.is_some(), "--inline-direct"),
@@ -285,17 +280,8 @@ pub enum VerbArguments {
     Man,
     /// Do again what did not end well in the last build, run, test, seed or snapshot, with its flags
     Retry,
-    /// Refused: comes later.
-    #[command(hide = true)]
-    Clone(Rest),
-}
-
-/// Whatever follows a verb that is refused anyway.
-#[derive(Debug, Clone, Args)]
-#[command(disable_help_flag = true)]
-pub struct Rest {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    rest: Vec<OsString>,
+    /// Copy relations of a state into this environment, without building them
+    Clone(CloneArguments),
 }
 
 /// Flags that choose nodes.
@@ -426,6 +412,20 @@ pub struct SnapshotArguments {
     /// Read no rows: build the structure only
     #[arg(long)]
     pub empty: bool,
+    /// Form of the results.
+    #[command(flatten)]
+    pub output: ResultArguments,
+}
+
+/// `karat clone`.
+#[derive(Debug, Clone, Args)]
+pub struct CloneArguments {
+    /// Nodes.
+    #[command(flatten)]
+    pub selection: SelectionArguments,
+    /// Copy also what this environment has already
+    #[arg(long, short)]
+    pub full_refresh: bool,
     /// Form of the results.
     #[command(flatten)]
     pub output: ResultArguments,

@@ -10,6 +10,7 @@ use crate::base::codes;
 use crate::base::diagnostic::{Diagnostic, Diagnostics};
 use crate::cli::Outcome;
 use crate::cli::application::{Application, Project, store_diagnostic};
+use crate::cli::defer::Work;
 use crate::cli::options::{BuildOptions, OutputFormat};
 use crate::cli::show::print;
 use crate::cli::summary::Context;
@@ -63,7 +64,6 @@ pub async fn execute(
         selected.retain(|id| retried.takes(&project.manifest, id, app.verb));
         app.printer.status("Retrying", &format!("{} of {all} nodes of the last `karat {}`", selected.len(), app.verb));
     }
-    let invocation = app.invocation(&project, selected.clone());
     let schedule = if app.verb == "build" {
         project.dag.build_schedule(&project.manifest, &selected)
     } else {
@@ -77,7 +77,11 @@ pub async fn execute(
     let catalog = warehouse.catalog(&environment).await.map_err(|error| app.store(&error))?;
     let recovered = warehouse.recover(&catalog, &app.run_info()).await.map_err(|error| app.store(&error))?;
     app.report(&recovery_remarks(&recovered))?;
-    let surroundings = app.surroundings(&project, Arc::clone(&warehouse), catalog)?;
+    let work = Work { selected: &selected, builds: app.verb != "test" };
+    let deferral = app.deferral(&project, &warehouse, &catalog, work).await?;
+    app.report(&deferral.missing)?;
+    let invocation = app.invocation(&project, selected.clone(), deferral.nodes);
+    let surroundings = app.surroundings(&project, Arc::clone(&warehouse), catalog, deferral.names)?;
 
     let (plan, problems) = check(&invocation, &schedule, &WarehouseView::new(surroundings.clone())).await;
     app.report(&problems)?;
@@ -141,7 +145,7 @@ async fn show_seeds(app: &Application, view: &Arc<WarehouseView>, result: &RunRe
 }
 
 /// `catalog.json`: what is published after the run.
-async fn write_catalog(app: &Application, project: &Project, warehouse: &Warehouse) -> Result<(), Outcome> {
+pub async fn write_catalog(app: &Application, project: &Project, warehouse: &Warehouse) -> Result<(), Outcome> {
     let environment = app.environment(project)?;
     let catalog = warehouse.catalog(&environment).await.map_err(|error| app.store(&error))?;
     let artifact = record::catalog::artifact(&project.manifest, &catalog_rows(&catalog), &app.record());
@@ -178,7 +182,8 @@ fn write_last_results(app: &Application, project: &Project, result: &RunResult) 
     app.write_artifact(project, &name, &artifact)
 }
 
-fn outcome(result: &RunResult) -> Outcome {
+/// How a run ended.
+pub fn outcome(result: &RunResult) -> Outcome {
     if result.interrupted {
         Outcome::Interrupted
     } else if result.failure.is_some() || result.results.iter().any(is_of_the_world) {
@@ -200,7 +205,7 @@ fn is_of_the_world(result: &NodeResult) -> bool {
 }
 
 /// What recovery did is worth knowing; a commit of others will refuse this run's publication to that table.
-fn recovery_remarks(recovered: &Recovered) -> Diagnostics {
+pub fn recovery_remarks(recovered: &Recovered) -> Diagnostics {
     let restored = recovered.restored.iter().map(|relation| {
         let message =
             format!("`{}` is back at its published version: an earlier run was cut off", relation.short_name());

@@ -12,7 +12,7 @@ use crate::cli::Outcome;
 use crate::cli::application::{Application, Project};
 use crate::cli::events::counted;
 use crate::cli::options::{CompileOptions, OutputFormat};
-use crate::cli::show::{introspect, open, render_problem};
+use crate::cli::show::{Opened, introspect, open, render_problem};
 use crate::compile::host::Invocation;
 use crate::compile::node::{compile, compile_code};
 use crate::engine::view::WarehouseView;
@@ -24,9 +24,8 @@ use crate::template::RenderError;
 /// Runs the verb.
 pub async fn execute(app: &Application, options: &CompileOptions) -> Result<Outcome, Outcome> {
     let project = app.project()?;
-    let view = open(app, &project).await?;
     if let Some(text) = &options.inline {
-        let invocation = app.invocation(&project, Vec::new());
+        let Opened { view, invocation, .. } = open(app, &project, &[]).await?;
         let file = SourceFile::new("--inline", text.as_str());
         let code = Code { text: Arc::from(text.as_str()), offset: Some(0), file };
         let compiled = compile_code(&invocation, &introspect(&view), &code, None, IndexMap::new())
@@ -37,7 +36,7 @@ pub async fn execute(app: &Application, options: &CompileOptions) -> Result<Outc
     let kinds = [ResourceType::Model, ResourceType::Snapshot, ResourceType::Test, ResourceType::Analysis];
     let selection = app.select(&project, &options.selection, &kinds)?;
     let selected: Vec<NodeId> = selection.iter().cloned().collect();
-    let invocation = app.invocation(&project, selected.clone());
+    let Opened { view, invocation, .. } = open(app, &project, &selected).await?;
     let target = app.target_path(&project);
     let introspect = introspect(&view);
     let mut sql = record::manifest::CompiledSql::new();

@@ -20,7 +20,7 @@ use crate::cli::printer::{Appearance, Printer};
 use crate::cli::retry::Retried;
 use crate::cli::signals::Signals;
 use crate::cli::{
-    Outcome, args, build, clean, compile, debug, deps, docs, docs_serve, freshness, list, operation, retry,
+    Outcome, args, build, clean, clone, compile, debug, deps, docs, docs_serve, freshness, list, operation, retry,
     run_without_project, show,
 };
 use crate::manifest::microbatch::BatchRequest;
@@ -119,7 +119,8 @@ fn flags(verb: &Verb) -> RunFlags {
         | Verb::Run(options)
         | Verb::Test(options)
         | Verb::Seed(options)
-        | Verb::Snapshot(options) => RunFlags {
+        | Verb::Snapshot(options)
+        | Verb::Clone(options) => RunFlags {
             full_refresh: options.full_refresh.unwrap_or(false),
             empty: options.empty,
             store_failures: options.store_failures.unwrap_or(false),
@@ -176,6 +177,7 @@ async fn verb_outcome(app: &Application, verb: &Verb, stop: watch::Receiver<bool
         | Verb::Test(options)
         | Verb::Seed(options)
         | Verb::Snapshot(options) => build::execute(app, options, stop).await,
+        Verb::Clone(options) => clone::execute(app, options, stop).await,
         Verb::Show(options) => until(stop, show::execute(app, options)).await,
         Verb::Compile(options) => until(stop, compile::execute(app, options)).await,
         Verb::RunOperation(options) => until(stop, operation::execute(app, options)).await,

@@ -14,6 +14,7 @@ use crate::base::secret::Scrubber;
 use crate::cli::Outcome;
 use crate::cli::application::{Application, Project};
 use crate::cli::build::{catalog_rows, columns_of};
+use crate::cli::defer::{Deferral, Work};
 use crate::cli::events::counted;
 use crate::cli::options::{GenerateOptions, LineageFormat, LineageOptions};
 use crate::docs::lineage::Lineage;
@@ -25,7 +26,7 @@ use crate::plan::check::{self, check};
 use crate::record;
 use crate::record::catalog::CatalogColumn;
 use crate::record::manifest::CompiledSql;
-use crate::store::{Catalog, PublishedRelation};
+use crate::store::{Catalog, PublishedRelation, Warehouse};
 use crate::template::host::ColumnValue;
 
 /// The folder of the page below the target folder.
@@ -55,9 +56,8 @@ pub async fn generate(app: &Application, options: &GenerateOptions) -> Result<Ou
     let mut rows = catalog_rows(&catalog);
     rows.retain(|row| chosen.contains(&row.id));
     let mut found = Found { published: published(&catalog), ..Found::default() };
-    let view = WarehouseView::new(app.surroundings(&project, warehouse, catalog)?);
     if !options.no_compile {
-        look(app, &project, &chosen, &view, &mut found).await?;
+        look(app, &project, &chosen, (warehouse, catalog), &mut found).await?;
     }
     for row in &rows {
         // What is published is what a reader will see: it goes before what a run would make of it now.
@@ -96,7 +96,7 @@ async fn look(
     app: &Application,
     project: &Project,
     chosen: &BTreeSet<NodeId>,
-    view: &Arc<WarehouseView>,
+    (warehouse, catalog): (Arc<Warehouse>, Catalog),
     found: &mut Found,
 ) -> Result<(), Outcome> {
     let is_planned = |id: &&NodeId| {
@@ -106,9 +106,12 @@ async fn look(
             .is_some_and(|node| node.resource_type.is_built() || matches!(node.resource_type, ResourceType::Test))
     };
     let selected: Vec<NodeId> = chosen.iter().filter(is_planned).cloned().collect();
-    let invocation = app.invocation(project, selected.clone());
+    let work = Work { selected: &selected, builds: false };
+    let Deferral { nodes, names, .. } = app.deferral(project, &warehouse, &catalog, work).await?;
+    let invocation = app.invocation(project, selected.clone(), nodes);
+    let view = WarehouseView::new(app.surroundings(project, warehouse, catalog, names)?);
     let schedule = project.dag.build_schedule(&project.manifest, &selected);
-    let (plan, mut problems) = check(&invocation, &schedule, view).await;
+    let (plan, mut problems) = check(&invocation, &schedule, &view).await;
     let target = app.target_path(project);
     for (id, step) in &plan.steps {
         if let Some(compiled) = &step.compiled {
@@ -125,7 +128,7 @@ async fn look(
     for node in project.manifest.of_type(ResourceType::Source).filter(|node| chosen.contains(&node.id)) {
         let Some(relation) = &node.relation else { continue };
         // A source that is not there is the check's to tell, if anything reads it.
-        if let Ok(Some(columns)) = check::columns_of(view, &relation.key()) {
+        if let Ok(Some(columns)) = check::columns_of(&view, &relation.key()) {
             let column = |column: ColumnValue| CatalogColumn { name: column.name, data_type: column.data_type };
             found.columns.insert(node.id.clone(), columns.into_iter().map(column).collect());
         }

@@ -47,6 +47,8 @@ pub fn word_line(word: &str, style: Style, text: &str, color: bool) -> String {
 pub fn node_line(result: &NodeResult, color: bool) -> String {
     let node = &result.node;
     let (word, style) = match (result.status, node.resource_type) {
+        (Status::Success, _) if result.action == "clone" => ("Cloned", GOOD),
+        (Status::Success, _) if result.action == "no-op" => ("Left", QUIET),
         (Status::Success, ResourceType::Snapshot) => ("Snapshot", GOOD),
         (Status::Success, ResourceType::Seed) => ("Loaded", GOOD),
         (Status::Success, ResourceType::Operation) => ("Ran", GOOD),

@@ -20,7 +20,7 @@ pub async fn execute(app: &Application, options: &FreshnessOptions) -> Result<Ou
     let project = app.project()?;
     let selection = app.select(&project, &options.selection, &[ResourceType::Source])?;
     let selected: Vec<NodeId> = selection.iter().cloned().collect();
-    let view = open(app, &project).await?;
+    let view = open(app, &project, &selected).await?.view;
     let session = view.session(Variant::Normal);
     let mut results = Vec::new();
     for id in selected {

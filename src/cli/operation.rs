@@ -10,10 +10,9 @@ use crate::cli::Outcome;
 use crate::cli::application::Application;
 use crate::cli::build::{lock, publish_operation};
 use crate::cli::options::{Operation, OperationOptions};
-use crate::cli::show::render_problem;
+use crate::cli::show::{Opened, open, render_problem};
 use crate::compile::host::CompileHost;
 use crate::compile::node::compile_code;
-use crate::engine::view::WarehouseView;
 use crate::execute::changes::Changes;
 use crate::execute::run::Run;
 use crate::execute::statement::run_compiled;
@@ -34,12 +33,12 @@ pub async fn execute(app: &Application, options: &OperationOptions) -> Result<Ou
         Operation::Sql(_) => (None, "inline_query"),
     };
     let warehouse = app.warehouse(&project)?;
-    let environment = app.environment(&project)?;
     let _lock = lock(app, &project, &warehouse).await?;
-    let catalog = warehouse.catalog(&environment).await.map_err(|error| app.store(&error))?;
+    let Opened { view, invocation, .. } = open(app, &project, &[]).await?;
+    let warehouse = Arc::clone(&view.surroundings().warehouse);
     let run = Arc::new(Run {
-        invocation: app.invocation(&project, Vec::new()),
-        view: WarehouseView::new(app.surroundings(&project, Arc::clone(&warehouse), catalog)?),
+        invocation,
+        view,
         sink: Arc::clone(&app.printer) as _,
         threads: app.threads(&project),
         turns: Turns::default(),

@@ -28,7 +28,7 @@ use crate::manifest::node::ResourceType;
 use crate::select::IndirectSelection;
 
 /// Environment variables that stand for flags: the name without its prefix `KARAT_` or `DBT_`, and its meaning.
-pub const VARIABLES: [(&str, &str); 25] = [
+pub const VARIABLES: [(&str, &str); 29] = [
     ("PROJECT_DIR", "--project-dir"),
     ("PROFILES_DIR", "--profiles-dir"),
     ("PROFILE", "--profile"),
@@ -54,6 +54,10 @@ pub const VARIABLES: [(&str, &str); 25] = [
     ("INDIRECT_SELECTION", "--indirect-selection"),
     ("EVENT_TIME_START", "--event-time-start"),
     ("EVENT_TIME_END", "--event-time-end"),
+    ("STATE", "--state"),
+    ("DEFER_STATE", "--defer-state"),
+    ("DEFER", "--defer"),
+    ("FAVOR_STATE", "--favor-state"),
 ];
 
 /// The checked command line.
@@ -111,6 +115,8 @@ pub struct GlobalOptions {
     pub file_log_level: LogLevel,
     /// Whether artifacts are written.
     pub write_artifacts: bool,
+    /// What to compare with and to defer to.
+    pub state: StateOptions,
 }
 
 /// Which nodes a verb is about.
@@ -145,6 +151,8 @@ pub enum Verb {
     Seed(BuildOptions),
     /// `snapshot`
     Snapshot(BuildOptions),
+    /// `clone`
+    Clone(BuildOptions),
     /// `show`
     Show(ShowOptions),
     /// `compile`
@@ -186,6 +194,7 @@ impl Verb {
             Self::Test(_) => "test",
             Self::Seed(_) => "seed",
             Self::Snapshot(_) => "snapshot",
+            Self::Clone(_) => "clone",
             Self::Show(_) => "show",
             Self::Compile(_) => "compile",
             Self::Parse { .. } => "parse",
@@ -552,6 +561,7 @@ impl Reader<'_> {
             write_artifacts: self
                 .switch(given.write_json, given.no_write_json, "--write-json", "WRITE_JSON")
                 .unwrap_or(true),
+            state: self.state(given.state),
         }
     }
 
@@ -725,7 +735,11 @@ impl Reader<'_> {
             VerbArguments::Man => Verb::Man,
             // What is left of it has no earlier command: `cli::retry` has put that in its place otherwise.
             VerbArguments::Retry => return self.refuse_verb("retry"),
-            VerbArguments::Clone(_) => return self.refuse_verb("clone"),
+            VerbArguments::Clone(given) => {
+                let rebuild = RebuildArguments::default();
+                let options = self.build(given.selection, &rebuild, &no_failures, given.output.output);
+                Verb::Clone(BuildOptions { full_refresh: self.full_refresh(given.full_refresh), ..options })
+            }
             VerbArguments::Deps(given) => {
                 if given.add_package.is_some() {
                     self.problems.push(not_supported("flag", "--add-package").with_hint("add it to packages.yml"));
@@ -749,8 +763,10 @@ impl Reader<'_> {
 mod batches;
 mod docs;
 mod forms;
+mod state;
 pub use docs::{DocsOptions, GenerateOptions, LineageFormat, LineageOptions, ServeOptions};
 pub use forms::{ColorChoice, ListFormat, LogFormat, LogLevel, OutputFormat};
+pub use state::StateOptions;
 
 #[cfg(test)]
 mod tests;

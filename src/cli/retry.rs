@@ -82,7 +82,9 @@ pub fn resolve(
     let target = arguments.global.target_path.clone();
     let target = target.or_else(|| variable(["KARAT_TARGET_PATH", "DBT_TARGET_PATH"]).map(Path::to_path_buf));
     let target = target.unwrap_or_else(|| project::target_path_of(&root).into());
-    let path = root.join(target).join(record::run_results::FILE_NAME);
+    let folder =
+        arguments.global.state.state.clone().or_else(|| variable(["KARAT_STATE", "DBT_STATE"]).map(Path::to_path_buf));
+    let path = root.join(folder.unwrap_or(target)).join(record::run_results::FILE_NAME);
     let nothing = |message: String| {
         let hint = "`retry` does again what failed in a `build`, `run`, `test`, `seed` or `snapshot`: run one of them";
         Box::new(Diagnostic::error("nothing-to-retry", message).with_hint(hint))
@@ -153,7 +155,8 @@ pub fn limit(options: &mut Options, retried: Retried) {
     | Verb::Run(options)
     | Verb::Test(options)
     | Verb::Seed(options)
-    | Verb::Snapshot(options) = &mut options.verb
+    | Verb::Snapshot(options)
+    | Verb::Clone(options) = &mut options.verb
     {
         options.retried = Some(retried);
     }
@@ -202,6 +205,7 @@ fn over(own: GlobalArguments, earlier: GlobalArguments) -> GlobalArguments {
         use_colors: own.use_colors,
         no_use_colors: own.no_use_colors,
         no_color: own.no_color,
+        state: own.state.over(earlier.state),
         ignored: own.ignored,
     }
 }

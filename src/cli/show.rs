@@ -7,10 +7,11 @@ use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use indexmap::IndexMap;
 
-use crate::base::diagnostic::Diagnostic;
+use crate::base::diagnostic::{Diagnostic, Diagnostics};
 use crate::base::source::SourceFile;
 use crate::cli::Outcome;
 use crate::cli::application::{Application, Project};
+use crate::cli::defer::{Deferral, Work};
 use crate::cli::options::{OutputFormat, ShowOptions};
 use crate::cli::table;
 use crate::compile::host::Invocation;
@@ -28,9 +29,8 @@ use crate::template::RenderError;
 pub async fn execute(app: &Application, options: &ShowOptions) -> Result<Outcome, Outcome> {
     check_usage(app, options)?;
     let project = app.project()?;
-    let view = open(app, &project).await?;
     if let Some(sql) = &options.inline {
-        let invocation = app.invocation(&project, Vec::new());
+        let Opened { view, invocation, .. } = open(app, &project, &[]).await?;
         let file = SourceFile::new("--inline", sql.as_str());
         let code = Code { text: Arc::from(sql.as_str()), offset: Some(0), file };
         let compiled = compile_code(&invocation, &introspect(&view), &code, None, IndexMap::new());
@@ -57,7 +57,8 @@ pub async fn execute(app: &Application, options: &ShowOptions) -> Result<Outcome
     selection_options.indirect_selection.get_or_insert(IndirectSelection::Empty);
     let selection = app.select(&project, &selection_options, &kinds)?;
     let selected: Vec<NodeId> = selection.iter().cloned().collect();
-    let invocation = app.invocation(&project, selected.clone());
+    let Opened { view, invocation, missing } = open(app, &project, &selected).await?;
+    app.report(&missing)?;
     for id in &selected {
         let Some(node) = project.manifest.get(id) else { continue };
         let compiled = node_query(app, &invocation, &view, node)?;
@@ -82,11 +83,24 @@ fn check_usage(app: &Application, options: &ShowOptions) -> Result<(), Outcome> 
     app.report(&Diagnostic::error("invalid-argument", message).into())
 }
 
-/// A view of what is published now.
-pub async fn open(app: &Application, project: &Project) -> Result<Arc<WarehouseView>, Outcome> {
+/// What a verb that builds nothing works with.
+pub struct Opened {
+    /// What is published now, and what is deferred to a state.
+    pub view: Arc<WarehouseView>,
+    /// Facts for templates.
+    pub invocation: Arc<Invocation>,
+    /// What should be read from a state, and is not published there.
+    pub missing: Diagnostics,
+}
+
+/// A view of what is published now, for some selected nodes.
+pub async fn open(app: &Application, project: &Project, selected: &[NodeId]) -> Result<Opened, Outcome> {
     let warehouse = app.warehouse(project)?;
     let catalog = warehouse.catalog(&app.environment(project)?).await.map_err(|error| app.store(&error))?;
-    Ok(WarehouseView::new(app.surroundings(project, warehouse, catalog)?))
+    let work = Work { selected, builds: false };
+    let Deferral { nodes, names, missing } = app.deferral(project, &warehouse, &catalog, work).await?;
+    let invocation = app.invocation(project, selected.to_vec(), nodes);
+    Ok(Opened { view: WarehouseView::new(app.surroundings(project, warehouse, catalog, names)?), invocation, missing })
 }
 
 /// What templates may learn of a view.

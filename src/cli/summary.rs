@@ -40,6 +40,15 @@ impl Context {
         if !global.vars.is_empty() {
             flag("--vars", serde_json::to_string(&global.vars).unwrap_or_default());
         }
+        if let Some(folder) = &global.state.folder {
+            flag("--state", folder.display().to_string());
+        }
+        if let Some(folder) = &global.state.defer_folder {
+            flag("--defer-state", folder.display().to_string());
+        }
+        for (is_set, name) in [(global.state.defer, "--defer"), (global.state.favor, "--favor-state")] {
+            flags.extend(is_set.then(|| name.to_owned()));
+        }
         Self { verb, flags }
     }
 }

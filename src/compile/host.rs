@@ -58,6 +58,8 @@ pub struct Invocation {
     pub warn_error: bool,
     /// Ids of the selected nodes.
     pub selected: Vec<NodeId>,
+    /// What `ref()` of a node means that is deferred to a state.
+    pub deferred: BTreeMap<NodeId, DeferredRelation>,
     /// Globals of templates that hold for the whole run: `target`, `flags`, `run_started_at` and so on.
     pub globals: BTreeMap<String, Json>,
     /// Where messages of templates go.
@@ -66,7 +68,21 @@ pub struct Invocation {
     pub graph: OnceLock<Json>,
 }
 
+/// The relation of a state that stands for the one of a node.
+#[derive(Debug, Clone)]
+pub struct DeferredRelation {
+    /// Its name; the database is the run's own.
+    pub relation: Relation,
+    /// What it is.
+    pub kind: RelationKind,
+}
+
 impl Invocation {
+    /// The relation that a node is read from: its own, or the one of the state that it is deferred to.
+    pub fn relation_of<'a>(&'a self, node: &'a Node) -> Option<&'a Relation> {
+        self.deferred.get(&node.id).map(|deferred| &deferred.relation).or(node.relation.as_ref())
+    }
+
     /// Whether an incremental model, a seed or a snapshot is built from nothing.
     pub fn is_full_refresh(&self, node: &Node) -> bool {
         node.config.full_refresh.unwrap_or(self.full_refresh)
@@ -278,8 +294,12 @@ impl Host for CompileHost {
                 filter: self.filter(node),
             });
         }
-        match &node.relation {
-            Some(relation) => Ok(self.render_relation(node, relation)),
+        match self.invocation.relation_of(node) {
+            Some(relation) => {
+                let mut value = self.render_relation(node, relation);
+                value.kind = self.invocation.deferred.get(&node.id).map_or(value.kind, |deferred| Some(deferred.kind));
+                Ok(value)
+            }
             None => Err(HostError::refused("unknown-ref", format!("`{}` has no relation", call.name))),
         }
     }

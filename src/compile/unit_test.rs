@@ -182,7 +182,7 @@ fn input_columns(
     stands_for: &Node,
     rows: &[IndexMap<String, Json>],
 ) -> Result<Vec<ColumnValue>, RenderError> {
-    if let Some(relation) = stands_for.relation.as_ref().filter(|_| !stands_for.is_ephemeral())
+    if let Some(relation) = invocation.relation_of(stands_for).filter(|_| !stands_for.is_ephemeral())
         && let Some(columns) = view.columns(&relation.key()).map_err(|error| host_problem(node, error))?
     {
         return Ok(columns);

@@ -11,6 +11,7 @@ pub mod error;
 pub mod files;
 pub mod guard;
 pub mod memory;
+pub mod neighbors;
 pub mod session;
 pub mod statement;
 pub mod table;

@@ -22,6 +22,7 @@ use futures::future::BoxFuture;
 use crate::base::diagnostic::Diagnostic;
 use crate::engine::error::{SqlProblem, ViewError};
 use crate::engine::files::{self, Access, Cause, DeltaOpener, ExternalTable, StoreLookup};
+use crate::engine::neighbors::{DeferredNames, Foreign, Neighbors, opened};
 use crate::engine::session::{Engine, RelationSource, Session, Variant};
 use crate::engine::table;
 use crate::manifest::relation::RelationKey;
@@ -66,6 +67,10 @@ pub struct Surroundings {
     pub project_root: PathBuf,
     /// Opens the object stores of sources.
     pub stores: Arc<StoreLookup>,
+    /// Names that mean what another environment has published.
+    pub deferred: Arc<DeferredNames>,
+    /// Finds the other environments.
+    pub neighbors: Arc<dyn Neighbors>,
 }
 
 /// Opens the Delta tables of sources through the store.
@@ -83,6 +88,7 @@ pub struct WarehouseView {
     surroundings: Surroundings,
     fresh: RwLock<BTreeMap<RelationKey, Fresh>>,
     opened: tokio::sync::RwLock<BTreeMap<RelationKey, Arc<dyn TableProvider>>>,
+    neighbors: tokio::sync::RwLock<BTreeMap<String, Arc<Self>>>,
     warnings: RwLock<Vec<Diagnostic>>,
     this: Weak<Self>,
 }
@@ -100,6 +106,7 @@ impl WarehouseView {
             surroundings,
             fresh: RwLock::default(),
             opened: tokio::sync::RwLock::default(),
+            neighbors: tokio::sync::RwLock::default(),
             warnings: RwLock::default(),
             this: this.clone(),
         })
@@ -154,6 +161,9 @@ impl WarehouseView {
             Some(Fresh::Staged(_) | Fresh::Assembled(_)) => Some(RelationKind::Table),
             Some(Fresh::View { .. }) => Some(RelationKind::View),
             Some(Fresh::Gone) => None,
+            None if self.surroundings.deferred.contains_key(key) => {
+                self.surroundings.deferred.get(key).map(|deferred| deferred.kind)
+            }
             None if self.surroundings.sources.contains_key(key) => Some(RelationKind::External),
             None => self.published_kind(key),
         }
@@ -183,16 +193,49 @@ impl WarehouseView {
                     .map_err(|error| DataFusionError::External(Box::new(error)))?;
                 self.table_provider(&version)
             }
-            PublishedRelation::View(view) => self.view_provider(&relation.relation().key(), &view.sql).await,
+            PublishedRelation::View(view) => {
+                let this = self.this()?;
+                let names: Arc<dyn RelationSource> = if view.deferred.is_empty() {
+                    this
+                } else {
+                    Arc::new(Foreign { view: this, deferred: view.deferred.clone() })
+                };
+                self.view_provider(&relation.relation().key(), &view.sql, names).await
+            }
         }
     }
 
-    async fn view_provider(&self, key: &RelationKey, sql: &str) -> EngineResult<Arc<dyn TableProvider>> {
-        let Some(this) = self.this.upgrade() else {
-            return Err(DataFusionError::Internal("the view of the warehouse is gone".into()));
-        };
+    fn this(&self) -> EngineResult<Arc<Self>> {
+        let gone = || DataFusionError::Internal("the view of the warehouse is gone".into());
+        self.this.upgrade().ok_or_else(gone)
+    }
+
+    /// What another environment has published, as a view of its own.
+    pub(super) async fn neighbor(&self, environment: &str) -> EngineResult<Arc<Self>> {
+        if let Some(known) = self.neighbors.read().await.get(environment) {
+            return Ok(Arc::clone(known));
+        }
+        let found = self.surroundings.neighbors.find(environment).await;
+        let found = found.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let view = Self::new(Surroundings {
+            warehouse: found.warehouse,
+            catalog: found.catalog,
+            deferred: Arc::default(),
+            ..self.surroundings.clone()
+        });
+        // Two openers find the same; the first stays, so that one run sees one state of the environment.
+        Ok(Arc::clone(self.neighbors.write().await.entry(environment.to_owned()).or_insert(view)))
+    }
+
+    async fn view_provider(
+        &self,
+        key: &RelationKey,
+        sql: &str,
+        names: Arc<dyn RelationSource>,
+    ) -> EngineResult<Arc<dyn TableProvider>> {
         // A view is planned each time it is opened, so it follows its parents.
-        let planning: BoxFuture<'static, Result<LogicalPlan, SqlProblem>> = planned(this, sql.to_owned()).boxed();
+        let session = self.surroundings.engine.session(names, Variant::Normal);
+        let planning: BoxFuture<'static, Result<LogicalPlan, SqlProblem>> = planned(session, sql.to_owned()).boxed();
         let plan = planning.await.map_err(|problem| ViewError { view: key.clone(), problem })?;
         Ok(Arc::new(ViewTable::new(plan, Some(sql.to_owned()))))
     }
@@ -204,10 +247,13 @@ impl WarehouseView {
                 return Err(DataFusionError::Plan(format!("the columns of `{key}` are not known before it is built")));
             }
             Some(Fresh::Staged(version)) => return self.table_provider(&version).map(Some),
-            Some(Fresh::View { sql, .. }) => return self.view_provider(key, &sql).await.map(Some),
+            Some(Fresh::View { sql, .. }) => return self.view_provider(key, &sql, self.this()?).await.map(Some),
             Some(Fresh::Assembled(table)) => return Ok(Some(table)),
             Some(Fresh::Gone) => return Ok(None),
             None => {}
+        }
+        if let Some(deferred) = self.surroundings.deferred.get(key) {
+            return opened(self.this()?, deferred.environment.clone(), key.clone()).await;
         }
         if let Some(provider) = self.opened.read().await.get(key) {
             return Ok(Some(Arc::clone(provider)));
@@ -237,8 +283,8 @@ async fn open_source(surroundings: Surroundings, source: ExternalSource) -> Engi
     files::open_external(&source, access).await.map_err(|error| DataFusionError::External(Box::new(error)))
 }
 
-async fn planned(view: Arc<WarehouseView>, sql: String) -> Result<LogicalPlan, SqlProblem> {
-    view.session(Variant::Normal).plan(&sql).await
+async fn planned(session: Session, sql: String) -> Result<LogicalPlan, SqlProblem> {
+    session.plan(&sql).await
 }
 
 #[async_trait]
@@ -251,6 +297,7 @@ impl RelationSource for WarehouseView {
         let fresh = self.fresh.read().unwrap_or_else(PoisonError::into_inner);
         let mut names: Vec<RelationKey> = fresh.keys().cloned().collect();
         names.extend(self.surroundings.sources.keys().cloned());
+        names.extend(self.surroundings.deferred.keys().cloned());
         names.extend(self.surroundings.catalog.relations().map(|relation| relation.relation().key()));
         names.sort();
         names.dedup();

@@ -4,6 +4,7 @@
 //! before [`publication`] asks the store for it.
 
 pub mod changes;
+pub mod clone;
 mod custom;
 pub mod failure;
 mod microbatch;

@@ -107,6 +107,7 @@ pub async fn publish(
             Some(Fresh::View { sql, schema }) => changes.push(Change::View(ViewChange {
                 relation: relation.clone(),
                 schema,
+                deferred: deferred_names(run, &sql),
                 sql,
                 depends_on: parents(run, node),
                 node_id: node.id.clone(),
@@ -181,6 +182,7 @@ fn of_statements(run: &Run, plan: &RunPlan, held: &BTreeSet<NodeId>) -> Vec<Chan
             Some(Fresh::View { sql, schema }) => changes.push(Change::View(ViewChange {
                 relation: change.relation,
                 schema,
+                deferred: deferred_names(run, &sql),
                 sql,
                 depends_on: change.reads.into_iter().collect(),
                 node_id,
@@ -195,9 +197,21 @@ fn of_statements(run: &Run, plan: &RunPlan, held: &BTreeSet<NodeId>) -> Vec<Chan
 }
 
 fn parents(run: &Run, node: &Node) -> Vec<RelationKey> {
-    let relation =
-        |id: &NodeId| run.invocation.manifest.get(id).and_then(|node| node.relation.as_ref()).map(Relation::key);
+    let relation = |id: &NodeId| {
+        run.invocation.manifest.get(id).and_then(|node| run.invocation.relation_of(node)).map(Relation::key)
+    };
     node.depends_on.iter().filter_map(relation).collect()
+}
+
+/// The names of a query that mean what another environment has published. A name that only looks as if the query had
+/// it does no harm: the query does not ask for it.
+fn deferred_names(run: &Run, sql: &str) -> BTreeMap<RelationKey, String> {
+    let text = sql.to_lowercase();
+    let deferred = run.view.surroundings().deferred.iter();
+    deferred
+        .filter(|(key, _)| text.contains(key.identifier.as_str()))
+        .map(|(key, deferred)| (key.clone(), deferred.environment.clone()))
+        .collect()
 }
 
 /// What the result was computed from, as far as its text goes.

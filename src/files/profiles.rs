@@ -126,6 +126,23 @@ pub fn load_target(
     (target, diagnostics)
 }
 
+/// The names of all targets of the profile; none without a `profiles.yml` that has it.
+pub fn target_names(project: &ProjectConfig, root: &Path, choice: TargetChoice<'_>, env: &ProcessEnv) -> Vec<String> {
+    let named = choice.profile.or(project.profile.as_ref().map(|profile| profile.value.as_str()));
+    let wanted = named.unwrap_or(&project.name.value);
+    for place in places(root, choice, env) {
+        let path = place.folder.join("profiles.yml");
+        let Ok(text) = fs::read_text(&path, limits::TEXT_FILE_BYTES) else { continue };
+        let file = SourceFile::new(path.display().to_string(), text);
+        let Some(written) = yaml::parse(&file, &mut Diagnostics::default()) else { continue };
+        if let Some(profile) = written.get(wanted) {
+            let outputs = profile.get("outputs").and_then(Yaml::entries).unwrap_or_default();
+            return outputs.iter().map(|(name, _)| name.value.clone()).collect();
+        }
+    }
+    Vec::new()
+}
+
 fn resolve(
     project: &ProjectConfig,
     root: &Path,

@@ -502,7 +502,7 @@ impl Check<'_> {
             let Some(parent) = self.invocation.manifest.get(id) else { continue };
             if parent.is_ephemeral() {
                 self.collect_missing(parent, missing);
-            } else if let Some(relation) = &parent.relation
+            } else if let Some(relation) = self.invocation.relation_of(parent)
                 && matches!(parent.detail, Detail::Model | Detail::Seed { .. } | Detail::Snapshot)
                 && self.view.kind(&relation.key()).is_none()
             {

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::base::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::graph::Dag;
 use crate::manifest::manifest::Manifest;
-use crate::manifest::node::{NodeId, ResourceType};
+use crate::manifest::node::{Node, NodeId, ResourceType};
 use crate::select::IndirectSelection;
 use crate::select::expression::{Criterion, Expression, Operators, Reach, Target};
 use crate::select::matcher::Matcher;
+use crate::state::Comparison;
 
 /// What an expression selects.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +30,7 @@ impl Found {
 pub(super) struct Evaluation<'a> {
     pub(super) manifest: &'a Manifest,
     pub(super) dag: &'a Dag,
+    pub(super) state: Option<&'a Comparison>,
     pub(super) diagnostics: Diagnostics,
 }
 
@@ -98,8 +100,18 @@ impl Evaluation<'_> {
     }
 
     fn matching(&self, matcher: &Matcher) -> BTreeSet<NodeId> {
-        let matching = self.manifest.nodes.iter().filter(|(_, node)| matcher.matches(node));
+        let matching = self.manifest.nodes.iter().filter(|(_, node)| self.matches(matcher, node));
         matching.map(|(id, _)| id.clone()).collect()
+    }
+
+    fn matches(&self, matcher: &Matcher, node: &Node) -> bool {
+        let compared = |holds: &dyn Fn(&Comparison) -> bool| self.state.is_some_and(holds);
+        match matcher {
+            Matcher::State(check) => compared(&|state| state.holds(*check, node.id.as_str())),
+            Matcher::Result(status) => compared(&|state| state.has_result(node.id.as_str(), status)),
+            Matcher::Fresher => compared(&|state| state.is_fresher(node.id.as_str())),
+            other => other.matches(node),
+        }
     }
 
     /// Adds the tests of the selected nodes as the mode says.
@@ -170,7 +182,7 @@ impl Evaluation<'_> {
             let Expression::Criterion(Criterion { target: Target::Matcher(matcher), value, .. }) = part else {
                 continue;
             };
-            if self.manifest.nodes.values().any(|node| matcher.matches(node)) {
+            if self.manifest.nodes.values().any(|node| self.matches(matcher, node)) {
                 continue;
             }
             without_match += 1;

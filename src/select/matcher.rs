@@ -8,9 +8,10 @@ use crate::base::diagnostic::{Diagnostic, did_you_mean};
 use crate::manifest::node::{Node, ResourceType};
 use crate::manifest::relation::Layer;
 use crate::select::wildcard::{PathPattern, Wildcard, has_wildcard};
+use crate::state::Check;
 
 /// The methods that [`Matcher::parse`] knows, and `selector`, which the reader resolves itself.
-pub(super) const METHODS: [&str; 17] = [
+pub(super) const METHODS: [&str; 20] = [
     "access",
     "config",
     "exposure",
@@ -21,8 +22,11 @@ pub(super) const METHODS: [&str; 17] = [
     "package",
     "path",
     "resource_type",
+    "result",
     "selector",
     "source",
+    "source_status",
+    "state",
     "tag",
     "test_name",
     "test_type",
@@ -31,8 +35,7 @@ pub(super) const METHODS: [&str; 17] = [
 ];
 
 /// dbt's methods that a later version brings.
-const METHODS_TO_COME: [&str; 7] =
-    ["function", "metric", "result", "saved_query", "semantic_model", "source_status", "state"];
+const METHODS_TO_COME: [&str; 4] = ["function", "metric", "saved_query", "semantic_model"];
 
 /// dbt's kinds of node that a project of karat doesn't have yet: nothing matches them.
 const KINDS_TO_COME: [&str; 4] = ["function", "metric", "saved_query", "semantic_model"];
@@ -69,6 +72,12 @@ pub(super) enum Matcher {
     Access(String),
     Group(String),
     Version(VersionKind),
+    /// What has changed since the state.
+    State(Check),
+    /// How the state's last command ended.
+    Result(String),
+    /// Source tables with newer rows than the state knows.
+    Fresher,
     /// A valid question with no node to answer it, such as `test_type:unit`.
     Nothing,
 }
@@ -165,6 +174,14 @@ impl Matcher {
                 let layers = ["bronze", "silver", "gold"];
                 Self::Layer(Layer::from_folder(value).ok_or_else(|| unknown("layer", value, &layers))?)
             }
+            "state" => {
+                let known = Check::ALL.map(|(name, _)| name);
+                let check = Check::parse(value).ok_or_else(|| unknown("question about the state", value, &known))?;
+                Self::State(check)
+            }
+            "result" => Self::Result(value.to_owned()),
+            "source_status" if value == "fresher" => Self::Fresher,
+            "source_status" => return Err(unknown("status of a source", value, &["fresher"])),
             "access" => Self::Access(value.to_owned()),
             "group" => Self::Group(value.to_owned()),
             "version" => Self::Version(match value {
@@ -244,7 +261,8 @@ impl Matcher {
             }
             Self::Group(group) => raw_text(node, "group").as_ref() == Some(group),
             Self::Version(wanted) => kind == ResourceType::Model && version_kind(node) == *wanted,
-            Self::Nothing => false,
+            // These are answered with the state at hand: see `evaluate`.
+            Self::State(_) | Self::Result(_) | Self::Fresher | Self::Nothing => false,
         }
     }
 

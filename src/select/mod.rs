@@ -14,6 +14,7 @@ mod tests;
 mod wildcard;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use indexmap::IndexSet;
 
@@ -23,6 +24,7 @@ use crate::manifest::manifest::Manifest;
 use crate::manifest::node::{NodeId, ResourceType};
 use crate::select::evaluate::Evaluation;
 use crate::select::syntax::Reader;
+use crate::state::Comparison;
 
 /// Which tests come along with the nodes that they read (`--indirect-selection`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -75,6 +77,8 @@ pub struct SelectArgs {
     pub resource_types: Vec<ResourceType>,
     /// `--exclude-resource-type`: none of these kinds.
     pub exclude_resource_types: Vec<ResourceType>,
+    /// `--state`: what the methods `state:`, `result:` and `source_status:` compare with.
+    pub state: Option<Arc<Comparison>>,
 }
 
 /// The selected nodes, parents first.
@@ -110,15 +114,19 @@ impl Selection {
 ///
 /// With an error among the diagnostics the selection is empty. Texts that match nothing only warn, as under dbt.
 pub fn select(manifest: &Manifest, dag: &Dag, args: &SelectArgs, kinds: &[ResourceType]) -> (Selection, Diagnostics) {
-    let mut reader = Reader::new(manifest, args.indirect);
+    let state = args.state.as_deref();
+    let mut reader = Reader::new(manifest, args.indirect, state);
     let expression = reader.arguments(args);
     let diagnostics = reader.diagnostics;
     if diagnostics.has_errors() {
         return (Selection::default(), diagnostics);
     }
-    let mut evaluation = Evaluation { manifest, dag, diagnostics };
+    let mut evaluation = Evaluation { manifest, dag, state, diagnostics };
     let found = evaluation.evaluate(&expression).direct;
     let mut diagnostics = evaluation.diagnostics;
+    if diagnostics.has_errors() {
+        return (Selection::default(), diagnostics);
+    }
     let is_wanted = |kind: ResourceType| {
         kinds.contains(&kind)
             && (args.resource_types.is_empty() || args.resource_types.contains(&kind))

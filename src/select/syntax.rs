@@ -9,6 +9,7 @@ use crate::manifest::manifest::Manifest;
 use crate::select::expression::{Criterion, Expression, Operators, Reach, Target};
 use crate::select::matcher::{Matcher, bad};
 use crate::select::{IndirectSelection, SelectArgs};
+use crate::state::Comparison;
 
 /// Turns texts and definitions into expressions and collects every problem on the way.
 pub(super) struct Reader<'a> {
@@ -20,6 +21,10 @@ pub(super) struct Reader<'a> {
     pub(super) depth: usize,
     indirect: IndirectSelection,
     criteria: usize,
+    /// What the methods about the state compare with.
+    state: Option<&'a Comparison>,
+    /// Whether contracts were compared already.
+    contracts_told: bool,
 }
 
 /// Where a text comes from.
@@ -40,8 +45,17 @@ impl Place<'_> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(manifest: &'a Manifest, indirect: IndirectSelection) -> Self {
-        Self { manifest, diagnostics: Diagnostics::default(), open: Vec::new(), depth: 0, indirect, criteria: 0 }
+    pub(super) fn new(manifest: &'a Manifest, indirect: IndirectSelection, state: Option<&'a Comparison>) -> Self {
+        Self {
+            manifest,
+            diagnostics: Diagnostics::default(),
+            open: Vec::new(),
+            depth: 0,
+            indirect,
+            criteria: 0,
+            state,
+            contracts_told: false,
+        }
     }
 
     /// The expression of a command's arguments.
@@ -185,6 +199,10 @@ impl<'a> Reader<'a> {
         }
         match Matcher::parse(method, value, &self.manifest.project_name) {
             Ok(matcher) => {
+                if let Err(problem) = self.check_state(&matcher) {
+                    self.report(problem, location);
+                    return None;
+                }
                 let (target, value) = (Target::Matcher(matcher), value.to_owned());
                 Some(Expression::Criterion(Criterion { target, value, operators, indirect }))
             }
@@ -193,6 +211,39 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// Whether the state has what a method about it compares with.
+    fn check_state(&mut self, matcher: &Matcher) -> Result<(), Diagnostic> {
+        let (method, file) = match matcher {
+            Matcher::State(_) => ("state", "manifest.json"),
+            Matcher::Result(_) => ("result", "run_results.json"),
+            Matcher::Fresher => ("source_status", "sources.json"),
+            _ => return Ok(()),
+        };
+        let Some(state) = self.state else {
+            let message = format!("the selector method `{method}` compares with a state, but there is no `--state`");
+            let hint = format!("give the folder that holds the `{file}` of an earlier command: `--state DIR`");
+            return Err(Diagnostic::error("no-state", message).with_hint(hint));
+        };
+        let previous = &state.previous;
+        let is_there = match matcher {
+            Matcher::State(_) => previous.manifest.is_some(),
+            Matcher::Result(_) => previous.results.is_some(),
+            _ => previous.sources.is_some(),
+        };
+        if !is_there {
+            return Err(previous.missing(file, &format!("the selector method `{method}` compares with a state")));
+        }
+        if matches!(matcher, Matcher::Fresher) && state.sources_current.is_none() {
+            let message = "there is no `sources.json` in the target folder to compare the state with";
+            return Err(Diagnostic::error("no-state", message).with_hint("run `karat source freshness` first"));
+        }
+        if matches!(matcher, Matcher::State(check) if check.is_about_contracts()) && !self.contracts_told {
+            self.contracts_told = true;
+            self.diagnostics.extend(state.broken_contracts());
+        }
+        Ok(())
     }
 
     /// Adds a problem at a place, with the named selector that it is in.

@@ -157,7 +157,7 @@ fn select_answers_dbt_texts() {
         ("orders,,users tag:", "", "!bad-selector !bad-selector"),
         ("@orders+", "", "!bad-selector"),
         ("99999999999999999999999+orders", "", "!bad-selector"),
-        ("state:modified+", "result:error", "!not-supported-yet !not-supported-yet"),
+        ("state:modified+", "result:error", "!no-state !no-state"),
         (
             "resource_type:modle layer:platinum test_type:x version:y",
             "",
@@ -364,7 +364,11 @@ fn select_says_what_is_wrong_and_where() {
             "selectors.yml:3:3: error[bad-selector]: the selector `one` refers to itself: `one` -> `two` -> `one`",
             "in the selector `two`",
         ),
-        ("state:new", "--select:1:1: error[not-supported-yet]: the selector method `state` is not supported yet", ""),
+        (
+            "state:new",
+            "--select:1:1: error[no-state]: the selector method `state` compares with a state, but there is no `--state`",
+            "`--state DIR`",
+        ),
     ];
     let (dag, _) = Dag::new(&shop);
     for (text, line, more) in cases {

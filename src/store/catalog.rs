@@ -125,6 +125,8 @@ pub struct PublishedView {
     pub sql: String,
     /// The relations that the query reads.
     pub depends_on: Vec<RelationKey>,
+    /// Those of them that another environment has published, with its name.
+    pub deferred: BTreeMap<RelationKey, String>,
 }
 
 /// A relation of an environment.
@@ -324,8 +326,21 @@ struct RelationRecord {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum KindRecord {
-    Table { version: u64, table_id: String, partition_by: Vec<String>, rows: u64, bytes: u64, content_hash: String },
-    View { sql: String, depends_on: Vec<(String, String)> },
+    Table {
+        version: u64,
+        table_id: String,
+        partition_by: Vec<String>,
+        rows: u64,
+        bytes: u64,
+        content_hash: String,
+    },
+    View {
+        sql: String,
+        depends_on: Vec<(String, String)>,
+        /// Schema, identifier and environment.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        deferred: Vec<(String, String, String)>,
+    },
 }
 
 impl From<&PublishedRelation> for RelationRecord {
@@ -343,6 +358,11 @@ impl From<&PublishedRelation> for RelationRecord {
             PublishedRelation::View(view) => KindRecord::View {
                 sql: view.sql.clone(),
                 depends_on: view.depends_on.iter().map(|key| (key.schema.clone(), key.identifier.clone())).collect(),
+                deferred: view
+                    .deferred
+                    .iter()
+                    .map(|(key, environment)| (key.schema.clone(), key.identifier.clone(), environment.clone()))
+                    .collect(),
             },
         };
         Self {
@@ -385,10 +405,14 @@ impl TryFrom<RelationRecord> for PublishedRelation {
             KindRecord::Table { version, table_id, partition_by, rows, bytes, content_hash } => {
                 Self::Table(PublishedTable { common, version, table_id, partition_by, rows, bytes, content_hash })
             }
-            KindRecord::View { sql, depends_on } => {
+            KindRecord::View { sql, depends_on, deferred } => {
                 let depends_on =
                     depends_on.iter().map(|(schema, identifier)| RelationKey::new(schema, identifier)).collect();
-                Self::View(PublishedView { common, sql, depends_on })
+                let deferred = deferred.into_iter();
+                let deferred = deferred
+                    .map(|(schema, identifier, environment)| (RelationKey::new(&schema, &identifier), environment))
+                    .collect();
+                Self::View(PublishedView { common, sql, depends_on, deferred })
             }
         })
     }

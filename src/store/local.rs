@@ -82,6 +82,20 @@ pub(super) fn create_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).open(path)
 }
 
+/// Gives a file a second name, or copies it where the file system has no such thing or the names are on two disks. The
+/// new name must not exist; its folder is made if it is missing.
+pub(super) fn link(old: &Path, new: &Path) -> io::Result<()> {
+    if let Some(folder) = new.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    match std::fs::hard_link(old, new) {
+        Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists) => {
+            std::fs::copy(old, new).map(|_| ())
+        }
+        linked => linked,
+    }
+}
+
 /// Makes a file durable.
 pub(super) fn sync(path: &Path) -> Result<(), StoreError> {
     Ok(sync_file(path)?)

@@ -13,6 +13,7 @@
 //! The module knows nothing about nodes, SQL or plans. It is the only one that names the Delta library.
 
 mod catalog;
+mod copy;
 mod delta;
 mod error;
 mod foreign;

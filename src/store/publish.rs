@@ -100,6 +100,8 @@ pub struct ViewChange {
     pub sql: String,
     /// The relations that the query reads.
     pub depends_on: Vec<RelationKey>,
+    /// Those of them that another environment has published, with its name.
+    pub deferred: BTreeMap<RelationKey, String>,
     /// The node that made it.
     pub node_id: NodeId,
     /// Fingerprint of the plan and its inputs.
@@ -318,6 +320,7 @@ impl Warehouse {
                     schema: common.schema,
                     sql: view.sql.clone(),
                     depends_on: view.depends_on.clone(),
+                    deferred: view.deferred.clone(),
                     node_id: common.node_id,
                     fingerprint: common.fingerprint,
                     tests: common.tests,
@@ -678,6 +681,7 @@ fn next_entry(base: &Catalog, run: &RunInfo, number: u64, changes: &[Change], pl
                     common: common(&view.relation, &view.node_id, &view.schema, &view.fingerprint, &view.tests),
                     sql: view.sql.clone(),
                     depends_on: view.depends_on.clone(),
+                    deferred: view.deferred.clone(),
                 };
                 relations.insert(view.relation.key(), PublishedRelation::View(published));
             }

@@ -263,3 +263,60 @@ fn against_dbt_failures() {
 fn against_dbt_history() {
     compare(&HISTORY);
 }
+
+/// What is changed in a project after its state was kept: a file, a text in it, and what stands for that text.
+const CHANGES: [(&str, &str, &str); 14] = [
+    ("models/marts/by_status.sql", "group by 1", "group by 1 -- same"),
+    ("models/marts/late.sql", "select order_id", "{{ config(alias='x' ~ target.name) }} select order_id"),
+    ("models/staging/stg_orders.sql", "with source", "{{ config(tags=['new']) }}with source"),
+    ("macros/money.sql", "100.0", "100.00"),
+    ("seeds/customers.csv", "3,", "4,"),
+    ("dbt_project.yml", "{+materialized: table}", "{+materialized: view}"),
+    ("dbt_project.yml", "+tags: [early]", "+meta: {k: 1}"),
+    (
+        "models/models.yml",
+        "data_tests: [unique, not_null]",
+        "data_tests: [unique, {not_null: {config: {severity: warn}}}]",
+    ),
+    ("models/models.yml", "data_tests: [unique, not_null]", "data_tests: [unique]"),
+    ("models/models.yml", "- name: customer_orders\n", "- name: customer_orders\n    config: {materialized: view}\n"),
+    ("models/models.yml", "- name: customer_orders\n", "- name: customer_orders\n    description: other\n"),
+    ("models/models.yml", "owner: {name: us}", "owner: {name: them}"),
+    ("models/models.yml", "{customer_id: 8, orders: 0, amount: 0}", "{customer_id: 8, orders: 1, amount: 0}"),
+    ("tests/no_negative_amounts.sql", "< 0", "< -1"),
+];
+
+#[test]
+#[ignore = "compares with the dbt that KARAT_DBT names"]
+fn against_dbt_what_counts_as_modified() {
+    let dbt = std::env::var_os("KARAT_DBT").expect("KARAT_DBT names the executable of dbt");
+    let pair = Pair::new(&SHOP, dbt.into());
+    pair.karat.ok(&["parse"]);
+    pair.dbt(&["parse"]);
+    for (name, project, artifact) in
+        [("state", &pair.karat, &pair.karat), ("state", &pair.other, &pair.other), ("of_dbt", &pair.karat, &pair.other)]
+    {
+        project.write(&format!("{name}/manifest.json"), &artifact.read("target/manifest.json"));
+    }
+    for (file, old, new) in CHANGES {
+        let before = pair.karat.read(file);
+        assert!(before.contains(old), "{file}: {old}");
+        for project in [&pair.karat, &pair.other] {
+            project.write(file, &before.replace(old, new));
+        }
+        for method in ["modified", "modified.body", "modified.configs", "modified.relation", "modified.macros", "new"] {
+            let select = format!("state:{method}");
+            let arguments = ["--select", &select, "--indirect-selection", "empty", "--state"];
+            let (own, other) = pair.listed(&[&arguments[..], &["state"]].concat());
+            let other: Vec<String> = other.into_iter().filter(|line| !line.contains("No nodes")).collect();
+            assert_eq!(own, other, "{file}, {old} -> {new}: {select}");
+            let own = pair.karat.ok(&[&["ls"], &arguments[..], &["of_dbt"]].concat()).stdout;
+            let mut own: Vec<&str> = own.lines().collect();
+            own.sort_unstable();
+            assert_eq!(own, other, "{file}, {old} -> {new}: {select} of dbt's state");
+        }
+        for project in [&pair.karat, &pair.other] {
+            project.write(file, &before);
+        }
+    }
+}

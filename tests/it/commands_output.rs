@@ -50,9 +50,7 @@ fn flags_stand_before_or_after_the_verb() {
 fn what_comes_later_is_refused_by_name() {
     let project = shop();
     for (arguments, name) in [
-        (&["build", "--state", "old", "--defer"][..], "--defer"),
-        (&["deps", "--add-package", "a/b"], "--add-package"),
-        (&["clone", "--state", "x"], "clone"),
+        (&["deps", "--add-package", "a/b"][..], "--add-package"),
         (&["run", "--sample", "3 days"], "--sample"),
         (&["run", "--event-time-start", "2024-01-01"], "--event-time-start"),
         (&["ls", "--resource-type", "saved_query"], "saved_query"),

@@ -1,6 +1,7 @@
 //! The integration tests, in one binary.
 
 mod against_dbt;
+mod clone;
 mod commands;
 mod commands_output;
 mod cross_database;
@@ -23,8 +24,8 @@ mod guides;
 mod hooks;
 mod incremental;
 mod incremental_families;
-mod microbatch;
 mod materializations;
+mod microbatch;
 mod packages;
 mod proof_flagship;
 mod proof_kill;
@@ -38,6 +39,7 @@ mod shop;
 mod snapshots;
 mod snapshots_random;
 mod statements;
+mod state;
 mod support;
 mod tidy;
 mod types;

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of `src/` with their layers. A module imports only from lower layers, from itself, and from [`NOUNS`].
-const LAYERS: [(&str, u8); 23] = [
+const LAYERS: [(&str, u8); 24] = [
     ("base", 0),
     ("files", 1),
     ("template", 1),
@@ -19,6 +19,7 @@ const LAYERS: [(&str, u8); 23] = [
     ("deps", 2),
     ("parse", 2),
     ("graph", 2),
+    ("state", 2),
     ("store", 2),
     ("select", 3),
     ("engine", 3),

@@ -17,6 +17,27 @@ pub(super) const CODES: &[Code] = &[
         example: None,
     },
     Code {
+        name: "bad-state",
+        stage: Stage::CommandLine,
+        exits: &[2],
+        title: "an artifact of a state cannot be read",
+        cause: "The folder of `--state` or `--defer-state` holds a file of the right name that is no such artifact: \
+            it is damaged, larger than any artifact may be, or of a version that karat does not know.",
+        fix: "Take the artifacts of karat, or of a dbt that writes manifest v12, run results v6 and sources v3.",
+        example: None,
+    },
+    Code {
+        name: "broken-contract",
+        stage: Stage::CommandLine,
+        exits: &[0, 2],
+        title: "a contract that others rely on was broken since the state",
+        cause: "`state:modified` and its like compare the contracts of models with those of the state. A column that \
+            is gone or has another type, a constraint that is no longer enforced, or a model that is disabled or gone \
+            breaks what was promised. Of a model with versions that is an error, of any other a warning.",
+        fix: "Keep what was promised, or bring a new version of the model and give the old one a `deprecation_date`.",
+        example: None,
+    },
+    Code {
         name: "cannot-listen",
         stage: Stage::CommandLine,
         exits: &[3],
@@ -130,6 +151,17 @@ pub(super) const CODES: &[Code] = &[
         title: "there is no project here",
         cause: "Neither the folder nor one of its parents has a `project.yml` or a `dbt_project.yml`.",
         fix: "Change to the folder of a project, name it with `--project-dir`, or begin one with `karat init NAME`.",
+        example: None,
+    },
+    Code {
+        name: "no-state",
+        stage: Stage::CommandLine,
+        exits: &[2],
+        title: "there is no state to compare with or to defer to",
+        cause: "A selector such as `state:modified`, `result:error` or `source_status:fresher`, `--defer` or `clone` \
+            needs the artifacts of an earlier command, but no folder was given, or the folder lacks the file.",
+        fix: "Keep `manifest.json` (and `run_results.json`, `sources.json`) of the earlier command in a folder and \
+            name it with `--state`; the path is relative to the project.",
         example: None,
     },
     Code {

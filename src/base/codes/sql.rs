@@ -87,6 +87,18 @@ pub(super) const CODES: &[Code] = &[
         example: None,
     },
     Code {
+        name: "not-deferrable",
+        stage: Stage::Sql,
+        exits: &[2],
+        title: "a relation that is deferred to is not published there",
+        cause: "With `--defer` a model reads the relation that the state's manifest names, in the environment that \
+            wrote the manifest. That environment has not published the relation, or its warehouse is not the one that \
+            was looked in.",
+        fix: "Build the node in the environment of the state, or select it as well. An environment with a warehouse \
+            of its own is found through the profile's target of the same name.",
+        example: None,
+    },
+    Code {
         name: "not-grouped",
         stage: Stage::Sql,
         exits: &[2],

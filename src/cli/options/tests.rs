@@ -161,9 +161,8 @@ fn variables_stand_for_flags_that_are_not_given() {
 fn everything_that_is_wrong_is_named() {
     let problems = |line: &[&str]| read(line, &[]).unwrap_err();
     let expected = [
-        (&["run", "--state", "x", "--defer"][..], "not-supported-yet: the flag `--state` of dbt is not supported yet"),
-        (&["--favor-state", "run"], "not-supported-yet: the flag `--favor-state` of dbt is not supported yet"),
-        (&["clone"], "not-supported-yet: the command `clone` of dbt is not supported yet"),
+        (&["run", "--sample", "x"][..], "not-supported-yet: the flag `--sample` of dbt is not supported yet"),
+        (&["run", "--no-introspect"], "not-supported-yet: the flag `--no-introspect` of dbt is not supported yet"),
         (&["run", "--memory", "much"], "`much` is not a value of `--memory`: expected a size such as 4GiB"),
         (&["run", "--threads", "0"], "expected a whole number from 1"),
         (&["run", "--vars", "[1]"], "`[1]` is not a value of `--vars`"),
@@ -178,7 +177,7 @@ fn everything_that_is_wrong_is_named() {
         let found = problems(line);
         assert!(found.contains(message), "{line:?}: {found}");
     }
-    assert_eq!(problems(&["run", "--state", "x", "--defer", "--memory", "x"]).lines().count(), 3);
+    assert_eq!(problems(&["run", "--no-introspect", "--inline-direct", "x", "--memory", "x"]).lines().count(), 3);
 }
 
 #[test]
@@ -187,7 +186,7 @@ fn help_names_every_verb_and_hides_what_is_refused() {
     for verb in ["build", "run-operation", "completions", "KARAT_TARGET"] {
         assert!(help.contains(verb), "{verb}");
     }
-    assert!(!help.contains("--state") && help.contains("retry") && !help.contains("partial-parse"), "{help}");
+    assert!(!help.contains("--inline-direct") && help.contains("retry") && !help.contains("partial-parse"), "{help}");
     let mut script = Vec::new();
     clap_complete::generate(Shell::Bash, &mut args::command(), "karat", &mut script);
     assert!(String::from_utf8(script).unwrap().contains("run-operation"));

@@ -1,5 +1,7 @@
 //! The life of a table: created, appended to, overwritten, reshaped, rolled back, dropped.
 
+use std::collections::BTreeMap;
+
 use arrow::array::{
     BinaryArray, BooleanArray, Decimal128Array, DictionaryArray, Float64Array, Int8Array, Int32Array, ListBuilder,
     MapBuilder, StringBuilder, StructArray, TimestampMicrosecondArray, TimestampNanosecondArray, UInt64Array,
@@ -127,6 +129,7 @@ async fn views_come_and_go_and_names_may_change_kind() {
             schema: Arc::new(Schema::new(types.clone())),
             sql: "select 1 -- \"quoted\" 'text'\n".to_owned(),
             depends_on: vec![RelationKey::new("gold", "orders")],
+            deferred: BTreeMap::from([(RelationKey::new("gold", "orders"), "prod".to_owned())]),
             node_id: NodeId::new("model.shop.v"),
             fingerprint: "v1".to_owned(),
             tests: Vec::new(),
