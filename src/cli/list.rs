@@ -26,7 +26,7 @@ pub fn line(node: &Node, options: &ListOptions) -> String {
         ListFormat::Selector => selector(node),
         ListFormat::Name => match node.source() {
             Some(table) => format!("{}.{}", table.source_name, node.name),
-            None => node.name.clone(),
+            None => node.search_name(),
         },
         ListFormat::Path => node.path_in_package(&node.path).to_owned(),
         ListFormat::Json => {
@@ -53,7 +53,7 @@ pub fn selector(node: &Node) -> String {
             let source = node.source().map_or("", |table| table.source_name.as_str());
             format!("source:{}.{source}.{}", node.package, node.name)
         }
-        ResourceType::UnitTest => format!("unit_test:{}.{}", node.package, node.name),
+        ResourceType::UnitTest => format!("unit_test:{}.{}", node.package, node.versioned_name()),
         ResourceType::Exposure => format!("exposure:{}.{}", node.package, node.name),
         _ => node.fqn.join("."),
     }

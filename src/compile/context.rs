@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use crate::manifest::manifest::Manifest;
 use crate::manifest::node::ResourceType;
-use crate::parse::node_value;
+use crate::parse::{group_value, node_value};
 
 /// The `graph` of templates.
 pub fn graph_value(manifest: &Manifest) -> Json {
@@ -24,5 +24,7 @@ pub fn graph_value(manifest: &Manifest) -> Json {
     for group in ["nodes", "sources", "exposures", "metrics", "groups", "semantic_models"] {
         graph.insert(group.to_owned(), Json::Object(groups.remove(group).unwrap_or_default()));
     }
+    let of_projects = manifest.groups.values().map(|group| (group.id.clone(), group_value(group)));
+    graph.insert("groups".to_owned(), Json::Object(of_projects.collect()));
     Json::Object(graph)
 }

@@ -18,6 +18,7 @@ use crate::compile::introspect::Introspect;
 use crate::compile::unit_test::Substitutes;
 use crate::files::Target;
 use crate::manifest::config::Materialization;
+use crate::manifest::constraint::KeyTarget;
 use crate::manifest::manifest::Manifest;
 use crate::manifest::microbatch::{Batch, BatchRequest};
 use crate::manifest::node::{Node, NodeId, RefCall, ResourceType, SourceCall};
@@ -88,9 +89,18 @@ impl Invocation {
         node.config.full_refresh.unwrap_or(self.full_refresh)
     }
 
+    /// The SQL of the relation that a foreign key of a node leads to; `None` if it is not stored.
+    pub fn key_target(&self, node: &Node, target: &KeyTarget) -> Option<String> {
+        let found = match target {
+            KeyTarget::Ref(call) => self.resolve_ref(&node.package, call).ok()?,
+            KeyTarget::Source(call) => self.manifest.find_source(&call.source, &call.table)?,
+        };
+        found.relation.as_ref().filter(|_| !found.is_ephemeral()).map(Relation::to_sql)
+    }
+
     /// The node of a `ref()`, as seen from a package.
     pub fn resolve_ref(&self, package: &str, call: &RefCall) -> Result<&Arc<Node>, HostError> {
-        let found = self.manifest.find_refable(call.package.as_deref(), &call.name);
+        let found = self.manifest.find_version(call.package.as_deref(), &call.name, call.version.as_ref());
         let own = |node: &&&Arc<Node>| node.package == package;
         found.iter().find(own).or_else(|| found.first()).copied().ok_or_else(|| {
             let names: Vec<&str> = self
@@ -279,10 +289,11 @@ impl Host for CompileHost {
         }
         if let Some(substitutes) = &self.substitutes {
             let package = call.package.as_ref().map(|package| format!("'{package}', ")).unwrap_or_default();
-            return self.substituted(substitutes, node, &format!("ref({package}'{}')", call.name));
+            let version = call.version.as_ref().map(|version| format!(", v={}", version.as_str())).unwrap_or_default();
+            return self.substituted(substitutes, node, &format!("ref({package}'{}'{version})", call.name));
         }
         if node.is_ephemeral() {
-            let name = cte_name(&node.name);
+            let name = cte_name(node.alias());
             let rendered = crate::base::ident::quote(&name);
             self.ephemeral.lock().unwrap_or_else(PoisonError::into_inner).insert(node.id.clone(), name.clone());
             return Ok(RelationValue {

@@ -157,7 +157,7 @@ impl Expressions<'_> {
         for used in host.used_ephemeral() {
             self.add(&used)?;
         }
-        self.order.push((id.clone(), (cte_name(&node.name), rendered.sql)));
+        self.order.push((id.clone(), (cte_name(node.alias()), rendered.sql)));
         self.maps.push(rendered.map);
         Ok(())
     }

@@ -60,10 +60,10 @@ pub fn compile_unit_test(
     let mut inputs = Vec::new();
     for given in &test.given {
         let (stands_for, name) = match &given.input {
-            Input::This => (Arc::clone(model), model.name.clone()),
+            Input::This => (Arc::clone(model), model.alias().to_owned()),
             Input::Ref(call) => {
                 let found = invocation.resolve_ref(&node.package, call).map_err(|error| host_problem(node, error))?;
-                (Arc::clone(found), found.name.clone())
+                (Arc::clone(found), found.alias().to_owned())
             }
             Input::Source(call) => {
                 let found = invocation.manifest.find_source(&call.source, &call.table);

@@ -78,6 +78,12 @@ pub fn is_shown(kind: ResourceType) -> bool {
     matches!(kind, Model | Seed | Snapshot | Source | Exposure)
 }
 
+/// Whether a node is part of the documentation; `docs: {show: false}` takes it out.
+pub fn is_documented(node: &Node) -> bool {
+    let show = node.config.raw.get("docs").and_then(|docs| docs.get("show"));
+    is_shown(node.resource_type) && show.and_then(serde_json::Value::as_bool) != Some(false)
+}
+
 impl Lineage {
     /// The lineage of the chosen nodes. An edge is there if both of its ends are.
     pub fn new(manifest: &Manifest, chosen: &BTreeSet<NodeId>) -> Self {
@@ -85,7 +91,7 @@ impl Lineage {
         let mut nodes: Vec<(Group, Arc<Node>)> = manifest
             .nodes
             .values()
-            .filter(|node| is_shown(node.resource_type) && chosen.contains(&node.id))
+            .filter(|node| is_documented(node) && chosen.contains(&node.id))
             .map(|node| (groups.get(&node.id).copied().unwrap_or(Group::Models), Arc::clone(node)))
             .collect();
         nodes.sort_by_cached_key(|(group, node)| (*group, node.display_name(), node.id.clone()));

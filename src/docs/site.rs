@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json, json};
 
-use crate::docs::lineage::{Group, groups, is_shown};
+use crate::docs::lineage::{Group, groups, is_documented};
 use crate::docs::markdown::{is_safe_link, summary, to_html};
 use crate::manifest::config::{HardDeletes, SnapshotStrategy, TestSeverity};
 use crate::manifest::manifest::Manifest;
 use crate::manifest::node::{Detail, Exposure, Node, NodeId, ResourceType, SourceTable, TestDetail};
+use crate::manifest::version::ModelVersion;
 use crate::record::catalog::CatalogColumn;
 use crate::record::instant;
 use crate::record::manifest::CompiledSql;
@@ -65,7 +66,7 @@ pub fn document(material: &Material<'_>) -> Json {
                 if attached.is_none_or(|attached| attached == parent) {
                     tests.entry(parent).or_default().push(&node.id);
                 }
-            } else if is_shown(node.resource_type) {
+            } else if is_documented(node) {
                 children.entry(parent).or_default().push(&node.id);
             }
         }
@@ -73,7 +74,9 @@ pub fn document(material: &Material<'_>) -> Json {
     let mut nodes = Map::new();
     for node in manifest.nodes.values() {
         let is_test = matches!(node.resource_type, ResourceType::Test | ResourceType::UnitTest);
-        if !is_shown(node.resource_type) && !is_test {
+        // A test of something that is not shown has nothing to stand with.
+        let about = node.test().and_then(|test| test.attached_node.as_ref()).or_else(|| node.depends_on.first());
+        if !is_documented(node) && !(is_test && about.is_none_or(|id| is_on_page(material, id))) {
             continue;
         }
         let group = groups.get(&node.id).copied().unwrap_or(Group::Models);
@@ -129,7 +132,7 @@ fn node_json(material: &Material<'_>, node: &Node, group: Group) -> Map<String, 
         json!(if node.description.trim().is_empty() { String::new() } else { to_html(&node.description) }),
     );
     put("tags", json!(node.config.tags));
-    put("parents", json!(strings(parents.into_iter())));
+    put("parents", json!(strings(parents.into_iter().filter(|id| is_on_page(material, id)))));
     put("columns", columns_json(material, node));
     put("facts", json!(facts(material, node)));
     put("raw", json!(node.code.as_ref().map(|code| code.text.trim_end())));
@@ -202,6 +205,11 @@ fn columns_json(material: &Material<'_>, node: &Node) -> Json {
     json!(columns)
 }
 
+/// Whether a parent is among the nodes of the page; one that there is not was never there.
+fn is_on_page(material: &Material<'_>, id: &NodeId) -> bool {
+    material.manifest.get(id).is_none_or(|node| is_documented(node))
+}
+
 /// What a reader wants to know of a node beside its description, in the order of the page.
 fn facts(material: &Material<'_>, node: &Node) -> Vec<(&'static str, String)> {
     let mut facts: Vec<(&'static str, String)> = Vec::new();
@@ -216,8 +224,11 @@ fn facts(material: &Material<'_>, node: &Node) -> Vec<(&'static str, String)> {
     ) && !node.is_ephemeral();
     put("Relation", node.relation.as_ref().filter(|_| has_relation).map(ToString::to_string));
     match &node.detail {
-        Detail::Model => {
+        Detail::Model(model) => {
+            put("Version", model.version.as_ref().map(version_fact));
             put("Materialized", Some(node.materialized().to_owned()));
+            put("Access", Some(node.config.access.as_str().to_owned()).filter(|access| access != "protected"));
+            put("Deprecated from", model.deprecation_date.map(|date| date.format("%Y-%m-%d").to_string()));
             model_facts(node, &mut put);
         }
         Detail::Seed { path, .. } => put("File", Some(path.clone())),
@@ -240,10 +251,20 @@ fn facts(material: &Material<'_>, node: &Node) -> Vec<(&'static str, String)> {
         put("Defined in", Some(node.path.clone()));
     }
     put("Documented in", node.patch_path.clone().filter(|path| *path != node.path));
+    put("Group", node.config.group.clone());
     put("Tags", Some(node.config.tags.join(", ")));
     let meta = node.config.meta.iter().map(|(key, value)| format!("{key}: {}", plain(value))).collect::<Vec<_>>();
     put("Meta", Some(meta.join(", ")));
     facts
+}
+
+fn version_fact(version: &ModelVersion) -> String {
+    let own = version.own.as_str();
+    if version.is_latest() {
+        format!("{own} (latest)")
+    } else {
+        format!("{own} (the latest is {})", version.latest.as_str())
+    }
 }
 
 fn model_facts(node: &Node, put: &mut dyn FnMut(&'static str, Option<String>)) {

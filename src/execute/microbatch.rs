@@ -16,11 +16,12 @@ use crate::engine::view::Fresh;
 use crate::execute::failure::Failure;
 use crate::execute::result::{BatchEvent, Batches, NodeResult, RowCounts, RunEvent, Status};
 use crate::execute::run::Run;
-use crate::execute::table::{current, relation, stage, with_contract};
+use crate::execute::table::{contracted, current, kept, relation, stage};
 use crate::execute::writer::Writer;
 use crate::manifest::microbatch::{Batch, Outcomes, Window};
 use crate::manifest::node::Node;
 use crate::plan::algebra::{BATCH, TARGET, scratch};
+use crate::plan::contract;
 use crate::plan::incremental::schema_change;
 use crate::plan::microbatch::MicrobatchPlan;
 use crate::plan::steps::column_names;
@@ -145,7 +146,7 @@ impl<'a> Table<'a> {
     async fn make(&mut self, batch: Batch, batches: &mut Batches) -> Result<u64, Failure> {
         let compiled = compile_batch(&self.run.invocation, &self.run.introspect(self.node), self.node, batch)?;
         batches.sql.push((batch, compiled.sql.clone()));
-        let columns = self.writer.result_schema(&compiled, &compiled.sql).await?;
+        let columns = contracted(&self.writer, self.node, &compiled).await?;
         self.take_columns(&columns).await?;
         let schema = self.schema.clone().unwrap_or(columns);
         // The time is looked for in what the query gives: a column that is new to the table is no less the time.
@@ -164,12 +165,12 @@ impl<'a> Table<'a> {
     /// Fits the table's columns to those of a batch, as `on_schema_change` says.
     async fn take_columns(&mut self, columns: &SchemaRef) -> Result<(), Failure> {
         let Some(current) = &self.schema else {
-            self.schema = Some(with_contract(self.node, Arc::clone(columns)));
+            self.schema = Some(contract::nullable(columns));
             return Ok(());
         };
         let change = schema_change(self.node, self.plan.on_schema_change, columns, current)
             .map_err(|diagnostic| Failure::new(diagnostic.at_maybe(self.node.location.clone(), "")))?;
-        let schema = with_contract(self.node, change.schema);
+        let schema = contract::nullable(&change.schema);
         let partition_by = self.writer.version(Arc::clone(&schema), Vec::new()).partition_by;
         let repartitioned = self.before.as_ref().is_some_and(|table| table.partition_by != partition_by);
         if change.rewrite || repartitioned {
@@ -241,12 +242,12 @@ impl<'a> Table<'a> {
                 self.writer.write_made(&self.plan.survivors(&self.made, &columns), &schema).await?
             };
             let is_touched = |index: usize| touched.binary_search(&index).is_ok();
-            let (gone, kept): (Vec<_>, Vec<_>) =
+            let (gone, left): (Vec<_>, Vec<_>) =
                 old.files.iter().enumerate().partition(|(index, _)| is_touched(*index));
             let rows = |files: &[Arc<DataFile>]| files.iter().map(|file| file.rows).sum::<u64>();
             let gone: u64 = gone.iter().map(|(_, file)| file.rows).sum();
             self.deleted += gone.saturating_sub(rows(&survivors));
-            files.extend(kept.into_iter().map(|(_, file)| Arc::clone(file)));
+            files.extend(left.into_iter().map(|(_, file)| Arc::clone(file)));
             files.extend(survivors);
         }
         files.append(&mut self.files);
@@ -254,6 +255,7 @@ impl<'a> Table<'a> {
         result.bytes_written = files.iter().filter(is_new).map(|file| file.size).sum();
         let total = files.iter().map(|file| file.rows).sum();
         result.rows = Some(RowCounts { inserted: self.inserted, updated: 0, deleted: self.deleted, total });
-        stage(self.run, self.node, self.writer.version(schema, files))
+        let version = kept(self.run, &self.writer, self.node, self.writer.version(schema, files)).await?;
+        stage(self.run, self.node, version)
     }
 }

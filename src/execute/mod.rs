@@ -5,6 +5,7 @@
 
 pub mod changes;
 pub mod clone;
+mod constraints;
 mod custom;
 pub mod failure;
 mod microbatch;

@@ -10,6 +10,7 @@ use crate::base::diagnostic::Diagnostic;
 use crate::base::limits;
 use crate::compile::node::CompiledNode;
 use crate::engine::view::Fresh;
+use crate::execute::constraints;
 use crate::execute::failure::Failure;
 use crate::execute::result::{NodeResult, RowCounts};
 use crate::execute::run::Run;
@@ -17,6 +18,7 @@ use crate::execute::writer::Writer;
 use crate::manifest::node::Node;
 use crate::manifest::relation::Relation;
 use crate::plan::algebra::{BATCH, Combination, TARGET, duplicates, scratch};
+use crate::plan::contract;
 use crate::plan::incremental::{Incremental, Strategy, schema_change, update_columns};
 use crate::plan::steps::{column_names, load_seed};
 use crate::store::{DataFile, PublishedRelation, TableVersion};
@@ -52,33 +54,19 @@ fn bytes(files: &[Arc<DataFile>]) -> u64 {
     files.iter().map(|file| file.size).sum()
 }
 
-/// The columns as stored: nullable, except where an enforced contract says not null.
-pub fn with_contract(node: &Node, schema: SchemaRef) -> SchemaRef {
-    if !node.config.contract_enforced {
-        return schema;
+/// The columns that a node's query gives, held to its contract: what can be known only now is checked now.
+pub async fn contracted(writer: &Writer<'_>, node: &Node, compiled: &CompiledNode) -> Result<SchemaRef, Failure> {
+    let schema = writer.result_schema(compiled, &compiled.sql).await?;
+    match contract::contract_problem(node, &schema) {
+        Some(problem) => Err(Failure::new(problem)),
+        None => Ok(contract::ordered(node, &schema)),
     }
-    let not_null = |name: &str| {
-        node.columns.values().any(|column| {
-            column.name.eq_ignore_ascii_case(name)
-                && column
-                    .constraints
-                    .iter()
-                    .any(|constraint| constraint.get("type").and_then(serde_json::Value::as_str) == Some("not_null"))
-        })
-    };
-    let fields: Vec<_> =
-        schema
-            .fields()
-            .iter()
-            .map(|field| {
-                if not_null(field.name()) {
-                    field.as_ref().clone().with_nullable(false)
-                } else {
-                    field.as_ref().clone()
-                }
-            })
-            .collect();
-    Arc::new(arrow::datatypes::Schema::new(fields))
+}
+
+/// A table's new content with the columns that its contract promises, once its rows keep the promise.
+pub async fn kept(run: &Run, writer: &Writer<'_>, node: &Node, version: TableVersion) -> Result<TableVersion, Failure> {
+    constraints::enforce(run, writer, node, &version).await?;
+    Ok(TableVersion { schema: contract::stored(node, &version.schema), ..version })
 }
 
 /// Makes the result the whole content.
@@ -89,7 +77,7 @@ pub async fn replace(
     result: &mut NodeResult,
 ) -> Result<(), Failure> {
     let writer = Writer::new(run, node, relation(node)?);
-    let schema = with_contract(node, writer.result_schema(compiled, &compiled.sql).await?);
+    let schema = contracted(&writer, node, compiled).await?;
     let mut files = writer.write_own(compiled, &compiled.sql, &schema).await?;
     if let Some(delete_when) = &node.config.delete_when {
         // A first build has nothing to remove: the rows are simply not there.
@@ -102,7 +90,8 @@ pub async fn replace(
     let total = rows(&files);
     result.rows = Some(RowCounts { inserted: total, updated: 0, deleted: 0, total });
     result.bytes_written = bytes(&files);
-    stage(run, node, writer.version(schema, files))
+    let version = kept(run, &writer, node, writer.version(schema, files)).await?;
+    stage(run, node, version)
 }
 
 /// Makes a seed's file the whole content.
@@ -137,10 +126,10 @@ pub async fn incremental(
         return replace(run, node, compiled, result).await;
     };
     let writer = Writer::new(run, node, relation);
-    let columns = writer.result_schema(compiled, &compiled.sql).await?;
+    let columns = contracted(&writer, node, compiled).await?;
     let change = schema_change(node, plan.on_schema_change, &columns, &table.schema)
         .map_err(|diagnostic| Failure::new(diagnostic.at_maybe(node.location.clone(), "")))?;
-    let schema = with_contract(node, change.schema);
+    let schema = contract::nullable(&change.schema);
     let batch = writer.write_own(compiled, &compiled.sql, &schema).await?;
     let before = TableVersion {
         schema: Arc::clone(&schema),
@@ -175,7 +164,8 @@ pub async fn incremental(
         total: rows(&outcome.files),
     });
     result.bytes_written = bytes(&fresh);
-    stage(run, node, writer.version(schema, outcome.files))
+    let version = kept(run, &writer, node, writer.version(schema, outcome.files)).await?;
+    stage(run, node, version)
 }
 
 /// The new files of a table, and how many rows changed.

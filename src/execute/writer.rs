@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::Int64Array;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::catalog::TableProvider;
 use datafusion::common::ExprSchema as _;
@@ -23,7 +23,7 @@ use crate::execute::run::Run;
 use crate::manifest::node::Node;
 use crate::manifest::relation::{Relation, RelationKey};
 use crate::plan::algebra::SCRATCH_SCHEMA;
-use crate::store::{Codec, DataFile, StoreError, TableVersion, WriteRequest};
+use crate::store::{Codec, DataFile, StoreError, TableDocs, TableVersion, WriteRequest};
 
 /// What a table's files are like.
 #[derive(Debug, Clone, Default)]
@@ -79,9 +79,23 @@ impl<'a> Writer<'a> {
         TableVersion {
             relation: self.relation.clone(),
             partition_by: self.partition_by(&schema),
+            docs: self.docs(&schema),
             schema,
             files,
             version: None,
+        }
+    }
+
+    /// The descriptions that are to be stored with the table.
+    fn docs(&self, schema: &Schema) -> TableDocs {
+        let node = self.node;
+        let comment = |field: &Arc<Field>| {
+            let documented = node.columns.values().find(|column| column.name.eq_ignore_ascii_case(field.name()));
+            Some((field.name().clone(), documented?.description.clone()))
+        };
+        TableDocs {
+            description: node.config.persist_relation_docs.then(|| node.description.clone()),
+            columns: node.config.persist_column_docs.then(|| schema.fields().iter().filter_map(comment).collect()),
         }
     }
 

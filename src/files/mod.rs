@@ -9,6 +9,7 @@ pub mod packages;
 pub mod profiles;
 pub mod project;
 pub mod properties;
+pub mod properties_model;
 pub mod properties_source;
 pub mod properties_unit;
 #[cfg(test)]

@@ -95,6 +95,8 @@ pub struct ProjectConfig {
     pub quoting: Option<Json>,
     /// `dispatch`: for a macro namespace, the packages to search in order.
     pub dispatch: BTreeMap<String, Vec<String>>,
+    /// `restrict-access`: whether other packages may refer to public models only.
+    pub restrict_access: bool,
     /// The trees of configuration by their key: `models`, `seeds`, `snapshots`, `sources`, `data_tests`, `exposures`,
     /// `analyses`, `unit_tests`.
     pub configs: BTreeMap<&'static str, Yaml>,
@@ -185,7 +187,8 @@ impl ProjectConfig {
         let quoting = fields.take("quoting").map(Yaml::to_json);
         let dispatch = read_dispatch(&mut fields, diagnostics);
         let configs = read_trees(&mut fields, diagnostics);
-        for ignored in ["restrict-access", "dbt-cloud", "query-tag", "anchors"] {
+        let restrict_access = fields.boolean("restrict-access", diagnostics).unwrap_or(false);
+        for ignored in ["dbt-cloud", "query-tag", "anchors"] {
             fields.take(ignored);
         }
         fields.refuse_for_now(&["metrics", "semantic-models", "saved-queries", "functions"], diagnostics);
@@ -210,6 +213,7 @@ impl ProjectConfig {
             query_comment,
             quoting,
             dispatch,
+            restrict_access,
             configs,
             root: root.to_owned(),
         })
@@ -312,7 +316,7 @@ fn read_paths(fields: &mut Fields<'_>, kind: ProjectKind, diagnostics: &mut Diag
 }
 
 /// The keys of a project file with what they may hold and mean, for the reference page.
-pub const KEYS: [(&str, &str, &str); 24] = [
+pub const KEYS: [(&str, &str, &str); 25] = [
     ("name", "text, required", "Name of the project: letters, digits and `_`. The first package of each node's id."),
     ("version", "text", "Version of the project; kept for people."),
     (
@@ -340,6 +344,11 @@ pub const KEYS: [(&str, &str, &str); 24] = [
     ("on-run-start", "text or list", "Statements before everything else."),
     ("on-run-end", "text or list", "Statements after everything else; they see the results."),
     ("dispatch", "list", "Order of the packages that `adapter.dispatch` searches."),
+    (
+        "restrict-access",
+        "true or false, `false`",
+        "Of a package: whether models of other packages may refer to its public models only.",
+    ),
     ("flags", "mapping", "Defaults of flags of the command line, with `_` for `-`."),
     (
         "models",

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity, did_you_mean};
 use crate::base::source::{Location, SourceFile};
 use crate::files::fields::{Fields, Single, wrong_type};
+use crate::files::properties_model::{GroupProperties, ModelProperties};
 use crate::files::properties_source::{SourceProperties, read_source};
 use crate::files::properties_unit::UnitTestProperties;
 use crate::files::yaml::{self, Spanned, Yaml, YamlNode};
+use crate::manifest::constraint::Constraint;
 
 /// Key and value of a configuration, as written.
 pub type ConfigEntry = (Spanned<String>, Yaml);
@@ -36,6 +38,8 @@ pub struct Properties {
     pub exposures: Vec<ExposureProperties>,
     /// `unit_tests:`.
     pub unit_tests: Vec<UnitTestProperties>,
+    /// `groups:`.
+    pub groups: Vec<GroupProperties>,
 }
 
 /// What a file says about one model, seed, snapshot, analysis or singular test.
@@ -53,6 +57,8 @@ pub struct NodeProperties {
     pub tests: Vec<TestProperties>,
     /// `relation:` of a snapshot: `ref('x')` or `source('a', 'b')`.
     pub relation: Option<Spanned<String>>,
+    /// What is said about models alone.
+    pub model: ModelProperties,
 }
 
 /// What a file says about one column.
@@ -70,8 +76,8 @@ pub struct ColumnProperties {
     pub tags: Vec<String>,
     /// Whether the name is quoted.
     pub quote: Option<bool>,
-    /// Constraints as written.
-    pub constraints: Vec<Yaml>,
+    /// What every row must meet in this column.
+    pub constraints: Vec<Constraint>,
     /// Tests on the column.
     pub tests: Vec<TestProperties>,
 }
@@ -175,7 +181,10 @@ pub fn read_properties(file: &Arc<SourceFile>, unknown: Severity, diagnostics: &
     for item in fields.list("unit_tests", Single::Refused, reader.diagnostics) {
         properties.unit_tests.extend(reader.unit_test(item));
     }
-    let later = ["groups", "semantic_models", "metrics", "saved_queries", "functions"];
+    for item in fields.list("groups", Single::Refused, reader.diagnostics) {
+        properties.groups.extend(reader.group(item));
+    }
+    let later = ["semantic_models", "metrics", "saved_queries", "functions"];
     fields.refuse_for_now(&later, reader.diagnostics);
     // Anchors for reuse are kept under a key of their own.
     fields.take("anchors");
@@ -208,17 +217,17 @@ impl Reader<'_> {
     fn node(&mut self, kind: &str, item: &Yaml) -> Option<NodeProperties> {
         let (name, mut fields) = self.named(kind, item)?;
         let description = fields.text("description", self.diagnostics);
-        let config = self.config(&mut fields);
+        let config = self.node_config(&mut fields);
         let columns = self.columns(&mut fields);
         let tests = self.tests(&mut fields);
+        let model = if kind == "model" { self.model(&name, &mut fields) } else { ModelProperties::default() };
         let relation = if kind == "snapshot" { fields.text("relation", self.diagnostics) } else { None };
         // Known to dbt, of no consequence here.
-        for key in ["docs", "access", "group", "deprecation_date", "latest_version", "time_spine", "quote_columns"] {
+        for key in ["time_spine", "quote_columns"] {
             fields.take(key);
         }
-        fields.refuse_for_now(&["versions", "constraints", "freshness"], self.diagnostics);
         fields.finish(self.unknown, self.diagnostics);
-        Some(NodeProperties { name, description, config, columns, tests, relation })
+        Some(NodeProperties { name, description, config, columns, tests, relation, model })
     }
 
     /// `config:` with the keys beside it that mean the same.
@@ -240,8 +249,14 @@ impl Reader<'_> {
 
     /// `columns:`.
     pub fn columns(&mut self, fields: &mut Fields<'_>) -> Vec<ColumnProperties> {
+        let items = fields.list("columns", Single::Refused, self.diagnostics);
+        self.columns_of(items)
+    }
+
+    /// The columns of a list's items.
+    pub fn columns_of(&mut self, items: Vec<&Yaml>) -> Vec<ColumnProperties> {
         let mut columns: Vec<ColumnProperties> = Vec::new();
-        for item in fields.list("columns", Single::Refused, self.diagnostics) {
+        for item in items {
             let Some(column) = self.column(item) else { continue };
             if let Some(first) = columns.iter().find(|other| other.name.value == column.name.value) {
                 let message = format!("the column `{}` is described twice", column.name.value);
@@ -262,7 +277,7 @@ impl Reader<'_> {
         let description = fields.text("description", self.diagnostics);
         let data_type = fields.text("data_type", self.diagnostics).map(|text| text.value);
         let quote = fields.boolean("quote", self.diagnostics);
-        let constraints = fields.list("constraints", Single::Refused, self.diagnostics).into_iter().cloned().collect();
+        let constraints = self.constraints(&mut fields, Some(&name.value));
         let tests = self.tests(&mut fields);
         let mut meta = Vec::new();
         let mut tags = Vec::new();

@@ -30,6 +30,8 @@ pub struct SourceProperties {
     pub config: Vec<ConfigEntry>,
     /// The tables.
     pub tables: Vec<TableProperties>,
+    /// `overrides:`, the package whose source of this name is described anew.
+    pub overrides: Option<Spanned<String>>,
 }
 
 /// What may be said on a source or on one of its tables.
@@ -138,9 +140,9 @@ pub(super) fn read_source(reader: &mut Reader<'_>, item: &Yaml) -> Option<Source
     for key in ["quoting", "docs", "loaded_at"] {
         fields.take(key);
     }
-    fields.refuse_for_now(&["overrides"], reader.diagnostics);
+    let overrides = fields.text("overrides", reader.diagnostics);
     fields.finish(reader.unknown, reader.diagnostics);
-    Some(SourceProperties { name, description, database, schema, loader, defaults, config, tables })
+    Some(SourceProperties { name, description, database, schema, loader, defaults, config, tables, overrides })
 }
 
 fn read_table(reader: &mut Reader<'_>, item: &Yaml) -> Option<TableProperties> {

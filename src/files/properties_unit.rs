@@ -9,6 +9,7 @@ use crate::base::source::Location;
 use crate::files::fields::{Fields, Single};
 use crate::files::properties::{ConfigEntry, Reader};
 use crate::files::yaml::{Spanned, Yaml, YamlNode};
+use crate::manifest::version::Version;
 
 /// What a file says about one unit test.
 #[derive(Debug, Clone)]
@@ -31,6 +32,19 @@ pub struct UnitTestProperties {
     pub env_vars: Vec<ConfigEntry>,
     /// `config:`, with `meta` and `tags` beside it.
     pub config: Vec<ConfigEntry>,
+    /// `versions:`, which of the model's versions are tested.
+    pub versions: Option<TestedVersions>,
+}
+
+/// Which versions of its model a unit test is about.
+#[derive(Debug, Clone)]
+pub struct TestedVersions {
+    /// Only these, if there are any.
+    pub include: Vec<Version>,
+    /// All but these.
+    pub exclude: Vec<Version>,
+    /// Where this is written.
+    pub location: Location,
 }
 
 /// One input.
@@ -115,7 +129,7 @@ impl Reader<'_> {
             overrides.finish(self.unknown, self.diagnostics);
         }
         let config = self.config(&mut fields);
-        fields.refuse_for_now(&["versions"], self.diagnostics);
+        let versions = fields.take("versions").and_then(|value| self.tested_versions(&name.value, value));
         fields.finish(self.unknown, self.diagnostics);
         Some(UnitTestProperties {
             name,
@@ -127,7 +141,24 @@ impl Reader<'_> {
             vars,
             env_vars,
             config,
+            versions,
         })
+    }
+
+    fn tested_versions(&mut self, test: &str, value: &Yaml) -> Option<TestedVersions> {
+        let mut fields = Fields::new(format!("`versions` of unit test `{test}`"), value, self.diagnostics)?;
+        let mut versions = |key: &'static str| -> Vec<Version> {
+            let items = fields.list(key, Single::Allowed, self.diagnostics);
+            items.into_iter().filter_map(|item| Version::new(&item.to_json())).collect()
+        };
+        let (include, exclude) = (versions("include"), versions("exclude"));
+        if !include.is_empty() && !exclude.is_empty() {
+            let message = format!("unit test `{test}` both includes and excludes versions");
+            let diagnostic = Diagnostic::error("bad-unit-test", message).at(value.location.clone(), "");
+            self.diagnostics.push(diagnostic.with_hint("keep one of `include` and `exclude`"));
+        }
+        fields.finish(self.unknown, self.diagnostics);
+        Some(TestedVersions { include, exclude, location: value.location.clone() })
     }
 
     fn given(&mut self, test: &str, item: &Yaml) -> Option<GivenProperties> {

@@ -8,11 +8,13 @@ use serde_json::Value;
 
 use crate::base::source::{Location, SourceFile};
 use crate::manifest::config::NodeConfig;
+use crate::manifest::group::Access;
 use crate::manifest::manifest::Manifest;
 use crate::manifest::node::{
-    Detail, Exposure, GenericTestCall, Node, NodeId, RefCall, ResourceType, SourceTable, TestDetail,
+    Detail, Exposure, GenericTestCall, ModelDetail, Node, NodeId, RefCall, ResourceType, SourceTable, TestDetail,
 };
 use crate::manifest::relation::Layer;
+use crate::manifest::version::{ModelVersion, Version};
 
 /// A manifest of the package `shop` from lines such as `model gold/orders < stg_orders, raw.orders`.
 ///
@@ -42,6 +44,16 @@ pub(crate) fn configure(manifest: &mut Manifest, id: &str, config: &Value) {
     let node = Arc::make_mut(manifest.nodes.get_mut(&NodeId::new(id)).unwrap());
     for (name, value) in config.as_object().unwrap() {
         node.config.raw.insert(name.clone(), value.clone());
+    }
+    node.config.group = config["group"].as_str().map(str::to_owned);
+    if let Some(access) = Access::ALL.into_iter().find(|access| config["access"] == access.as_str()) {
+        node.config.access = access;
+    }
+    if let (Some(own), Some(latest)) = (Version::new(&config["version"]), Version::new(&config["latest_version"])) {
+        node.detail = Detail::Model(Box::new(ModelDetail {
+            version: Some(ModelVersion { own, latest }),
+            ..ModelDetail::default()
+        }));
     }
     node.config.tags =
         config["tags"].as_array().into_iter().flatten().map(|tag| tag.as_str().unwrap().into()).collect();
@@ -86,7 +98,7 @@ fn node(line: &str) -> Node {
             (Detail::Seed { path: String::new(), checksum: String::new() }, name, format!("{name}.csv"))
         }
         ResourceType::Snapshot => (Detail::Snapshot, name, format!("{name}.sql")),
-        _ => (Detail::Model, name, format!("{name}.sql")),
+        _ => (Detail::Model(Box::default()), name, format!("{name}.sql")),
     };
     fqn.push(name.to_owned());
     let folder = if resource_type == ResourceType::Source { "model" } else { kind };

@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use crate::manifest::group::Access;
 use crate::manifest::microbatch::Microbatch;
 
 /// How a model becomes data.
@@ -260,6 +261,14 @@ pub struct NodeConfig {
     pub store_failures_as_view: bool,
     /// Whether the columns are held to their declared names and types.
     pub contract_enforced: bool,
+    /// The group that the node belongs to.
+    pub group: Option<String>,
+    /// Who may refer to the model.
+    pub access: Access,
+    /// Whether the node's description is stored with its relation (dbt's `persist_docs: {relation: true}`).
+    pub persist_relation_docs: bool,
+    /// Whether its columns' descriptions are (`persist_docs: {columns: true}`).
+    pub persist_column_docs: bool,
     /// Whether timestamps without zone in this relation are declared to be UTC (karat; used by `utc_times`).
     pub timestamps_utc: bool,
 }
@@ -308,6 +317,10 @@ impl Default for NodeConfig {
             store_failures: None,
             store_failures_as_view: false,
             contract_enforced: false,
+            group: None,
+            access: Access::default(),
+            persist_relation_docs: false,
+            persist_column_docs: false,
             timestamps_utc: false,
         }
     }

@@ -7,7 +7,9 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::base::source::{Location, SourceFile};
+use crate::manifest::group::Group;
 use crate::manifest::node::{Node, NodeId, ResourceType};
+use crate::manifest::version::Version;
 
 /// A macro of the project, of a package, or built in.
 #[derive(Debug, Clone)]
@@ -54,6 +56,8 @@ pub struct Manifest {
     pub disabled: Vec<Arc<Node>>,
     /// Macros by id.
     pub macros: BTreeMap<String, Arc<Macro>>,
+    /// Groups by id (`group.shop.finance`).
+    pub groups: BTreeMap<String, Arc<Group>>,
     /// Docs blocks by id (`doc.shop.orders`).
     pub docs: BTreeMap<String, Arc<DocBlock>>,
     /// Definitions of `selectors.yml` as written, by name.
@@ -75,11 +79,19 @@ impl Manifest {
         self.nodes.values().filter(move |node| node.resource_type == kind)
     }
 
-    /// The models, seeds and snapshots called `name`, in all packages or in one: what `ref()` looks among.
+    /// The models, seeds and snapshots called `name`, in all packages or in one: what `ref()` looks among. Of a model
+    /// with versions, only the latest.
     pub fn find_refable(&self, package: Option<&str>, name: &str) -> Vec<&Arc<Node>> {
+        self.find_version(package, name, None)
+    }
+
+    /// The same for a `ref()` that may name a version.
+    pub fn find_version(&self, package: Option<&str>, name: &str, version: Option<&Version>) -> Vec<&Arc<Node>> {
         let called = self.index().refable.get(name).map_or(&[] as &[NodeId], Vec::as_slice);
         let nodes = called.iter().filter_map(|id| self.get(id));
-        nodes.filter(|node| package.is_none_or(|package| node.package == package)).collect()
+        nodes
+            .filter(|node| package.is_none_or(|package| node.package == package) && node.has_version(version))
+            .collect()
     }
 
     /// The source table of a `source()` call.

@@ -3,6 +3,8 @@
 //! `parse` makes a [`manifest::Manifest`]; everything later only looks at it.
 
 pub mod config;
+pub mod constraint;
+pub mod group;
 #[expect(clippy::module_inception, reason = "the manifest is the main noun of the module")]
 pub mod manifest;
 pub mod microbatch;
@@ -10,3 +12,4 @@ pub mod node;
 pub mod relation;
 pub mod source;
 pub mod unit_test;
+pub mod version;

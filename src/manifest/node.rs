@@ -3,14 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
+use chrono::{DateTime, FixedOffset};
 use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::base::source::{Location, SourceFile};
 use crate::manifest::config::{Materialization, NodeConfig};
+use crate::manifest::constraint::Constraint;
 use crate::manifest::relation::{Layer, Relation};
 use crate::manifest::source::ExternalSource;
 use crate::manifest::unit_test::UnitTest;
+use crate::manifest::version::{ModelVersion, Version};
 
 /// dbt's `unique_id`, such as `model.shop.fct_orders` or `test.shop.not_null_fct_orders_order_id.0123456789`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,7 +109,7 @@ pub struct RefCall {
     /// Name of the model, seed or snapshot.
     pub name: String,
     /// Version, if given.
-    pub version: Option<String>,
+    pub version: Option<Version>,
     /// Where it was written, if known.
     pub location: Option<Location>,
 }
@@ -137,15 +140,15 @@ pub struct Column {
     pub tags: Vec<String>,
     /// Whether the name is quoted.
     pub quote: Option<bool>,
-    /// Constraints as written (dbt's shape).
-    pub constraints: Vec<Value>,
+    /// What every row must meet in this column.
+    pub constraints: Vec<Constraint>,
 }
 
 /// What only one kind of node has.
 #[derive(Debug, Clone)]
 pub enum Detail {
     /// A model, a singular piece of SQL.
-    Model,
+    Model(Box<ModelDetail>),
     /// A query that is compiled but not run.
     Analysis,
     /// A seed.
@@ -172,6 +175,17 @@ pub enum Detail {
         /// Its place in the list.
         index: usize,
     },
+}
+
+/// What only models have, beside their configuration.
+#[derive(Debug, Clone, Default)]
+pub struct ModelDetail {
+    /// Its version, if the model has versions.
+    pub version: Option<ModelVersion>,
+    /// From when on nobody should use it.
+    pub deprecation_date: Option<DateTime<FixedOffset>>,
+    /// What all rows must meet; those of single columns are with the columns.
+    pub constraints: Vec<Constraint>,
 }
 
 /// A source table.
@@ -314,6 +328,14 @@ pub struct Code {
     pub offset: Option<usize>,
 }
 
+/// The name of a node, with its version after a point: dbt's `search_name`, the last part of a model's id.
+pub fn search_name(name: &str, version: Option<&ModelVersion>) -> String {
+    match version {
+        Some(version) => format!("{name}.{}", version.own.label()),
+        None => name.to_owned(),
+    }
+}
+
 impl Node {
     /// What stands for a macro that is called from the command line: it has no file, and owns no relation.
     pub fn operation(package: &str, name: &str) -> Self {
@@ -351,7 +373,7 @@ impl Node {
                 ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot | ResourceType::Source,
             ) => relation.short_name(),
             (_, ResourceType::UnitTest) => {
-                format!("{}::{}", self.unit_test().map_or("", |test| test.model.as_str()), self.name)
+                format!("{}::{}", self.unit_test().map_or("", |test| test.model.as_str()), self.versioned_name())
             }
             _ => self.name.clone(),
         }
@@ -361,6 +383,46 @@ impl Node {
     pub fn path_in_package<'a>(&self, path: &'a str) -> &'a str {
         let below = path.strip_prefix(self.package_folder.as_str()).and_then(|rest| rest.strip_prefix('/'));
         below.filter(|_| !self.package_folder.is_empty()).unwrap_or(path)
+    }
+
+    /// What only models have, if it is one.
+    pub fn model(&self) -> Option<&ModelDetail> {
+        match &self.detail {
+            Detail::Model(model) => Some(model),
+            _ => None,
+        }
+    }
+
+    /// The version of a model that has versions.
+    pub fn version(&self) -> Option<&ModelVersion> {
+        self.model()?.version.as_ref()
+    }
+
+    /// Whether a `ref` to its name that names this version, or none, means this node.
+    pub fn has_version(&self, wanted: Option<&Version>) -> bool {
+        match (self.version(), wanted) {
+            (Some(version), Some(wanted)) => version.own == *wanted,
+            (Some(version), None) => version.is_latest(),
+            (None, wanted) => wanted.is_none(),
+        }
+    }
+
+    /// What names exactly this node: see [`search_name`].
+    pub fn search_name(&self) -> String {
+        search_name(&self.name, self.version())
+    }
+
+    /// The name of a unit test with the version of the model that it is about (dbt's `versioned_name`); else the name.
+    pub fn versioned_name(&self) -> String {
+        match self.unit_test().and_then(|test| test.version.as_ref()) {
+            Some(version) => format!("{}_{}", self.name, version.label()),
+            None => self.name.clone(),
+        }
+    }
+
+    /// Name of its relation, or its own name if it has none.
+    pub fn alias(&self) -> &str {
+        self.relation.as_ref().map_or(self.name.as_str(), |relation| relation.identifier.as_str())
     }
 
     /// The test's details, if it is a test.

@@ -5,12 +5,17 @@ use serde_json::Value;
 
 use crate::base::source::Location;
 use crate::manifest::node::{Code, RefCall, SourceCall};
+use crate::manifest::version::Version;
 
 /// What makes a unit test.
 #[derive(Debug, Clone)]
 pub struct UnitTest {
     /// Name of the tested model, as written.
     pub model: String,
+    /// The version of it that is tested, if it has versions.
+    pub version: Option<Version>,
+    /// `versions` in dbt's shape, if given.
+    pub versions: Option<Value>,
     /// What stands for the relations that the model reads.
     pub given: Vec<GivenInput>,
     /// What the model must give.

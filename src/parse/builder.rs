@@ -12,15 +12,18 @@ use crate::files::properties::{ColumnProperties, ConfigEntry, NodeProperties};
 use crate::files::yaml::{Spanned, Yaml};
 use crate::files::{LoadedProject, Package, ProjectKind, render_strings};
 use crate::manifest::config::{Materialization, NodeConfig};
+use crate::manifest::constraint::KeyTarget;
 use crate::manifest::manifest::Macro;
-use crate::manifest::node::{Code, Column, Detail, Node, NodeId, RefCall, ResourceType, SourceCall};
+use crate::manifest::node::{Code, Column, Detail, Node, NodeId, RefCall, ResourceType, SourceCall, search_name};
 use crate::manifest::relation::Layer;
 use crate::parse::config::trees::{Trees, is_hook};
 use crate::parse::config::{RawConfig, resolve};
+use crate::parse::deprecations;
 use crate::parse::docs::Docs;
 use crate::parse::hosts::{ParseHost, Recorded, Shared};
 use crate::parse::jinja::{self, YamlRenderer};
-use crate::parse::names::Names;
+use crate::parse::names::{Names, default_alias};
+use crate::parse::versions::{Described, Files};
 use crate::template::Templates;
 use crate::template::host::RelationValue;
 
@@ -32,11 +35,14 @@ pub(super) struct Patch {
     pub relative: String,
     /// What it says.
     pub properties: NodeProperties,
+    /// The version of a model that it is about.
+    pub version: Option<Described>,
     /// Whether there is such a node.
     pub used: bool,
 }
 
-/// Package, kind and name of what a properties file describes.
+/// Package, kind and name of what a properties file describes; the name of a model's version is that of
+/// [`Node::search_name`].
 pub(super) type PatchKey = (String, ResourceType, String);
 
 /// A node before its template was rendered.
@@ -79,6 +85,8 @@ pub(super) struct Builder<'a> {
     /// The trees of each package's project file, in the order of the packages.
     pub trees: BTreeMap<String, Trees>,
     pub patches: BTreeMap<PatchKey, Patch>,
+    /// Which version of which model a file holds.
+    pub versions: Files,
     pub docs: Docs,
     pub names: Names,
     pub macros: BTreeMap<String, Arc<Macro>>,
@@ -178,6 +186,12 @@ impl<'a> Builder<'a> {
             Some((_, properties)) => self.columns(&package, &properties.columns),
             None => IndexMap::new(),
         };
+        let mut detail = draft.detail;
+        if let (Detail::Model(model), Some((_, properties))) = (&mut detail, &patch) {
+            model.constraints = self.constraints(&package, &properties.model.constraints);
+            let written = properties.model.deprecation_date.as_ref();
+            model.deprecation_date = written.and_then(|text| deprecations::date(text, &mut self.diagnostics));
+        }
         let (mut refs, mut sources) = (Vec::new(), Vec::new());
         for declared in draft.declared {
             match declared {
@@ -186,13 +200,23 @@ impl<'a> Builder<'a> {
             }
         }
         for call in recorded.refs {
-            if !refs.iter().any(|known| known.name == call.name && known.package == call.package) {
+            let is_same = |known: &RefCall| {
+                known.name == call.name && known.package == call.package && known.version == call.version
+            };
+            if !refs.iter().any(is_same) {
                 refs.push(call);
             }
         }
         for call in recorded.sources {
             if !sources.iter().any(|known| known.source == call.source && known.table == call.table) {
                 sources.push(call);
+            }
+        }
+        for target in key_targets(&detail, &columns) {
+            match target {
+                KeyTarget::Ref(call) if !refs.contains(call) => refs.push(call.clone()),
+                KeyTarget::Source(call) if !sources.contains(call) => sources.push(call.clone()),
+                _ => {}
             }
         }
         let mut node = Node {
@@ -217,8 +241,9 @@ impl<'a> Builder<'a> {
             depends_on: Vec::new(),
             macros,
             introspective,
-            detail: draft.detail,
+            detail,
         };
+        self.check_constraints(&node);
         if matches!(
             node.resource_type,
             ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot | ResourceType::Test
@@ -238,7 +263,11 @@ impl<'a> Builder<'a> {
         if generic || matches!(draft.kind, ResourceType::Exposure | ResourceType::Operation | ResourceType::UnitTest) {
             return None;
         }
-        let key = (draft.package.name().to_owned(), draft.kind, draft.name.clone());
+        let name = match &draft.detail {
+            Detail::Model(model) => search_name(&draft.name, model.version.as_ref()),
+            _ => draft.name.clone(),
+        };
+        let key = (draft.package.name().to_owned(), draft.kind, name);
         let patch = self.patches.get_mut(&key)?;
         patch.used = true;
         Some((patch.path.clone(), patch.properties.clone()))
@@ -315,6 +344,10 @@ impl<'a> Builder<'a> {
 
     /// A host that records what a template of a node asks for.
     fn parse_host(&self, draft: &Draft<'_>, config: IndexMap<String, Json>) -> Arc<ParseHost> {
+        let version = match &draft.detail {
+            Detail::Model(model) => model.version.as_ref(),
+            _ => None,
+        };
         let model = json!({
             "unique_id": draft.id.as_str(),
             "name": draft.name,
@@ -323,13 +356,15 @@ impl<'a> Builder<'a> {
             "path": draft.relative_path,
             "original_file_path": draft.path,
             "fqn": draft.fqn,
+            "version": version.map(|version| version.own.value()),
+            "latest_version": version.map(|version| version.latest.value()),
             "config": config,
             "batch": Json::Null,
         });
         let this = RelationValue {
             database: Some(self.names.target.database.to_string()),
             schema: Some(self.names.target.schema.to_string()),
-            identifier: Some(draft.name.clone()),
+            identifier: Some(default_alias(&draft.name, version)),
             kind: None,
             render_as: None,
             filter: None,
@@ -392,7 +427,7 @@ impl<'a> Builder<'a> {
                 meta: column.meta.iter().map(|(key, value)| (key.value.clone(), value.to_json())).collect(),
                 tags: column.tags.clone(),
                 quote: column.quote,
-                constraints: column.constraints.iter().map(Yaml::to_json).collect(),
+                constraints: self.constraints(package, &column.constraints),
             };
             columns.insert(column.name.value.clone(), described);
         }
@@ -416,6 +451,17 @@ impl<'a> Builder<'a> {
             });
         }
     }
+}
+
+/// Where the foreign keys of a model lead.
+fn key_targets<'a>(detail: &'a Detail, columns: &'a IndexMap<String, Column>) -> impl Iterator<Item = &'a KeyTarget> {
+    let of_model = match detail {
+        Detail::Model(model) => model.constraints.as_slice(),
+        _ => &[],
+    };
+    let of_columns =
+        columns.values().flat_map(|column| &column.constraints).filter(|_| matches!(detail, Detail::Model(_)));
+    of_columns.chain(of_model).filter_map(|constraint| constraint.target.as_ref())
 }
 
 /// What holds before any configuration: the layers' materializations.

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use crate::base::source::Location;
 use crate::manifest::node::{RefCall, SourceCall};
+use crate::manifest::version::Version;
 
 /// A call found in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +24,11 @@ fn compile(pattern: &str) -> Option<Regex> {
 
 const ARGUMENTS: &str = r#"\(\s*(?:'([^']*)'|"([^"]*)")\s*(?:,\s*(?:'([^']*)'|"([^"]*)")\s*)?,?\s*\)"#;
 
+/// The same for `ref`, which may name a version at its end.
+const WITH_VERSION: &str = r#"\(\s*(?:'([^']*)'|"([^"]*)")\s*(?:,\s*(?:'([^']*)'|"([^"]*)")\s*)?(?:,\s*(?:v|version)\s*=\s*(?:'([^']*)'|"([^"]*)"|(-?[0-9]+(?:\.[0-9]+)?))\s*)?,?\s*\)"#;
+
 static CALL: LazyLock<Option<Regex>> =
-    LazyLock::new(|| compile(&format!(r"^\s*(?:\{{\{{-?\s*)?(ref|source)\s*{ARGUMENTS}\s*(?:-?\}}\}})?\s*$")));
+    LazyLock::new(|| compile(&format!(r"^\s*(?:\{{\{{-?\s*)?(ref|source)\s*{WITH_VERSION}\s*(?:-?\}}\}})?\s*$")));
 
 static DOC: LazyLock<Option<Regex>> = LazyLock::new(|| compile(&format!(r"\{{\{{-?\s*doc\s*{ARGUMENTS}\s*-?\}}\}}")));
 
@@ -44,9 +48,13 @@ pub fn parse_call(text: &str, location: &Location) -> Option<Call> {
     let found = CALL.as_ref()?.captures(text)?;
     let (first, second) = arguments(&found, 2)?;
     let location = Some(location.clone());
+    let text = found.get(6).or_else(|| found.get(7)).map(|text| Json::from(text.as_str()));
+    let number = || found.get(8).and_then(|number| serde_json::from_str(number.as_str()).ok());
+    let version = text.or_else(number).as_ref().and_then(Version::new);
     match (found.get(1)?.as_str(), second) {
-        ("ref", None) => Some(Call::Ref(RefCall { package: None, name: first, version: None, location })),
-        ("ref", Some(name)) => Some(Call::Ref(RefCall { package: Some(first), name, version: None, location })),
+        ("ref", None) => Some(Call::Ref(RefCall { package: None, name: first, version, location })),
+        ("ref", Some(name)) => Some(Call::Ref(RefCall { package: Some(first), name, version, location })),
+        (_, _) if version.is_some() => None,
         (_, Some(table)) => Some(Call::Source(SourceCall { source: first, table, location })),
         (_, None) => None,
     }

@@ -50,11 +50,16 @@ pub(super) enum Parent {
 impl Subject {
     /// A model, seed or snapshot.
     pub fn of_node(node: &Node, relative: &str) -> Self {
-        let call = RefCall { package: None, name: node.name.clone(), version: None, location: node.location.clone() };
+        let version = node.version().map(|version| version.own.clone());
+        let name = match &version {
+            Some(version) => format!("{}_{}", node.name, version.label()),
+            None => node.name.clone(),
+        };
+        let call = RefCall { package: None, name: node.name.clone(), version, location: node.location.clone() };
         Self {
             id: node.id.clone(),
-            call: format!("ref('{}')", node.name),
-            name: node.name.clone(),
+            call: ref_call(node),
+            name,
             parent: Parent::Ref(call),
             relative: relative.to_owned(),
             timestamps_utc: node.config.timestamps_utc,
@@ -211,7 +216,7 @@ pub fn test_kwargs(manifest: &Manifest, node: &Node) -> IndexMap<String, Json> {
     let subject = test.attached_node.as_ref().and_then(|id| manifest.get(id));
     let target = match subject.map(|subject| (subject, subject.source())) {
         Some((subject, Some(table))) => format!("source('{}', '{}')", table.source_name, subject.name),
-        Some((subject, None)) => format!("ref('{}')", subject.name),
+        Some((subject, None)) => ref_call(subject),
         None => String::new(),
     };
     let column_name = test.column_name.as_deref().map(|name| {
@@ -220,6 +225,14 @@ pub fn test_kwargs(manifest: &Manifest, node: &Node) -> IndexMap<String, Json> {
         if quoted { quote(name) } else { name.to_owned() }
     });
     kwargs_of(call, column_name.as_deref(), &target)
+}
+
+/// The call that means a model, seed or snapshot, as dbt writes it in tests.
+fn ref_call(node: &Node) -> String {
+    match node.version() {
+        Some(version) => format!("ref('{}', version='{}')", node.name, version.own.as_str()),
+        None => format!("ref('{}')", node.name),
+    }
 }
 
 fn kwargs_of(call: &GenericTestCall, column_name: Option<&str>, target: &str) -> IndexMap<String, Json> {
@@ -332,7 +345,7 @@ fn python_str(value: &Json) -> String {
 }
 
 /// Python's `repr` of a value.
-fn python_repr(value: &Json) -> String {
+pub fn python_repr(value: &Json) -> String {
     match value {
         Json::String(text) => python_quote(text),
         Json::Array(items) => {

@@ -9,6 +9,7 @@ use crate::manifest::manifest::Manifest;
 use crate::manifest::node::{Node, NodeId, RefCall, ResourceType, SourceCall};
 use crate::manifest::relation::RelationKey;
 use crate::manifest::unit_test::{Input, UnitTest};
+use crate::manifest::version::Version;
 
 /// Puts all nodes into the manifest, resolved and checked.
 pub(super) fn link(nodes: Vec<Node>, manifest: &mut Manifest, diagnostics: &mut Diagnostics) {
@@ -29,9 +30,28 @@ pub(super) fn link(nodes: Vec<Node>, manifest: &mut Manifest, diagnostics: &mut 
         }
     }
     check_relations(manifest, diagnostics);
+    check_versions(manifest, diagnostics);
+}
+
+/// `ref('orders')` could not mean both a model without versions and the latest version of another one.
+fn check_versions(manifest: &Manifest, diagnostics: &mut Diagnostics) {
+    let versioned: BTreeMap<(&str, &str), &Node> = manifest
+        .nodes
+        .values()
+        .filter(|node| node.version().is_some())
+        .map(|node| ((node.package.as_str(), node.name.as_str()), node.as_ref()))
+        .collect();
+    for node in manifest.nodes.values().filter(|node| node.resource_type.is_built() && node.version().is_none()) {
+        if let Some(other) = versioned.get(&(node.package.as_str(), node.name.as_str())) {
+            diagnostics.push(duplicate(node, other));
+        }
+    }
 }
 
 fn what(node: &Node) -> String {
+    if let Some(version) = node.version() {
+        return format!("version `{}` of model `{}`", version.own.as_str(), node.name);
+    }
     match node.source() {
         Some(table) => format!("source table `{}.{}`", table.source_name, node.name),
         None => format!("{} `{}`", node.resource_type.as_str().replace('_', " "), node.name),
@@ -48,7 +68,7 @@ fn unique(nodes: Vec<Node>, diagnostics: &mut Diagnostics) -> Vec<Node> {
     let mut by_name: BTreeMap<(String, String), usize> = BTreeMap::new();
     let mut kept: Vec<Node> = Vec::with_capacity(nodes.len());
     for node in nodes {
-        let name_key = (node.package.clone(), node.name.clone());
+        let name_key = (node.package.clone(), node.search_name());
         let same_name = node
             .resource_type
             .is_built()
@@ -151,16 +171,6 @@ impl<'a> Index<'a> {
         let attached = node.test().and_then(|test| test.attached_node.clone());
         parents.extend(attached);
         for call in &node.refs {
-            if let Some(version) = &call.version {
-                let message =
-                    format!("version {version} of `{}` is asked for, but versions are not supported", call.name);
-                let place = call.location.clone().or_else(|| node.location.clone());
-                diagnostics.push(
-                    Diagnostic::error("not-supported-yet", message)
-                        .at_maybe(place, used_by(node, call.location.as_ref()))
-                        .with_hint("refer to the model by its name alone"),
-                );
-            }
             match self.find(node, call) {
                 Found::One(id) => parents.push(id),
                 Found::Disabled(_) if matches!(node.resource_type, ResourceType::Test | ResourceType::UnitTest) => {
@@ -225,11 +235,12 @@ impl<'a> Index<'a> {
 
     /// The node's own package first, then the root project, then any.
     fn find(&self, node: &Node, call: &RefCall) -> Found<'a> {
-        let all = self.refable.get(call.name.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let called = self.refable.get(call.name.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let all: Vec<&Node> = called.iter().copied().filter(|node| node.has_version(call.version.as_ref())).collect();
         let of = |package: &str| all.iter().copied().filter(|node| node.package == package).collect::<Vec<_>>();
         let levels = match call.package.as_deref() {
             Some(package) => vec![of(package)],
-            None => vec![of(&node.package), of(self.root), all.to_vec()],
+            None => vec![of(&node.package), of(self.root), all.clone()],
         };
         for level in &levels {
             let enabled: Vec<&Node> = level.iter().copied().filter(|node| node.config.enabled).collect();
@@ -265,6 +276,12 @@ impl<'a> Index<'a> {
         {
             return Diagnostic::error("unknown-ref", format!("there is no package `{package}`"))
                 .at_maybe(place, format!("`{shown}` of {}", what(node)));
+        }
+        let of_package = |other: &&&Node| call.package.as_ref().is_none_or(|package| other.package == *package);
+        let same_name: Vec<&Node> =
+            self.refable.get(call.name.as_str()).into_iter().flatten().filter(of_package).copied().collect();
+        if !same_name.is_empty() {
+            return unknown_version(node, call, &same_name);
         }
         let message = match &call.package {
             Some(package) => {
@@ -317,10 +334,31 @@ enum Found<'a> {
 }
 
 fn shown_call(call: &RefCall) -> String {
-    match &call.package {
-        Some(package) => format!("ref('{package}', '{}')", call.name),
-        None => format!("ref('{}')", call.name),
+    let package = call.package.as_ref().map(|package| format!("'{package}', ")).unwrap_or_default();
+    let version = call.version.as_ref().map(|version| format!(", v={}", version.as_str())).unwrap_or_default();
+    format!("ref({package}'{}'{version})", call.name)
+}
+
+/// A `ref` to a model that is there, but not in the version that is wanted.
+fn unknown_version(node: &Node, call: &RefCall, same_name: &[&Node]) -> Diagnostic {
+    let place = call.location.clone().or_else(|| node.location.clone());
+    let kind = same_name.first().map_or("model", |other| other.resource_type.as_str());
+    let mut versions: Vec<&Version> = same_name.iter().filter_map(|other| Some(&other.version()?.own)).collect();
+    versions.sort_by(|one, other| one.compare(other));
+    let message = match &call.version {
+        Some(version) if versions.is_empty() => {
+            format!("{kind} `{}` has no versions, but `{}` is asked for", call.name, version.as_str())
+        }
+        Some(version) => format!("{kind} `{}` has no version `{}`", call.name, version.as_str()),
+        None => format!("the latest version of {kind} `{}` is not there", call.name),
+    };
+    let diagnostic =
+        Diagnostic::error("unknown-version", message).at_maybe(place, used_by(node, call.location.as_ref()));
+    if versions.is_empty() {
+        return diagnostic.with_hint(format!("write `ref('{}')`", call.name));
     }
+    let all: Vec<String> = versions.iter().map(|version| format!("`{}`", version.as_str())).collect();
+    diagnostic.with_note(format!("its versions are {}", all.join(", ")))
 }
 
 /// The remark at a call: who calls, unless the place says it.

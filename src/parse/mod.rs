@@ -6,20 +6,25 @@
 mod builder;
 mod calls;
 pub mod config;
+mod constraints;
+mod deprecations;
 mod docs;
 mod generic_tests;
+mod groups;
 pub mod hosts;
 mod jinja;
 mod link;
 mod microbatch;
 pub mod names;
 mod nodes;
+mod source_overrides;
 mod sources;
 #[cfg(test)]
 mod tests;
 mod unit_tests;
 mod values;
 pub mod vars;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -39,12 +44,13 @@ use crate::files::fields::{Fields, Single};
 use crate::files::profiles::{TargetChoice, load_target};
 use crate::files::project::ProjectConfig;
 use crate::files::properties::{ExposureProperties, MacroProperties, NodeProperties, read_properties};
+use crate::files::properties_model::GroupProperties;
 use crate::files::properties_source::SourceProperties;
 use crate::files::properties_unit::UnitTestProperties;
 use crate::files::yaml::{self, Yaml};
 use crate::files::{LoadedProject, Package, ProjectKind, Renderer, Target, TextFile};
 use crate::manifest::manifest::{DocBlock, Macro, Manifest};
-use crate::manifest::node::ResourceType;
+use crate::manifest::node::{ResourceType, search_name};
 use crate::parse::builder::{Builder, Patch, PatchKey};
 use crate::parse::config::trees::Trees;
 use crate::parse::docs::Docs;
@@ -53,9 +59,10 @@ use crate::parse::hosts::Shared;
 use crate::parse::names::Names;
 use crate::template::{Block, MacroFile, Settings, Templates, extract_blocks};
 
-pub use crate::parse::generic_tests::{declared_at, test_kwargs};
+pub use crate::parse::deprecations::shown as shown_date;
+pub use crate::parse::generic_tests::{declared_at, python_repr as python_text, test_kwargs};
 pub use crate::parse::jinja::YamlRenderer;
-pub use crate::parse::values::node_value;
+pub use crate::parse::values::{group_value, node_value};
 pub use crate::parse::vars::{Vars, parse_command_line};
 
 /// The version of dbt whose behavior karat follows, as `dbt_version` in templates and artifacts.
@@ -162,7 +169,8 @@ pub fn parse(project: &LoadedProject, target: &Target, invocation: &Invocation) 
     diagnostics.extend(found);
     let templates = Arc::new(templates);
 
-    let read = Read::all(project, &mut diagnostics);
+    let mut read = Read::all(project, &mut diagnostics);
+    source_overrides::apply(project, &mut read.sources, &mut diagnostics);
     let mut macros: BTreeMap<String, Arc<Macro>> = templates.macros().clone();
     describe_macros(&mut macros, &read.macros, &mut diagnostics);
 
@@ -172,6 +180,7 @@ pub fn parse(project: &LoadedProject, target: &Target, invocation: &Invocation) 
         let tree = Trees::new(&package.config, &|text, place| renderer.value(text, place), &mut diagnostics);
         trees.insert(package.name().to_owned(), tree);
     }
+    let versions = versions::find_files(project, &mut read.patches, &mut diagnostics);
     let names = Names::new(target, root, &macros);
     let docs = read_docs(project, &mut diagnostics);
     let mut builder = Builder {
@@ -181,6 +190,7 @@ pub fn parse(project: &LoadedProject, target: &Target, invocation: &Invocation) 
         shared,
         trees,
         patches: read.patches,
+        versions,
         docs,
         names,
         macros,
@@ -206,19 +216,25 @@ pub fn parse(project: &LoadedProject, target: &Target, invocation: &Invocation) 
             builder.add_unit_test(package, file, test);
         }
     }
+    let groups = builder.groups(&read.groups);
     builder.report_unmatched();
     if let Some(trees) = builder.trees.get(root) {
         trees.report_unused(&mut builder.diagnostics);
     }
 
     let Builder { nodes, mut diagnostics, docs, macros, .. } = builder;
-    let mut manifest = Manifest { project_name: root.to_owned(), macros, docs: docs.blocks, ..Manifest::default() };
+    let mut manifest =
+        Manifest { project_name: root.to_owned(), macros, groups, docs: docs.blocks, ..Manifest::default() };
     if let Some(file) = &project.selectors {
         manifest.selectors = read_selectors(file, &mut diagnostics);
         manifest.selectors_file = Some(Arc::clone(file));
     }
     link::link(nodes, &mut manifest, &mut diagnostics);
     microbatch::check_inputs(&manifest, &mut diagnostics);
+    let restricted = project.packages.iter().filter(|package| package.config.restrict_access);
+    let restricted = restricted.map(|package| package.name().to_owned()).collect();
+    groups::check_access(&manifest, &restricted, &mut diagnostics);
+    deprecations::report(&manifest, invocation.clock.now(), &mut diagnostics);
     let target = target.clone();
     (ParsedProject { manifest, templates, vars, globals, target, kind }, diagnostics)
 }
@@ -265,6 +281,7 @@ struct Read {
     exposures: Vec<(usize, TextFile, ExposureProperties)>,
     unit_tests: Vec<(usize, TextFile, UnitTestProperties)>,
     macros: Vec<(String, MacroProperties)>,
+    groups: Vec<(usize, TextFile, GroupProperties)>,
 }
 
 impl Read {
@@ -275,6 +292,7 @@ impl Read {
             exposures: Vec::new(),
             unit_tests: Vec::new(),
             macros: Vec::new(),
+            groups: Vec::new(),
         };
         for (index, package) in project.packages.iter().enumerate() {
             for file in &package.properties {
@@ -298,6 +316,7 @@ impl Read {
                 read.sources.extend(properties.sources.into_iter().map(|source| (index, file.clone(), source)));
                 read.exposures.extend(properties.exposures.into_iter().map(|one| (index, file.clone(), one)));
                 read.unit_tests.extend(properties.unit_tests.into_iter().map(|one| (index, file.clone(), one)));
+                read.groups.extend(properties.groups.into_iter().map(|one| (index, file.clone(), one)));
                 read.macros.extend(properties.macros.into_iter().map(|one| (package.name().to_owned(), one)));
             }
         }
@@ -312,18 +331,21 @@ impl Read {
         properties: NodeProperties,
         diagnostics: &mut Diagnostics,
     ) {
-        let key = (package.to_owned(), kind, properties.name.value.clone());
-        if let Some(first) = self.patches.get(&key) {
-            let message = format!("{} `{}` is described twice", kind.as_str(), properties.name.value);
-            diagnostics.push(
-                Diagnostic::error("duplicate-properties", message)
-                    .at(properties.name.location, "again here")
-                    .at(first.properties.name.location.clone(), "first here"),
-            );
-            return;
+        for (properties, version) in versions::of_each_version(properties) {
+            let name = search_name(&properties.name.value, version.as_ref().map(|described| &described.version));
+            let key = (package.to_owned(), kind, name);
+            if let Some(first) = self.patches.get(&key) {
+                let message = format!("{} `{}` is described twice", kind.as_str(), properties.name.value);
+                diagnostics.push(
+                    Diagnostic::error("duplicate-properties", message)
+                        .at(properties.name.location, "again here")
+                        .at(first.properties.name.location.clone(), "first here"),
+                );
+                continue;
+            }
+            let (path, relative) = (file.source.path.clone(), file.relative.clone());
+            self.patches.insert(key, Patch { path, relative, properties, version, used: false });
         }
-        let (path, relative) = (file.source.path.clone(), file.relative.clone());
-        self.patches.insert(key, Patch { path, relative, properties, used: false });
     }
 }
 
@@ -379,12 +401,12 @@ fn add_all_tests<'a>(builder: &mut Builder<'a>, sources: &[(usize, TextFile, Sou
         if let Some(detail) = node.source() {
             tables.insert((package, detail.source_name.as_str(), node.name.as_str()), node);
         } else if node.resource_type.is_built() {
-            nodes.insert((package, node.resource_type, node.name.as_str()), node);
+            nodes.insert((package, node.resource_type, node.search_name()), node);
         }
     }
     let mut wanted = Vec::new();
     for ((package, kind, name), patch) in &builder.patches {
-        let Some(node) = nodes.get(&(package.as_str(), *kind, name.as_str())) else { continue };
+        let Some(node) = nodes.get(&(package.as_str(), *kind, name.clone())) else { continue };
         let subject = Subject::of_node(node, &patch.relative);
         wanted.push((package.clone(), subject, patch.properties.tests.clone(), patch.properties.columns.clone()));
     }

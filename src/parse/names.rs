@@ -11,6 +11,7 @@ use crate::files::{ProjectKind, Target};
 use crate::manifest::manifest::Macro;
 use crate::manifest::node::{Node, ResourceType};
 use crate::manifest::relation::{Layer, Relation};
+use crate::manifest::version::ModelVersion;
 use crate::parse::builder::Builder;
 use crate::parse::config::RawConfig;
 use crate::parse::hosts::ParseHost;
@@ -105,7 +106,7 @@ impl Builder<'_> {
         if self.names.own_alias {
             return self.generated("generate_alias_name", custom.as_deref(), node);
         }
-        Some(custom.map_or_else(|| node.name.clone(), |alias| alias.trim().to_owned()))
+        Some(custom.map_or_else(|| default_alias(&node.name, node.version()), |alias| alias.trim().to_owned()))
     }
 
     /// There is one database; another one is reported and not used.
@@ -156,6 +157,14 @@ impl Builder<'_> {
                 None
             }
         }
+    }
+}
+
+/// The name of a relation that has no `alias`: that of its node, with its version.
+pub(super) fn default_alias(name: &str, version: Option<&ModelVersion>) -> String {
+    match version {
+        Some(version) => format!("{name}_v{}", version.own.as_str().replace('.', "_")),
+        None => name.to_owned(),
     }
 }
 

@@ -7,10 +7,11 @@ use crate::base::source::Location;
 use crate::files::properties::ExposureProperties;
 use crate::files::yaml::{Spanned, Yaml};
 use crate::files::{Package, TextFile};
-use crate::manifest::node::{Code, Detail, Exposure, NodeId, ResourceType, TestDetail};
+use crate::manifest::node::{Code, Detail, Exposure, ModelDetail, NodeId, ResourceType, TestDetail, search_name};
 use crate::manifest::relation::Layer;
 use crate::parse::builder::{Builder, Declared, Draft};
 use crate::parse::calls::{Call, parse_call};
+use crate::parse::versions::Described;
 use crate::template::{Block, extract_blocks};
 
 /// The folders of a path, and its last part without the extension.
@@ -49,7 +50,7 @@ pub(super) fn draft<'a>(kind: ResourceType, package: &'a Package, name: &str, pa
         layer: None,
         code: None,
         location: None,
-        detail: Detail::Model,
+        detail: Detail::Model(Box::default()),
         own_config: Vec::new(),
         tags: Vec::new(),
         description: None,
@@ -66,11 +67,26 @@ fn file_draft<'a>(kind: ResourceType, package: &'a Package, file: &TextFile, det
     made
 }
 
+/// Makes the model of a file a version of the model that its properties name.
+fn as_version(draft: &mut Draft<'_>, described: &Described) {
+    let version = described.version.clone();
+    let name = search_name(&described.model, Some(&version));
+    draft.id = id_of(ResourceType::Model, draft.package.name(), &name);
+    draft.name.clone_from(&described.model);
+    draft.fqn.pop();
+    draft.fqn.extend([described.model.clone(), version.own.label()]);
+    draft.detail = Detail::Model(Box::new(ModelDetail { version: Some(version), ..ModelDetail::default() }));
+}
+
 impl<'a> Builder<'a> {
     /// Everything of a package that has files of its own.
     pub fn add_files(&mut self, package: &'a Package) {
         for file in &package.models {
-            let mut draft = file_draft(ResourceType::Model, package, file, Detail::Model);
+            let mut draft = file_draft(ResourceType::Model, package, file, Detail::Model(Box::default()));
+            let (_, stem) = folders_and_stem(&file.relative);
+            if let Some(described) = self.versions.get(&(package.name().to_owned(), stem.to_owned())) {
+                as_version(&mut draft, described);
+            }
             draft.layer = file.relative.split_once('/').and_then(|(folder, _)| Layer::from_folder(folder));
             self.add(draft);
         }

@@ -92,6 +92,7 @@ impl<'a> Builder<'a> {
         }
         self.check_source_database(name, source, &owner);
         let freshness: Option<Freshness> = match (&table.own.freshness, &source.defaults.freshness) {
+            (FreshnessRule::Checked(own), FreshnessRule::Checked(inherited)) => Some(merged(own, inherited)),
             (FreshnessRule::Checked(own), _) => Some(own.clone()),
             (FreshnessRule::Inherited, FreshnessRule::Checked(inherited)) => Some(inherited.clone()),
             _ => None,
@@ -287,6 +288,15 @@ impl<'a> Builder<'a> {
             return None;
         }
         Some(path)
+    }
+}
+
+/// What a table says of its freshness, and its source where the table says nothing; as under dbt.
+fn merged(own: &Freshness, inherited: &Freshness) -> Freshness {
+    Freshness {
+        warn_after: own.warn_after.clone().or_else(|| inherited.warn_after.clone()),
+        error_after: own.error_after.clone().or_else(|| inherited.error_after.clone()),
+        filter: own.filter.clone().or_else(|| inherited.filter.clone()),
     }
 }
 

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::base::diagnostic::{Diagnostic, did_you_mean};
 use crate::base::source::Location;
 use crate::files::properties::ConfigEntry;
-use crate::files::properties_unit::{FixtureFormat, FixtureProperties, UnitTestProperties, csv_rows, dict_rows};
+use crate::files::properties_unit::{
+    FixtureFormat, FixtureProperties, TestedVersions, UnitTestProperties, csv_rows, dict_rows,
+};
 use crate::files::yaml::{Spanned, Yaml};
 use crate::files::{Package, TextFile};
-use crate::manifest::node::{Code, Detail, NodeId, RefCall, ResourceType};
+use crate::manifest::node::{Code, Detail, Node, NodeId, RefCall, ResourceType};
 use crate::manifest::unit_test::{Fixture, FixtureRows, GivenInput, Input, Overrides, UnitTest};
+use crate::manifest::version::Version;
 use crate::parse::builder::{Builder, Declared};
 use crate::parse::calls::{Call, parse_call};
 use crate::parse::nodes::{draft, folders_and_stem};
@@ -47,19 +50,10 @@ impl<'a> Builder<'a> {
         let expect = self.fixture(package, &written.expect);
         let (Some(expect), true) = (expect, self.diagnostics.0.len() == before) else { return };
 
-        let (name, model) = (written.name.value.as_str(), written.model.value.trim());
-        let mut draft = draft(ResourceType::UnitTest, package, name, &file.source.path, &file.relative);
-        let (folders, _) = folders_and_stem(&file.relative);
-        draft.id = NodeId::new(format!("unit_test.{}.{model}.{name}", package.name()));
-        draft.fqn = [package.name()].into_iter().chain(folders).chain([model, name]).map(str::to_owned).collect();
-        draft.location = Some(written.name.location.clone());
-        draft.description.clone_from(&written.description);
-        draft.own_config.clone_from(&written.config);
-        let location = Some(written.model.location.clone());
-        let call = RefCall { package: None, name: model.to_owned(), version: None, location };
-        draft.declared.push(Declared::Ref(call));
-        draft.detail = Detail::UnitTest(Box::new(UnitTest {
-            model: model.to_owned(),
+        let detail = UnitTest {
+            model: written.model.value.trim().to_owned(),
+            version: None,
+            versions: written.versions.as_ref().map(versions_value),
             given,
             expect,
             overrides: Overrides {
@@ -67,7 +61,67 @@ impl<'a> Builder<'a> {
                 vars: values(&written.vars),
                 env_vars: values(&written.env_vars),
             },
-        }));
+        };
+        let Some(versions) = self.tested_versions(package, written) else { return };
+        if versions.is_empty() {
+            return self.add_unit_test_of(package, file, written, detail);
+        }
+        for version in versions {
+            self.add_unit_test_of(package, file, written, UnitTest { version: Some(version), ..detail.clone() });
+        }
+    }
+
+    /// The versions that a unit test is about; none if its model has no versions. `None` if that is a mistake, which is
+    /// reported.
+    fn tested_versions(&mut self, package: &Package, written: &UnitTestProperties) -> Option<Vec<Version>> {
+        let model = written.model.value.trim();
+        let is_tested = |node: &&Node| node.package == package.name() && node.name == model && node.config.enabled;
+        let all: Vec<Version> =
+            self.nodes.iter().filter(is_tested).filter_map(|node| Some(node.version()?.own.clone())).collect();
+        let Some(wanted) = &written.versions else { return Some(all) };
+        let names = |version: &Version| {
+            let included = wanted.include.is_empty() || wanted.include.contains(version);
+            included && !wanted.exclude.contains(version)
+        };
+        let chosen: Vec<Version> = all.iter().filter(|version| names(version)).cloned().collect();
+        if !chosen.is_empty() || (wanted.include.is_empty() && wanted.exclude.is_empty()) {
+            return Some(chosen);
+        }
+        let test = &written.name.value;
+        let message = if all.is_empty() {
+            format!("unit test `{test}` names versions, but model `{model}` has none")
+        } else {
+            format!("unit test `{test}` leaves no version of model `{model}` to test")
+        };
+        let mut diagnostic = Diagnostic::error("bad-unit-test", message).at(wanted.location.clone(), "");
+        if !all.is_empty() {
+            let all: Vec<String> = all.iter().map(|version| format!("`{}`", version.as_str())).collect();
+            diagnostic = diagnostic.with_note(format!("its versions are {}", all.join(", ")));
+        }
+        self.diagnostics.push(diagnostic);
+        None
+    }
+
+    fn add_unit_test_of(
+        &mut self,
+        package: &'a Package,
+        file: &TextFile,
+        written: &UnitTestProperties,
+        test: UnitTest,
+    ) {
+        let (name, model) = (written.name.value.as_str(), test.model.as_str());
+        let mut draft = draft(ResourceType::UnitTest, package, name, &file.source.path, &file.relative);
+        let (folders, _) = folders_and_stem(&file.relative);
+        let suffix = test.version.as_ref().map_or(String::new(), |version| format!("_{}", version.label()));
+        draft.id = NodeId::new(format!("unit_test.{}.{model}.{name}{suffix}", package.name()));
+        draft.fqn = [package.name()].into_iter().chain(folders).chain([model, name]).map(str::to_owned).collect();
+        draft.location = Some(written.name.location.clone());
+        draft.description.clone_from(&written.description);
+        draft.own_config.clone_from(&written.config);
+        let location = Some(written.model.location.clone());
+        let call = RefCall { package: None, name: model.to_owned(), version: test.version.clone(), location };
+        draft.declared.push(Declared::Ref(call));
+        draft.detail = Detail::UnitTest(Box::new(test));
         self.add(draft);
     }
 
@@ -160,9 +214,20 @@ fn rows_of(format: FixtureFormat, rows: &Yaml) -> Result<FixtureRows, Box<Diagno
     Ok(FixtureRows::Sql(Code { file, text: Arc::from(text), offset: None }))
 }
 
+/// `versions` in dbt's shape.
+fn versions_value(versions: &TestedVersions) -> Json {
+    let values = |versions: &[Version]| match versions {
+        [] => Json::Null,
+        some => some.iter().map(|version| version.value().clone()).collect(),
+    };
+    json!({ "include": values(&versions.include), "exclude": values(&versions.exclude) })
+}
+
 fn is_same(one: &Input, other: &Input) -> bool {
     match (one, other) {
-        (Input::Ref(one), Input::Ref(other)) => one.name == other.name && one.package == other.package,
+        (Input::Ref(one), Input::Ref(other)) => {
+            one.name == other.name && one.package == other.package && one.version == other.version
+        }
         (Input::Source(one), Input::Source(other)) => one.source == other.source && one.table == other.table,
         (Input::This, Input::This) => true,
         _ => false,

@@ -3,8 +3,12 @@
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
+use crate::manifest::constraint::Constraint;
+use crate::manifest::group::Group;
 use crate::manifest::node::{Column, Detail, Node};
 use crate::manifest::relation::Layer;
+use crate::manifest::version::Version;
+use crate::parse::deprecations;
 
 /// A node as `model`, an entry of `graph.nodes` and the `node` of a naming macro show it.
 pub fn node_value(node: &Node) -> Json {
@@ -17,7 +21,9 @@ pub fn node_value(node: &Node) -> Json {
         "original_file_path": node.path_in_package(&node.path),
         "patch_path": node.patch_path.as_deref().map(|path| format!("{}://{}", node.package, node.path_in_package(path))),
         "fqn": node.fqn,
-        "version": Json::Null,
+        "version": node.version().map(|version| version.own.value()),
+        "latest_version": node.version().map(|version| version.latest.value()),
+        "group": node.config.group,
         "layer": node.layer.map(Layer::as_str),
         "description": node.description,
         "tags": node.config.tags,
@@ -29,7 +35,7 @@ pub fn node_value(node: &Node) -> Json {
             "macros": node.macros,
         },
         "refs": node.refs.iter().map(|call| json!({
-            "name": call.name, "package": call.package, "version": call.version,
+            "name": call.name, "package": call.package, "version": call.version.as_ref().map(Version::value),
         })).collect::<Vec<_>>(),
         "sources": node.sources.iter().map(|call| json!([call.source, call.table])).collect::<Vec<_>>(),
     });
@@ -47,6 +53,13 @@ pub fn node_value(node: &Node) -> Json {
         object.insert("language".into(), json!("sql"));
     }
     match &node.detail {
+        Detail::Model(model) => {
+            let constraints: Vec<Json> = model.constraints.iter().map(Constraint::value).collect();
+            object.insert("access".into(), json!(node.config.access.as_str()));
+            object.insert("constraints".into(), json!(constraints));
+            object.insert("contract".into(), json!({"enforced": node.config.contract_enforced, "alias_types": true}));
+            object.insert("deprecation_date".into(), json!(model.deprecation_date.as_ref().map(deprecations::shown)));
+        }
         Detail::Source(table) => {
             object.insert("source_name".into(), json!(table.source_name));
             object.insert("source_description".into(), json!(table.source_description));
@@ -64,6 +77,29 @@ pub fn node_value(node: &Node) -> Json {
             }
         }
         _ => {}
+    }
+    value
+}
+
+/// A group in dbt's shape.
+pub fn group_value(group: &Group) -> Json {
+    json!({
+        "name": group.name,
+        "resource_type": "group",
+        "package_name": group.package,
+        "path": group.relative_path,
+        "original_file_path": group.path,
+        "unique_id": group.id,
+        "owner": owner_value(&group.owner),
+        "description": group.description,
+        "config": { "meta": group.meta },
+    })
+}
+
+fn owner_value(owner: &IndexMap<String, Json>) -> Json {
+    let mut value = json!({ "email": null, "name": null });
+    if let Some(entries) = value.as_object_mut() {
+        entries.extend(owner.iter().map(|(key, value)| (key.clone(), value.clone())));
     }
     value
 }
@@ -96,7 +132,7 @@ fn columns_value(columns: &IndexMap<String, Column>) -> Json {
                 "meta": column.meta,
                 "tags": column.tags,
                 "quote": column.quote,
-                "constraints": column.constraints,
+                "constraints": column.constraints.iter().map(Constraint::value).collect::<Vec<_>>(),
             });
             (name, value)
         })

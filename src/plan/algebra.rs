@@ -63,11 +63,17 @@ pub fn column_list(relation: &str, columns: &[String]) -> String {
 /// A null key matches nothing, so it cannot be a duplicate.
 pub fn duplicates(relation: &str, keys: &[String], columns: &[String], limit: usize) -> String {
     let aliases: Vec<String> = (0..keys.len()).map(key_alias).collect();
+    format!("{} order by {} limit {limit}", repeated(relation, keys, columns), aliases.join(", "))
+}
+
+/// All of them, in no order.
+pub fn repeated(relation: &str, keys: &[String], columns: &[String]) -> String {
+    let aliases: Vec<String> = (0..keys.len()).map(key_alias).collect();
     let not_null = aliases.iter().map(|alias| format!("{alias} is not null")).collect::<Vec<_>>().join(" and ");
     let grouped = aliases.join(", ");
     format!(
         "select {grouped}, count(*) as \"rows\" from (select {} from {}) as keyed where {not_null} group by {grouped} \
-         having count(*) > 1 order by {grouped} limit {limit}",
+         having count(*) > 1",
         key_list(keys, columns),
         scratch(relation),
     )

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use indexmap::IndexMap;
 
@@ -21,10 +21,13 @@ use crate::engine::types::{TypeError, sql_type_of, storage_schema};
 use crate::engine::view::{Fresh, Overlay, WarehouseView, without_rows};
 use crate::graph::schedule::Schedule;
 use crate::manifest::config::Materialization;
+use crate::manifest::constraint::KeyTarget;
 use crate::manifest::node::{Detail, Node, NodeId, ResourceType};
 use crate::manifest::relation::RelationKey;
 use crate::manifest::unit_test::UnitTest;
 use crate::plan::algebra::{BATCH, SCRATCH_SCHEMA};
+use crate::plan::constraints;
+use crate::plan::contract::{self, contract_problem};
 use crate::plan::incremental::schema_change;
 use crate::plan::microbatch::MicrobatchPlan;
 use crate::plan::rehearsal::rehearse;
@@ -225,7 +228,7 @@ impl Check<'_> {
         }
         if let Intent::Load = step.intent {
             match load_seed(self.invocation, node) {
-                Ok((schema, _)) => self.columns_known(node, step, &schema),
+                Ok((schema, _)) => self.columns_known(node, step, &schema).await,
                 Err(problems) => self.diagnostics.extend(problems),
             }
             self.remember(node, step.schema.clone());
@@ -265,7 +268,7 @@ impl Check<'_> {
         match self.plan_query(step, &compiled).await {
             // What columns it will have is for the materialization to say.
             Ok(_) if matches!(step.intent, Intent::Custom) => return self.defer(node),
-            Ok(schema) => self.columns_known(node, step, &schema),
+            Ok(schema) => self.columns_known(node, step, &schema).await,
             Err(problem) if problem.code == "unknown-relation" && self.makes_relations => return self.defer(node),
             Err(problem) => self.diagnostics.push(sql_diagnostic(node, &compiled, &problem)),
         }
@@ -393,7 +396,7 @@ impl Check<'_> {
     }
 
     /// Decides the columns that the relation will have.
-    fn columns_known(&mut self, node: &Arc<Node>, step: &mut Step, result: &SchemaRef) {
+    async fn columns_known(&mut self, node: &Arc<Node>, step: &mut Step, result: &SchemaRef) {
         if matches!(step.intent, Intent::Check(_)) {
             return;
         }
@@ -412,7 +415,12 @@ impl Check<'_> {
             }
         };
         if let Some(problem) = contract_problem(node, &storable) {
-            self.diagnostics.push(problem);
+            return self.diagnostics.push(problem);
+        }
+        let storable = if stores { contract::ordered(node, &storable) } else { storable };
+        self.constraints(node, &storable).await;
+        if let Some(warning) = contract::lost_comments(node, &storable) {
+            self.diagnostics.push(warning);
         }
         step.schema = Some(match &step.intent {
             Intent::View => Arc::clone(result),
@@ -440,6 +448,30 @@ impl Check<'_> {
             },
             _ => storable,
         });
+    }
+
+    /// Plans the queries of the constraints: what is wrong with one is told before anything runs.
+    async fn constraints(&mut self, node: &Arc<Node>, schema: &SchemaRef) {
+        let invocation = Arc::clone(self.invocation);
+        let relation = |target: &KeyTarget| invocation.key_target(node, target);
+        self.diagnostics.0.extend(constraints::unenforced(node, &relation));
+        let columns = steps::column_names(schema);
+        let checks = constraints::checks(node, &columns, &relation);
+        if checks.is_empty() {
+            return;
+        }
+        let overlay = Overlay::new(Arc::clone(self.view) as _);
+        overlay.put(RelationKey::new(SCRATCH_SCHEMA, constraints::RESULT), without_rows(&contract::nullable(schema)));
+        let session = self.view.surroundings().engine.session(overlay, Variant::Normal);
+        for check in checks {
+            let (sql, _) = check.examples(&columns, 1);
+            let Err(problem) = session.plan(&sql).await else { continue };
+            let message = format!("the constraint {} of model `{}`: {}", check.what, node.name, problem.message);
+            let mut diagnostic = Diagnostic::error(problem.code, message);
+            diagnostic.hint.clone_from(&problem.hint);
+            let place = check.constraint.location.clone().or_else(|| node.location.clone());
+            self.diagnostics.push(diagnostic.at_maybe(place, ""));
+        }
     }
 
     fn published_schema(&self, node: &Node) -> Option<SchemaRef> {
@@ -503,7 +535,7 @@ impl Check<'_> {
             if parent.is_ephemeral() {
                 self.collect_missing(parent, missing);
             } else if let Some(relation) = self.invocation.relation_of(parent)
-                && matches!(parent.detail, Detail::Model | Detail::Seed { .. } | Detail::Snapshot)
+                && matches!(parent.detail, Detail::Model(_) | Detail::Seed { .. } | Detail::Snapshot)
                 && self.view.kind(&relation.key()).is_none()
             {
                 missing.insert(id.clone(), Arc::clone(parent));
@@ -528,41 +560,4 @@ fn too_many_batches(node: &Node) -> Diagnostic {
     Diagnostic::error("too-many-batches", message)
         .at_maybe(node.location.clone(), "")
         .with_hint("take a larger `batch_size`, a later `begin`, or a part of the time with `--event-time-start`")
-}
-
-/// What an enforced contract finds wrong with the columns of a result.
-fn contract_problem(node: &Node, schema: &Schema) -> Option<Diagnostic> {
-    if !node.config.contract_enforced || node.resource_type == ResourceType::Snapshot {
-        return None;
-    }
-    let mut notes = Vec::new();
-    for column in node.columns.values() {
-        let field = schema.fields().iter().find(|field| field.name().eq_ignore_ascii_case(&column.name));
-        match (field, &column.data_type) {
-            (None, _) => notes.push(format!("`{}` is declared but missing in the query", column.name)),
-            (Some(_), None) => notes.push(format!("`{}` is declared without `data_type`", column.name)),
-            (Some(field), Some(declared)) => {
-                let found = sql_type_of(field.data_type());
-                match crate::engine::types::data_type_of(declared) {
-                    Ok(wanted) if steps::storable_type(&wanted).as_ref() == Some(field.data_type()) => {}
-                    Ok(_) => {
-                        notes.push(format!("`{}` is declared as {declared}, the query gives {found}", column.name));
-                    }
-                    Err(error) => notes.push(format!("`{}`: {error}", column.name)),
-                }
-            }
-        }
-    }
-    for field in schema.fields() {
-        if !node.columns.values().any(|column| column.name.eq_ignore_ascii_case(field.name())) {
-            notes.push(format!("`{}` is in the query but not declared", field.name()));
-        }
-    }
-    if notes.is_empty() {
-        return None;
-    }
-    let message = format!("the columns of `{}` do not meet its contract", node.display_name());
-    let mut diagnostic = Diagnostic::error("contract", message).at_maybe(node.location.clone(), "");
-    diagnostic.notes = notes;
-    Some(diagnostic)
 }

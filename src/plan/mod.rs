@@ -5,6 +5,8 @@
 
 pub mod algebra;
 pub mod check;
+pub mod constraints;
+pub mod contract;
 pub mod incremental;
 pub mod microbatch;
 pub mod rehearsal;

@@ -26,7 +26,7 @@ use crate::template::host::RelationKind;
 pub fn step(invocation: &Invocation, node: &Arc<Node>, view: &WarehouseView, prerequisites: BTreeSet<NodeId>) -> Step {
     let published = node.relation.as_ref().and_then(|relation| view.published_kind(&relation.key()));
     let (intent, reason) = match &node.detail {
-        Detail::Model => match node.config.materialized {
+        Detail::Model(_) => match node.config.materialized {
             Materialization::View => (Intent::View, "view"),
             Materialization::Table => (Intent::Replace, "table"),
             Materialization::Ephemeral => (Intent::Nothing, "ephemeral"),

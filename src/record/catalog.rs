@@ -58,7 +58,9 @@ fn relation_json(node: &Node, row: &CatalogRow) -> Json {
         "table" => "BASE TABLE".to_owned(),
         other => other.to_uppercase(),
     };
-    let comment = |text: &str| if text.is_empty() { Json::Null } else { json!(text) };
+    // As under dbt, comments are those that the warehouse holds, not all that the project says.
+    let comment = |text: &str, held: bool| if held && !text.is_empty() { json!(text) } else { Json::Null };
+    let (of_relation, of_columns) = (node.config.persist_relation_docs, node.config.persist_column_docs);
     let columns: Map<String, Json> = row
         .columns
         .iter()
@@ -69,7 +71,7 @@ fn relation_json(node: &Node, row: &CatalogRow) -> Json {
                 "type": column.data_type,
                 "index": index + 1,
                 "name": column.name,
-                "comment": comment(documented.map_or("", |found| &found.description)),
+                "comment": comment(documented.map_or("", |found| &found.description), of_columns),
             });
             (column.name.clone(), value)
         })
@@ -80,7 +82,7 @@ fn relation_json(node: &Node, row: &CatalogRow) -> Json {
             "schema": relation.map_or("", |relation| relation.schema.as_str()),
             "name": relation.map_or(node.name.as_str(), |relation| relation.identifier.as_str()),
             "database": relation.map(|relation| relation.database.as_str()),
-            "comment": comment(&node.description),
+            "comment": comment(&node.description, of_relation),
             "owner": null,
         },
         "columns": columns,

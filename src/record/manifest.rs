@@ -10,9 +10,13 @@ use serde_json::{Map, Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::manifest::config::{HardDeletes, IncrementalStrategy, NodeConfig, SnapshotStrategy, TestSeverity};
+use crate::manifest::constraint::Constraint;
 use crate::manifest::manifest::{Macro, Manifest};
-use crate::manifest::node::{Age, Column, Detail, Exposure, Freshness, Node, NodeId, ResourceType, SourceTable};
-use crate::record::{Invocation, compiled};
+use crate::manifest::node::{
+    Age, Column, Detail, Exposure, Freshness, Node, NodeId, RefCall, ResourceType, SourceTable,
+};
+use crate::manifest::version::Version;
+use crate::record::{Invocation, compiled, model};
 
 /// Name of the artifact.
 pub const FILE_NAME: &str = "manifest.json";
@@ -75,12 +79,12 @@ pub fn artifact(manifest: &Manifest, sql: &CompiledSql, target: &Path, invocatio
         "docs": docs,
         "exposures": exposures,
         "metrics": {},
-        "groups": {},
+        "groups": model::groups(manifest),
         "selectors": manifest.selectors,
         "disabled": disabled,
         "parent_map": parents,
         "child_map": children,
-        "group_map": {},
+        "group_map": model::group_map(manifest),
         "saved_queries": {},
         "semantic_models": {},
         "unit_tests": unit_tests,
@@ -119,8 +123,8 @@ fn unit_test_json(manifest: Option<&Manifest>, node: &Node, created_at: f64) -> 
         "checksum": format!("{checksum:x}"),
         "schema": schema,
         "created_at": created_at,
-        "versions": null,
-        "version": null,
+        "versions": test.versions,
+        "version": test.version.as_ref().map(Version::value),
     }))
 }
 
@@ -213,8 +217,8 @@ impl Writer<'_> {
                 ("description", json!(node.description)),
                 ("columns", columns_json(node)),
                 ("meta", json!(node.config.meta)),
-                ("group", Json::Null),
-                ("docs", json!({"show": true, "node_color": null})),
+                ("group", json!(model::group_of(self.manifest, node))),
+                ("docs", model::docs(node)),
                 ("patch_path", json!(patch_path(node))),
                 ("build_path", if sql.is_some() { json!(path("run")) } else { Json::Null }),
                 ("unrendered_config", json!(node.config.unrendered)),
@@ -242,27 +246,11 @@ impl Writer<'_> {
                 ("compiled_code", json!(sql)),
                 ("extra_ctes_injected", json!(sql.is_some())),
                 ("extra_ctes", self.extra_ctes(node, sql.is_some())),
-                (
-                    "contract",
-                    json!({
-                        "enforced": node.config.contract_enforced, "alias_types": true, "checksum": null,
-                    }),
-                ),
+                ("contract", model::contract(node)),
             ],
         );
         match &node.detail {
-            Detail::Model => put(
-                keys,
-                [
-                    ("access", json!("protected")),
-                    ("constraints", json!([])),
-                    ("version", Json::Null),
-                    ("latest_version", Json::Null),
-                    ("deprecation_date", Json::Null),
-                    ("primary_key", json!(self.primary_key(node))),
-                    ("time_spine", Json::Null),
-                ],
-            ),
+            Detail::Model(detail) => put(keys, model::keys(self.manifest, node, detail)),
             Detail::Operation { index, .. } => put(keys, [("index", json!(index))]),
             Detail::Test(test) => {
                 if let Some(call) = &test.generic {
@@ -313,24 +301,10 @@ impl Writer<'_> {
         order
             .into_iter()
             .map(|parent| {
-                let text = sql(parent).map(|sql| format!(" __dbt__cte__{} as (\n{sql}\n)", parent.name));
+                let text = sql(parent).map(|sql| format!(" __dbt__cte__{} as (\n{sql}\n)", parent.alias()));
                 json!({"id": parent.id.as_str(), "sql": text})
             })
             .collect()
-    }
-
-    /// The columns that a `unique` test makes the key, as dbt guesses them.
-    fn primary_key(&self, node: &Node) -> Vec<String> {
-        let Some(manifest) = self.manifest else { return Vec::new() };
-        let mut keys: Vec<String> = manifest
-            .tests_of(&node.id)
-            .filter_map(|test| test.test())
-            .filter(|test| test.generic.as_ref().is_some_and(|call| call.name == "unique"))
-            .filter_map(|test| test.column_name.clone())
-            .collect();
-        keys.sort();
-        keys.dedup();
-        keys
     }
 
     fn source(&self, keys: &mut Map<String, Json>, node: &Node, table: &SourceTable) {
@@ -441,7 +415,7 @@ fn config_json(node: &Node) -> Json {
             ("database", json!(config.database)),
             ("tags", json!(config.tags)),
             ("meta", json!(config.meta)),
-            ("group", Json::Null),
+            ("group", json!(config.group)),
             ("materialized", json!(node.materialized())),
         ],
     );
@@ -476,14 +450,16 @@ fn config_json(node: &Node) -> Json {
                 ("on_configuration_change", json!("apply")),
                 ("grants", json!({})),
                 ("packages", json!([])),
-                ("docs", json!({"show": true, "node_color": null})),
+                ("docs", model::docs(node)),
                 ("contract", json!({"enforced": config.contract_enforced, "alias_types": true})),
                 ("event_time", Json::Null),
                 ("concurrent_batches", Json::Null),
             ],
         );
         match node.resource_type {
-            ResourceType::Model => put(&mut keys, [("access", json!("protected")), ("freshness", Json::Null)]),
+            ResourceType::Model => {
+                put(&mut keys, [("access", json!(config.access.as_str())), ("freshness", Json::Null)])
+            }
             ResourceType::Seed => put(
                 &mut keys,
                 [("delimiter", json!(config.delimiter.to_string())), ("quote_columns", json!(config.quote_columns))],
@@ -565,7 +541,7 @@ fn columns_json(node: &Node) -> Json {
             "description": column.description,
             "meta": column.meta,
             "data_type": column.data_type,
-            "constraints": column.constraints,
+            "constraints": column.constraints.iter().map(Constraint::value).collect::<Vec<_>>(),
             "quote": column.quote,
             "config": {"meta": column.meta, "tags": column.tags},
             "tags": column.tags,
@@ -577,7 +553,8 @@ fn columns_json(node: &Node) -> Json {
 }
 
 fn refs_json(node: &Node) -> Json {
-    node.refs.iter().map(|call| json!({"name": call.name, "package": call.package, "version": call.version})).collect()
+    let version = |call: &RefCall| call.version.as_ref().map(|version| version.value().clone());
+    node.refs.iter().map(|call| json!({"name": call.name, "package": call.package, "version": version(call)})).collect()
 }
 
 fn sources_json(node: &Node) -> Json {
@@ -623,12 +600,15 @@ fn freshness_json(freshness: &Freshness) -> Json {
 fn tested_model(id: &NodeId) -> String {
     let mut parts = id.as_str().splitn(3, '.');
     let (kind, _, name) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
-    match (kind, name.split_once('.')) {
-        (Some("source"), Some((source, table))) => {
-            format!("{{{{ get_where_subquery(source('{source}', '{table}')) }}}}")
+    let call = match (kind, name.split_once('.')) {
+        (Some("source"), Some((source, table))) => format!("source('{source}', '{table}')"),
+        // The id of a model with versions ends in one, such as `.v2`.
+        (Some("model"), Some((name, version))) => {
+            format!("ref('{name}', version='{}')", version.strip_prefix('v').unwrap_or(version))
         }
-        _ => format!("{{{{ get_where_subquery(ref('{name}')) }}}}"),
-    }
+        _ => format!("ref('{name}')"),
+    };
+    format!("{{{{ get_where_subquery({call}) }}}}")
 }
 
 /// dbt's key of the properties that declared a test, such as `models.fct_orders`.

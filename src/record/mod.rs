@@ -8,6 +8,7 @@ pub mod compiled;
 pub mod freshness;
 pub mod last_results;
 pub mod manifest;
+mod model;
 pub mod run_results;
 
 use std::path::Path;

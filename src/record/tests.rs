@@ -61,13 +61,13 @@ fn node(id: &str, path: &str, detail: Detail) -> Node {
 /// A project with every kind of node.
 fn project() -> Manifest {
     let mut manifest = Manifest { project_name: "shop".into(), ..Manifest::default() };
-    let mut ephemeral = node("model.shop.stg", "models/stg.sql", Detail::Model);
+    let mut ephemeral = node("model.shop.stg", "models/stg.sql", Detail::Model(Box::default()));
     ephemeral.config.materialized = Materialization::Ephemeral;
     ephemeral.depends_on = vec![NodeId::new("source.shop.src.t")];
-    let mut model = node("model.shop.fct", "models/gold/fct.sql", Detail::Model);
+    let mut model = node("model.shop.fct", "models/gold/fct.sql", Detail::Model(Box::default()));
     model.depends_on = vec![ephemeral.id.clone()];
     model.config.raw.insert("indexes".into(), json!(["own"]));
-    let mut test = node("test.shop.unique_fct_id", "models/schema.yml", Detail::Model);
+    let mut test = node("test.shop.unique_fct_id", "models/schema.yml", Detail::Model(Box::default()));
     test.detail = Detail::Test(TestDetail {
         generic: Some(GenericTestCall {
             name: "unique".into(),
@@ -125,7 +125,7 @@ fn project() -> Manifest {
         node("source.shop.src.t", "models/schema.yml", Detail::Source(Box::new(table))),
         node("operation.shop.shop-on-run-end-0", "project.yml", hook),
     ];
-    manifest.disabled.push(Arc::new(node("model.shop.off", "models/off.sql", Detail::Model)));
+    manifest.disabled.push(Arc::new(node("model.shop.off", "models/off.sql", Detail::Model(Box::default()))));
     manifest.nodes = nodes.into_iter().map(|node| (node.id.clone(), Arc::new(node))).collect();
     let cents = Macro {
         depends_on: Vec::new(),
@@ -268,7 +268,7 @@ fn compiled_sql_has_a_path_of_its_own() {
     assert_eq!(path("test.shop.sing"), "shop/tests/sing.sql");
     assert_eq!(path("snapshot.shop.snap"), "shop/snapshots/snap.yml/snap.sql");
     assert_eq!(path("operation.shop.shop-on-run-end-0"), "shop/project.yml/hooks/shop-on-run-end-0.sql");
-    let mut hostile = node("test.shop.x", "../../etc/schema.yml", Detail::Model);
+    let mut hostile = node("test.shop.x", "../../etc/schema.yml", Detail::Model(Box::default()));
     hostile.name = format!("../é/{}", "x".repeat(300));
     let path = compiled::path(&hostile);
     assert!(path.starts_with("shop/etc/schema.yml") && path.components().count() == 4, "{}", path.display());
@@ -299,7 +299,7 @@ fn freshness_is_judged_by_age() {
 
 #[test]
 fn nodes_of_a_package_have_the_paths_that_the_package_gives_them() {
-    let mut node = node("model.utils.days", "dbt_packages/utils/models/days.sql", Detail::Model);
+    let mut node = node("model.utils.days", "dbt_packages/utils/models/days.sql", Detail::Model(Box::default()));
     node.package = "utils".into();
     node.package_folder = "dbt_packages/utils".into();
     assert_eq!(manifest::node_json(&node)["original_file_path"], "models/days.sql");

@@ -226,7 +226,9 @@ impl Matcher {
                 kind == ResourceType::Exposure && package.matches(&node.package) && name.matches(&node.name)
             }
             Self::UnitTest { package, name } => {
-                kind == ResourceType::UnitTest && package.matches(&node.package) && name.matches(&node.name)
+                kind == ResourceType::UnitTest
+                    && package.matches(&node.package)
+                    && (name.matches(&node.name) || name.matches(&node.versioned_name()))
             }
             Self::Path(pattern) => {
                 pattern.matches(&node.path) || node.patch_path.as_ref().is_some_and(|path| pattern.matches(path))
@@ -255,11 +257,8 @@ impl Matcher {
                 TestType::Unit => false,
             }),
             Self::Layer(layer) => node.layer == Some(*layer),
-            Self::Access(access) => {
-                // dbt's default access of a model is `protected`.
-                kind == ResourceType::Model && raw_text(node, "access").as_deref().unwrap_or("protected") == access
-            }
-            Self::Group(group) => raw_text(node, "group").as_ref() == Some(group),
+            Self::Access(access) => kind == ResourceType::Model && node.config.access.as_str() == access,
+            Self::Group(group) => node.config.group.as_ref() == Some(group),
             Self::Version(wanted) => kind == ResourceType::Model && version_kind(node) == *wanted,
             // These are answered with the state at hand: see `evaluate`.
             Self::State(_) | Self::Result(_) | Self::Fresher | Self::Nothing => false,
@@ -343,7 +342,7 @@ impl NamePattern {
 
     fn matches_parts(&self, node: &Node, fqn: &[String]) -> bool {
         // The last part of a version's qualified name is the version, such as `v2`.
-        if node.config.raw.contains_key("version") {
+        if node.version().is_some() {
             if let [.., name, version] = fqn {
                 let last_two = &self.parts[self.parts.len().saturating_sub(2)..];
                 if *name == self.text || last_two.join("_") == format!("{name}_{version}") {
@@ -361,10 +360,6 @@ impl NamePattern {
         flat.iter().zip(&self.parts).take(literal).all(|(own, part)| own == part)
             && self.rest.as_ref().is_none_or(|(first, rest)| rest.matches(&flat[*first..].join(".")))
     }
-}
-
-fn raw_text(node: &Node, key: &str) -> Option<String> {
-    node.config.raw.get(key).and_then(scalar_text)
 }
 
 /// A scalar as it would be written in a selector.
@@ -418,14 +413,9 @@ fn default_of(node: &Node, key: &str) -> Option<Value> {
 }
 
 fn version_kind(node: &Node) -> VersionKind {
-    let (Some(own), Some(latest)) = (raw_text(node, "version"), raw_text(node, "latest_version")) else {
-        return if node.config.raw.contains_key("version") { VersionKind::Latest } else { VersionKind::None };
-    };
-    let order = match (own.parse::<f64>(), latest.parse::<f64>()) {
-        (Ok(own), Ok(latest)) => own.total_cmp(&latest),
-        _ => own.cmp(&latest),
-    };
-    match order {
+    let Some(version) = node.version() else { return VersionKind::None };
+    match version.own.compare(&version.latest) {
+        _ if version.is_latest() => VersionKind::Latest,
         std::cmp::Ordering::Less => VersionKind::Old,
         std::cmp::Ordering::Equal => VersionKind::Latest,
         std::cmp::Ordering::Greater => VersionKind::Prerelease,

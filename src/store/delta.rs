@@ -3,10 +3,10 @@
 //! Commits are created by [`Warehouse::create`], strictly at the version after the one that was read, without the
 //! Delta library's own merging of concurrent commits: what changed meanwhile is a conflict.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use bytes::Bytes;
 use deltalake_core::DeltaTable;
 use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel as _};
@@ -25,7 +25,7 @@ use crate::store::error::StoreError;
 use crate::store::local;
 use crate::store::schema::has_zoneless_timestamp;
 use crate::store::statistics::FileStatistics;
-use crate::store::table::{DataFile, TableVersion};
+use crate::store::table::{DataFile, TableDocs, TableVersion};
 use crate::store::warehouse::{Durability, Warehouse, blocking, table_folder};
 
 /// Folder of a table that holds its log.
@@ -36,6 +36,9 @@ const CHECKPOINT_INTERVAL: u64 = 50;
 
 /// Tag of a file's hash in the log.
 const HASH_TAG: &str = "karat.blake3";
+
+/// Key of a column's comment in Delta's schema.
+const COMMENT: &str = "comment";
 
 /// Key of our facts in a commit's description.
 const KARAT_KEY: &str = "karat";
@@ -295,8 +298,14 @@ impl Commit<'_> {
             .flat_map(|current| &current.content.files)
             .filter(|file| !wanted.contains_key(file.path.as_str()))
             .collect();
+        let docs = match self.current {
+            Some(current) => self.content.docs.over(&current.content.docs),
+            None => self.content.docs.over(&TableDocs::default()),
+        };
         let same_shape = self.current.is_some_and(|current| {
-            current.content.schema == self.content.schema && current.content.partition_by == self.content.partition_by
+            current.content.schema == self.content.schema
+                && current.content.partition_by == self.content.partition_by
+                && current.content.docs == docs
         });
         if same_shape && added.is_empty() && removed.is_empty() {
             return Ok(None);
@@ -310,7 +319,7 @@ impl Commit<'_> {
         let table_id = self.current.map_or_else(|| unique_id().to_string(), |current| current.table_id.clone());
         let created_time = self.current.map_or(Some(self.timestamp), |current| current.created_time);
         if !same_shape {
-            actions.push(Action::Metadata(self.metadata(&table_id, created_time)?));
+            actions.push(Action::Metadata(self.metadata(&table_id, created_time, &docs)?));
         }
         // The time of removal is the real one, not the run's: other tools count their retention from it.
         let now = Clock::new(None).now().timestamp_millis();
@@ -324,7 +333,7 @@ impl Commit<'_> {
             text.push_str(&serde_json::to_string(action).map_err(StoreError::io("write", self.subject()))?);
             text.push('\n');
         }
-        let mut content = TableVersion { version: Some(version), ..self.content.clone() };
+        let mut content = TableVersion { version: Some(version), docs, ..self.content.clone() };
         content.files.sort_by(|left, right| left.order().cmp(&right.order()));
         let state = TableState {
             version,
@@ -356,29 +365,53 @@ impl Commit<'_> {
         }
     }
 
-    fn metadata(&self, table_id: &str, created_time: Option<i64>) -> Result<Metadata, StoreError> {
-        let schema: &Schema = &self.content.schema;
-        let kernel: StructType = schema.try_into_kernel().map_err(|error: arrow::error::ArrowError| {
+    fn metadata(&self, table_id: &str, created_time: Option<i64>, docs: &TableDocs) -> Result<Metadata, StoreError> {
+        let fields = self.content.schema.fields().iter().map(|field| with_comment(field, docs));
+        let schema = Schema::new(fields.collect::<Vec<_>>());
+        let kernel: StructType = (&schema).try_into_kernel().map_err(|error: arrow::error::ArrowError| {
             StoreError::Unstorable { table: self.subject(), problem: error.to_string() }
         })?;
         let schema = serde_json::to_string(&kernel).map_err(StoreError::io("write", self.subject()))?;
-        self.parse(
-            "metadata",
-            json!({
-                "id": table_id,
-                "name": self.subject(),
-                "format": { "provider": "parquet", "options": {} },
-                "schemaString": schema,
-                "partitionColumns": self.content.partition_by,
-                "configuration": { "delta.checkpointInterval": CHECKPOINT_INTERVAL.to_string() },
-                "createdTime": created_time,
-            }),
-        )
+        let mut value = json!({
+            "id": table_id,
+            "name": self.subject(),
+            "format": { "provider": "parquet", "options": {} },
+            "schemaString": schema,
+            "partitionColumns": self.content.partition_by,
+            "configuration": { "delta.checkpointInterval": CHECKPOINT_INTERVAL.to_string() },
+            "createdTime": created_time,
+        });
+        if let (Some(description), Some(keys)) = (docs.description.as_ref(), value.as_object_mut()) {
+            keys.insert("description".to_owned(), json!(description));
+        }
+        self.parse("metadata", value)
     }
 
     fn parse<T: serde::de::DeserializeOwned>(&self, what: &'static str, value: Value) -> Result<T, StoreError> {
         serde_json::from_value(value).map_err(StoreError::io("write", format!("{} of {}", what, self.subject())))
     }
+}
+
+/// A column with its comment, which is where Delta's readers look for one.
+fn with_comment(field: &Arc<Field>, docs: &TableDocs) -> Arc<Field> {
+    let Some(comment) = docs.of_column(field.name()) else { return Arc::clone(field) };
+    let mut metadata = field.metadata().clone();
+    metadata.insert(COMMENT.to_owned(), comment.clone());
+    Arc::new(field.as_ref().clone().with_metadata(metadata))
+}
+
+/// The columns without their comments, and the comments.
+fn without_comments(schema: &SchemaRef) -> (SchemaRef, Option<BTreeMap<String, String>>) {
+    let mut comments = BTreeMap::new();
+    let plain = |field: &Arc<Field>| {
+        let mut metadata = field.metadata().clone();
+        let Some(comment) = metadata.remove(COMMENT) else { return Arc::clone(field) };
+        comments.insert(field.name().clone(), comment);
+        Arc::new(field.as_ref().clone().with_metadata(metadata))
+    };
+    let fields: Vec<Arc<Field>> = schema.fields().iter().map(plain).collect();
+    let comments = (!comments.is_empty()).then_some(comments);
+    (Arc::new(Schema::new(fields)), comments)
 }
 
 fn protocol(needs_zoneless: bool) -> Value {
@@ -434,7 +467,10 @@ fn state(
         files.push(Arc::new(data_file(relation, &schema, &partition_by, add)?));
     }
     files.sort_by(|left, right| left.order().cmp(&right.order()));
-    let content = TableVersion { relation: relation.clone(), schema, partition_by, files, version: Some(version) };
+    let (schema, columns) = without_comments(&schema);
+    let docs = TableDocs { description: metadata.description().map(str::to_owned), columns };
+    let content =
+        TableVersion { relation: relation.clone(), schema, partition_by, files, docs, version: Some(version) };
     Ok(TableState {
         version,
         table_id: metadata.id().to_owned(),

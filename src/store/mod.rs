@@ -40,6 +40,6 @@ pub use maintain::{Damage, Orphan, OrphanKind};
 pub use publish::{Change, Foreign, KeepChange, Operation, Published, Recovered, RunInfo, TableChange, ViewChange};
 pub use schema::{ColumnProblem, storable_schema, storable_type};
 pub use statistics::{ColumnStatistics, FileStatistics};
-pub use table::{DataFile, TableVersion};
+pub use table::{DataFile, TableDocs, TableVersion};
 pub use warehouse::{Durability, FailAction, FailPoint, Failpoint, Warehouse, WarehouseOptions};
 pub use write::{Codec, WriteRequest};

@@ -1,5 +1,6 @@
 //! The content of a table: its columns and its data files, staged or published.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -35,6 +36,34 @@ impl DataFile {
     }
 }
 
+/// What a table tells its readers about itself: Delta's description of the table, and comments of its columns.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableDocs {
+    /// Of the whole table; `None` says nothing, so that what is there stays.
+    pub description: Option<String>,
+    /// Of its columns by their names; `None` says nothing.
+    pub columns: Option<BTreeMap<String, String>>,
+}
+
+impl TableDocs {
+    /// These, and where they say nothing the ones that are there. An empty text is none, as it is in the log.
+    #[must_use]
+    pub fn over(&self, there: &Self) -> Self {
+        let mut columns = self.columns.clone().or_else(|| there.columns.clone()).unwrap_or_default();
+        columns.retain(|_, comment| !comment.is_empty());
+        let description = self.description.clone().or_else(|| there.description.clone());
+        Self {
+            description: description.filter(|text| !text.is_empty()),
+            columns: (!columns.is_empty()).then_some(columns),
+        }
+    }
+
+    /// The comment of a column.
+    pub(super) fn of_column(&self, name: &str) -> Option<&String> {
+        self.columns.as_ref()?.get(name)
+    }
+}
+
 /// The content of a table: what readers see, or would see if it were published.
 #[derive(Debug, Clone)]
 pub struct TableVersion {
@@ -46,6 +75,8 @@ pub struct TableVersion {
     pub partition_by: Vec<String>,
     /// Its files; none is an empty table.
     pub files: Vec<Arc<DataFile>>,
+    /// What it tells about itself.
+    pub docs: TableDocs,
     /// Delta's version; `None` while staged.
     pub version: Option<u64>,
 }

@@ -154,6 +154,70 @@ const HISTORY: Case = Case {
     queries: &["select id, state, again from {{ ref('log') }}", "select * from {{ ref('kept') }}"],
 };
 
+const VERSION_PROPERTIES: &str = "groups: [{name: sales, owner: {name: Ann}}]
+models:
+  - name: orders
+    latest_version: 2
+    config: {group: sales, access: private}
+    columns:
+      - {name: id, data_tests: [unique, not_null]}
+      - {name: total}
+      - {name: code}
+    versions:
+      - {v: 1, config: {alias: old_orders}}
+      - v: 2
+        columns: [{include: all, exclude: [code]}, {name: extra, data_tests: [not_null]}]
+      - {v: 3, defined_in: next, columns: [{include: [id]}, {name: what}]}
+  - name: report
+    config: {group: sales, access: public}
+    columns: [{name: id, data_tests: [{relationships: {arguments: {to: \"ref('orders', v=1)\", field: id}}}]}]
+  - name: kept
+    config: {contract: {enforced: true}}
+    constraints: [{type: check, expression: amount < 100, name: small}]
+    columns:
+      - {name: id, data_type: bigint, constraints: [{type: not_null}, {type: primary_key}]}
+      - {name: amount, data_type: double}
+  - name: broken
+    config: {contract: {enforced: true}}
+    columns: [{name: id, data_type: bigint, constraints: [{type: not_null}]}]
+unit_tests:
+  - {name: first, model: orders, versions: {exclude: [3]}, given: [], expect: {rows: [{id: 1}]}}
+  - {name: all, model: orders, given: [], expect: {rows: [{id: 1}]}}
+";
+
+const VERSIONS: Case = Case {
+    name: "versions",
+    files: &[
+        ("models/orders_v1.sql", "select 1 as id, 10 as total, 'a' as code"),
+        ("models/orders.sql", "{{ config(materialized='table') }} select 1 as id, 20 as total, 'x' as extra"),
+        ("models/next.sql", "select 1 as id, '{{ model.version }} {{ this.identifier }}' as what"),
+        (
+            "models/report.sql",
+            "select o.id, o.total, p.code from {{ ref('orders') }} o join {{ ref('orders', v=1) }} p using (id)",
+        ),
+        (
+            "models/marts/kept.sql",
+            "select cast(9.5 as double) as amount, cast(id as bigint) as id from (select 1 as id) as one",
+        ),
+        ("models/marts/broken.sql", "select cast(null as bigint) as id"),
+        ("models/marts/after_broken.sql", "select * from {{ ref('broken') }}"),
+        ("models/models.yml", VERSION_PROPERTIES),
+    ],
+    commands: &[
+        &["build"],
+        &["run", "--select", "orders.v2+"],
+        &["test", "--select", "orders.v3"],
+        &["run", "--select", "version:old", "version:latest", "access:public"],
+        &["build", "--select", "group:sales"],
+    ],
+    queries: &[
+        "select * from {{ ref('report') }}",
+        "select * from {{ ref('kept') }}",
+        "select * from main.old_orders",
+        "select * from main.orders_v3",
+    ],
+};
+
 /// Both programs on one project, each in a folder of its own.
 struct Pair {
     karat: Project,
@@ -262,6 +326,12 @@ fn against_dbt_failures() {
 #[ignore = "compares with the dbt that KARAT_DBT names"]
 fn against_dbt_history() {
     compare(&HISTORY);
+}
+
+#[test]
+#[ignore = "compares with the dbt that KARAT_DBT names"]
+fn against_dbt_versions() {
+    compare(&VERSIONS);
 }
 
 /// What is changed in a project after its state was kept: a file, a text in it, and what stands for that text.

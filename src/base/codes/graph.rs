@@ -23,6 +23,24 @@ pub(super) const CODES: &[Code] = &[
         example: None,
     },
     Code {
+        name: "deprecated-model",
+        stage: Stage::Graph,
+        exits: &[0],
+        title: "a model is past its deprecation date",
+        cause: "The model is still there, although its `deprecation_date` has passed.",
+        fix: "Remove the model once nobody uses it, or give it a later date.",
+        example: None,
+    },
+    Code {
+        name: "deprecated-ref",
+        stage: Stage::Graph,
+        exits: &[0],
+        title: "a model refers to one that is past its deprecation date",
+        cause: "The `deprecation_date` of the model that is referred to has passed: it may be gone soon.",
+        fix: "Refer to a later version, or to what replaces the model.",
+        example: None,
+    },
+    Code {
         name: "disabled-ref",
         stage: Stage::Graph,
         exits: &[2],
@@ -78,6 +96,37 @@ pub(super) const CODES: &[Code] = &[
         example: None,
     },
     Code {
+        name: "private-ref",
+        stage: Stage::Graph,
+        exits: &[2],
+        title: "a node refers to a model that is private to another group",
+        cause: "The model says `access: private`: only nodes of its own group may refer to it.",
+        fix: "Refer to a public or protected model of that group, put the node into the group, or widen the model's `access`.",
+        example: None,
+    },
+    Code {
+        name: "protected-ref",
+        stage: Stage::Graph,
+        exits: &[2],
+        title: "a node refers to a protected model of another package",
+        cause: "The package says `restrict-access: true`, so only its models with `access: public` may be used from outside.",
+        fix: "Refer to a public model of the package.",
+        example: None,
+    },
+    Code {
+        name: "unknown-group",
+        stage: Stage::Graph,
+        exits: &[2],
+        title: "a node is in a group that there is not",
+        cause: "`group` names a group that no properties file describes.",
+        fix: "Describe the group with its owner, or correct the name.",
+        example: Some(
+            "groups:
+  - name: finance
+    owner: {name: Finance, email: finance@example.com}",
+        ),
+    },
+    Code {
         name: "unknown-ref",
         stage: Stage::Graph,
         exits: &[2],
@@ -101,5 +150,24 @@ pub(super) const CODES: &[Code] = &[
       - name: orders
         external: {location: 'landing/orders/*.csv'}",
         ),
+    },
+    Code {
+        name: "unknown-version",
+        stage: Stage::Graph,
+        exits: &[2],
+        title: "a `ref` asks for a version that there is not",
+        cause: "The model exists, but not in the version that `ref('model', v=...)` names; or its latest version is disabled or \
+            has no file.",
+        fix: "Name one of its versions, which the message lists, or leave `v` out for the latest.",
+        example: None,
+    },
+    Code {
+        name: "upcoming-deprecation",
+        stage: Stage::Graph,
+        exits: &[0],
+        title: "a model refers to one that will be deprecated",
+        cause: "The model that is referred to has a `deprecation_date`, and it is near or far in the future.",
+        fix: "Refer to a later version, or to what replaces the model, before that date.",
+        example: None,
     },
 ];

@@ -14,6 +14,26 @@ pub(super) const CODES: &[Code] = &[
         example: None,
     },
     Code {
+        name: "bad-constraint",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "a constraint cannot be used",
+        cause: "A constraint of a model with an enforced contract lacks what its type needs (`expression` of a check, `columns`, `to` \
+            of a foreign key), names a column that the model does not list, or contradicts another one: a model has one \
+            primary key.",
+        fix: "Complete it. A key of several columns is a constraint of the model, not of its columns.",
+        example: Some(
+            "models:
+  - name: orders
+    config: {contract: {enforced: true}}
+    constraints:
+      - {type: primary_key, columns: [order_id, line]}
+      - {type: foreign_key, columns: [user_id], to: ref('users'), to_columns: [id]}
+    columns:
+      - {name: amount, data_type: double, constraints: [{type: check, expression: amount >= 0}]}",
+        ),
+    },
+    Code {
         name: "bad-fixture",
         stage: Stage::Project,
         exits: &[2, 1],
@@ -121,6 +141,24 @@ pub(super) const CODES: &[Code] = &[
         cause: "The text after `--vars` is YAML, but a list or a single value.",
         fix: "Write `--vars '{name: value}'`.",
         example: None,
+    },
+    Code {
+        name: "bad-version",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "the versions of a model are not well described",
+        cause: "A version is listed twice, `latest_version` is none of the versions, two versions are defined in one file, or a \
+            version has several items with `include`.",
+        fix: "Give each version its own `v` and its own file: `<model>_v<version>.sql`, or the name that `defined_in` says.",
+        example: Some(
+            "models:
+  - name: orders
+    latest_version: 2
+    versions:
+      - v: 1
+      - v: 2
+        columns: [{include: all, exclude: [old_total]}]",
+        ),
     },
     Code {
         name: "bad-yaml",

@@ -28,6 +28,27 @@ insert into audit.runs (model, finished) values ('orders', current_timestamp)",
         example: None,
     },
     Code {
+        name: "constraint-failed",
+        stage: Stage::Running,
+        exits: &[1],
+        title: "rows break a constraint of the model's contract",
+        cause: "The model has an enforced contract, and rows of its new table do not meet one of its constraints. The \
+            table is not published, and what is made from it is skipped.",
+        fix: "Mend the query or its input, or loosen the constraint. The message shows some of the rows or keys.",
+        example: None,
+    },
+    Code {
+        name: "constraint-not-enforced",
+        stage: Stage::Running,
+        exits: &[0],
+        title: "a constraint has no effect",
+        cause: "A view has no rows of its own to hold back, a `custom` constraint is text for other databases, and a \
+            foreign key can only be looked up in a relation that is stored and named by `to`.",
+        fix: "Make the model a table, write a test, or silence the warning with `warn_unsupported: false` \
+            (`warn_unenforced: false` for a foreign key).",
+        example: None,
+    },
+    Code {
         name: "duplicate-key",
         stage: Stage::Running,
         exits: &[1],

@@ -131,7 +131,7 @@ fn run() -> RunResult {
     let merged = NodeResult {
         rows: Some(RowCounts { inserted: 18_197, updated: 412, deleted: 0, total: 99_000 }),
         withheld: true,
-        ..result(node("model.shop.stg_items", "silver", Detail::Model), Status::Success, "merge")
+        ..result(node("model.shop.stg_items", "silver", Detail::Model(Box::default())), Status::Success, "merge")
     };
     let detail =
         TestDetail { generic: None, attached_node: Some(NodeId::new("model.shop.stg_items")), column_name: None };
@@ -150,7 +150,7 @@ fn run() -> RunResult {
     };
     let skipped = NodeResult {
         message: Some("parent `no_negatives_quantity` failed".into()),
-        ..result(node("model.shop.fct_items", "gold", Detail::Model), Status::Skipped, "table")
+        ..result(node("model.shop.fct_items", "gold", Detail::Model(Box::default())), Status::Skipped, "table")
     };
     RunResult {
         results: vec![merged, failed, skipped],
@@ -291,7 +291,7 @@ fn color_is_only_in_words() {
 
 #[test]
 fn lists_have_the_four_forms_of_dbt() {
-    let node = node("model.shop.stg_items", "silver", Detail::Model);
+    let node = node("model.shop.stg_items", "silver", Detail::Model(Box::default()));
     let line = |output, keys: &[&str]| {
         let output_keys = keys.iter().map(|&key| key.to_owned()).collect();
         list::line(

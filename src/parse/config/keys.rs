@@ -28,7 +28,7 @@ pub fn merge_of(key: &str) -> Merge {
     match key {
         "tags" | "classifiers" => Merge::AddUnique,
         "pre-hook" | "post-hook" => Merge::Append,
-        "meta" | "column_types" | "quoting" | "docs" | "grants" => Merge::ByKey,
+        "meta" | "column_types" | "quoting" | "docs" | "grants" | "contract" => Merge::ByKey,
         _ => Merge::Replace,
     }
 }
@@ -59,7 +59,7 @@ pub fn known() -> impl Iterator<Item = &'static str> {
 }
 
 /// Keys that karat reads, in the order of the reference page.
-pub const KEYS: [Key; 51] = [
+pub const KEYS: [Key; 54] = [
     Key {
         name: "enabled",
         of: "all",
@@ -404,6 +404,27 @@ pub const KEYS: [Key; 51] = [
         meaning: "How failing rows are stored; wins over `store_failures`. A view shows those of the moment in which it is read.",
     },
     Key {
+        name: "group",
+        of: "all",
+        value: "text",
+        default: "none",
+        meaning: "The group that the node belongs to; it must be described below `groups:` in a properties file.",
+    },
+    Key {
+        name: "access",
+        of: "models",
+        value: "private, protected, public",
+        default: "protected",
+        meaning: "Who may refer to the model: nodes of its group, of its package, everybody. Other packages may use what is protected unless its package says `restrict-access: true`.",
+    },
+    Key {
+        name: "persist_docs",
+        of: "models, seeds, snapshots",
+        value: "mapping `{relation: true, columns: true}`",
+        default: "none",
+        meaning: "Whether descriptions of the table and of its columns are stored with it, for other readers.",
+    },
+    Key {
         name: "contract",
         of: "models",
         value: "mapping `{enforced: true}`",
@@ -420,15 +441,14 @@ pub const KEYS: [Key; 51] = [
 ];
 
 /// Keys of dbt and its adapters that are kept for artifacts and macros but mean nothing here.
-pub const KEPT: [&str; 28] = [
-    "access",
+pub const KEPT: [&str; 26] = [
     "docs",
     "external_location",
     "format",
     "freshness",
     "grants",
-    "group",
     "location",
+    "latest_version_pointer",
     "loaded_at_field",
     "loaded_at_query",
     "node_color",
@@ -436,7 +456,6 @@ pub const KEPT: [&str; 28] = [
     "on_error",
     "options",
     "packages",
-    "persist_docs",
     "plugin",
     "query_tag",
     "quoting",

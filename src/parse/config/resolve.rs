@@ -12,6 +12,7 @@ use crate::manifest::config::{
     HardDeletes, Hook, IncrementalStrategy, Materialization, NodeConfig, OnSchemaChange, SnapshotColumns,
     SnapshotStrategy, TestSeverity,
 };
+use crate::manifest::group::Access;
 use crate::manifest::node::ResourceType;
 use crate::parse::config::{Placed, RawConfig, keys, object};
 
@@ -41,6 +42,9 @@ pub fn resolve(
         pre_hook: reader.hooks("pre-hook"),
         post_hook: reader.hooks("post-hook"),
         contract_enforced: reader.contract(),
+        group: reader.text("group"),
+        persist_relation_docs: reader.persist_docs("relation"),
+        persist_column_docs: reader.persist_docs("columns"),
         timestamps_utc: reader.boolean("timestamps_utc").unwrap_or(false),
         event_time: reader.text("event_time"),
         ..defaults
@@ -84,7 +88,38 @@ impl Reader<'_> {
         }
     }
 
+    /// `persist_docs: {relation: true, columns: true}`.
+    fn persist_docs(&mut self, part: &str) -> bool {
+        let Some(placed) = self.raw.get("persist_docs") else { return false };
+        match object(&placed.value).map(|entries| entries.get(part)) {
+            Some(Some(Json::Bool(flag))) => *flag,
+            Some(None | Some(Json::Null)) => false,
+            _ => {
+                self.wrong("persist_docs", "a mapping such as `{relation: true, columns: true}`");
+                false
+            }
+        }
+    }
+
+    /// dbt 1.12 can keep a view of the latest version under the model's own name; without it nothing is lost but that.
+    fn refuse_pointer(&mut self) {
+        let Some(placed) = self.raw.get("latest_version_pointer") else { return };
+        let enabled = object(&placed.value).and_then(|entries| entries.get("enabled")).unwrap_or(&placed.value);
+        if enabled.as_bool() == Some(true) {
+            let message = format!("`latest_version_pointer` of {} is not supported yet and has no effect", self.owner);
+            let place = placed.location.clone().or_else(|| self.place.cloned());
+            self.diagnostics.push(Diagnostic::warning("not-supported-yet", message).at_maybe(place, ""));
+        }
+    }
+
     fn model(&mut self, config: &mut NodeConfig) {
+        self.refuse_pointer();
+        if let Some(word) = self.text("access") {
+            match Access::ALL.into_iter().find(|one| one.as_str() == word) {
+                Some(access) => config.access = access,
+                None => self.not_one_of("access", &word, &Access::ALL.map(Access::as_str)),
+            }
+        }
         if let Some(word) = self.text("materialized") {
             match Materialization::ALL.into_iter().find(|one| one.as_str() == word) {
                 Some(materialized) if !self.custom.contains(&word) => config.materialized = materialized,

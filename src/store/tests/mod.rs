@@ -100,7 +100,7 @@ async fn stage_streams(
         memory,
     };
     let files = warehouse.write_files(request, streams).await.unwrap();
-    TableVersion { relation: relation(table), schema, partition_by, files, version: None }
+    TableVersion { relation: relation(table), schema, partition_by, files, docs: TableDocs::default(), version: None }
 }
 
 fn change(content: TableVersion, operation: Operation) -> Change {

@@ -10,6 +10,7 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use crate::manifest::node::{RefCall, SourceCall};
+use crate::manifest::version::Version;
 use crate::template::evaluate::Interpreter;
 use crate::template::evaluate::arguments::{Arguments, flag, text_argument};
 use crate::template::failure::{Eval, Failure, Stop, fail};
@@ -59,7 +60,15 @@ pub(super) fn reference(interpreter: &mut Interpreter<'_>, mut arguments: Argume
         [package, name] => (Some(package.clone()), name.clone()),
         other => return wrong(format!("`ref` takes one or two names, {} were given", other.len())),
     };
-    let version = version.filter(|version| !version.is_none()).map(|version| text::display(&version));
+    let version = match version.filter(|version| !version.is_none()) {
+        None => None,
+        Some(value) => match Version::new(&values::to_json(&value)) {
+            Some(version) => Some(version),
+            None => {
+                return wrong(format!("the version of a `ref` is a number or a text, not {}", values::a_type(&value)));
+            }
+        },
+    };
     let location = Some(interpreter.location(span));
     let relation = interpreter.host.reference(RefCall { package, name, version, location })?;
     Ok(RelationObject::value(relation))

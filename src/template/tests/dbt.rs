@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::manifest::version::Version;
 use crate::template::host::MessageLevel;
 use crate::template::tests::{TestHost, check, check_with, render_with, templates};
 
@@ -91,7 +92,7 @@ fn calls_reach_the_host() {
     assert_eq!(messages, expected.map(|(level, text)| (level, text.to_owned())));
     let call = host.refs.lock().unwrap()[0].clone();
     let place = call.location.unwrap();
-    assert_eq!((call.version.as_deref(), &text[place.range]), (Some("2"), "ref('a', v=2)"));
+    assert_eq!((call.version.as_ref().map(Version::as_str), &text[place.range]), (Some("2"), "ref('a', v=2)"));
     assert_eq!(host.config.lock().unwrap()["meta"], json!({"o": 1}));
 }
 
