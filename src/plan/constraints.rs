@@ -144,8 +144,10 @@ impl ConstraintCheck {
 
 /// One query that counts the rows that break each of the constraints with a condition, one column each.
 pub fn counts(conditions: &[&str]) -> String {
+    // Two constraints may have the same condition.
+    let counted = conditions.iter().enumerate();
     let columns: Vec<String> =
-        conditions.iter().map(|condition| format!("count(case when {condition} then 1 end)")).collect();
+        counted.map(|(at, condition)| format!("count(case when {condition} then 1 end) as \"count_{at}\"")).collect();
     format!("select {} from {}", columns.join(", "), scratch(RESULT))
 }
 

@@ -82,6 +82,23 @@ fn constraints_that_are_kept_make_the_table() {
 }
 
 #[test]
+fn constraints_may_say_the_same_twice() {
+    let twice = "models:
+  - name: products
+    config: {contract: {enforced: true}}
+    columns: [{name: id, data_type: bigint, constraints: [{type: not_null}, {type: primary_key}]}]
+";
+    let project = project(GOOD, twice);
+    project.ok(&["build"]);
+    project.write("models/products.sql", "select 1 as id union all select null");
+    let run = project.run(&["build"]).expect_code(1);
+    run.expect_message(&[
+        "`not_null` on `id` of `main.products`: 1 row",
+        "`primary_key` on `id` of `main.products`: 1 row",
+    ]);
+}
+
+#[test]
 fn constraints_that_are_broken_hold_the_table_back() {
     let project = project(GOOD, LINES);
     project.ok(&["build"]);
