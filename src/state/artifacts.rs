@@ -192,7 +192,8 @@ pub(super) struct DependsOn {
 #[serde(default)]
 pub(super) struct Macro {
     pub(super) package_name: String,
-    pub(super) macro_sql: String,
+    #[serde(rename = "macro_sql")]
+    pub(super) text: String,
     pub(super) depends_on: DependsOn,
 }
 

@@ -168,12 +168,12 @@ impl Comparison {
         let Some(previous) = &self.previous.manifest else { return BTreeSet::new() };
         let same_program = previous.is_of_karat();
         let is_modified =
-            |id: &str, text: &str| previous.macros.get(id).is_none_or(|old| old.macro_sql.trim() != text.trim());
+            |id: &str, text: &str| previous.macros.get(id).is_none_or(|old| old.text.trim() != text.trim());
         self.current
             .macros
             .iter()
             .filter(|(_, found)| same_program || found.package_name != BUILT_IN_PACKAGE)
-            .filter(|(id, found)| is_modified(id, &found.macro_sql))
+            .filter(|(id, found)| is_modified(id, &found.text))
             .map(|(id, _)| id.clone())
             .collect()
     }

@@ -360,7 +360,7 @@ fn command_lines_that_are_wrong() {
     1 | colour:red
       | ^^^^^^^^^^
       |
-      = note: known are `access`, `config`, `exposure`, `file`, `fqn`, `group`, `layer`, `package`, `path`, `resource_type`, `selector`, `source`, `tag`, `test_name`, `test_type`, `unit_test`, `version`
+      = note: known are `access`, `config`, `exposure`, `file`, `fqn`, `group`, `layer`, `package`, `path`, `resource_type`, `result`, `selector`, `source`, `source_status`, `state`, `tag`, `test_name`, `test_type`, `unit_test`, `version`
       = hint: criteria are written such as `name`, `tag:nightly`, `path:models/gold` or `+name+`
     ");
     assert_snapshot!(refused_with(&[], &["build", "--select", "@totals+"]), @r"

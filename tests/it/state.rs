@@ -427,3 +427,14 @@ fn retry_reads_the_results_of_a_state() {
     assert_eq!(project.statuses().keys().cloned().collect::<Vec<_>>(), ["total"]);
     project.run(&["retry", "--state", "nowhere"]).expect_code(2).expect_message(&["error[nothing-to-retry]"]);
 }
+
+#[test]
+fn a_retry_defers_as_the_command_did() {
+    let project = built();
+    let text = "select cast(1 / (sum(n) - {{ var('sum', 6) }}) as bigint) as n from {{ ref('orders') }}";
+    project.write("models/gold/total.sql", &format!("{{{{ config(materialized='table') }}}} {text}"));
+    let run = ["run", "--target", "ci", "--select", "state:modified", "--state", "state", "--defer"];
+    project.run(&run).expect_code(1);
+    project.ok(&["retry", "--vars", "{sum: 5}"]);
+    assert_eq!(project.query_with("select n from {{ ref('total') }}", &["--target", "ci"])[0]["n"], 1);
+}

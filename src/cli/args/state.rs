@@ -32,6 +32,7 @@ pub struct StateArguments {
 impl StateArguments {
     /// Those of a retry over those of the command that it does again. As under dbt, `--state` of the retry only says
     /// where the results of that command are.
+    #[must_use]
     pub fn over(self, earlier: Self) -> Self {
         let pair = |own: (bool, bool), earlier: (bool, bool)| if own.0 || own.1 { own } else { earlier };
         let (defer, no_defer) = pair((self.defer, self.no_defer), (earlier.defer, earlier.no_defer));

@@ -15,7 +15,7 @@ use crate::parse::config::{RawConfig, keys};
 /// The rendered trees of one project file.
 #[derive(Debug)]
 pub struct Trees {
-    trees: BTreeMap<&'static str, Yaml>,
+    rendered: BTreeMap<&'static str, Yaml>,
     /// The same as written, for [`unrendered`](Self::unrendered).
     written: BTreeMap<&'static str, Yaml>,
     /// Start offsets of the folders' keys that held for some node, to find those that hold for none.
@@ -25,14 +25,15 @@ pub struct Trees {
 impl Trees {
     /// Renders the trees of a project file; hooks keep their Jinja until they run.
     pub fn new(config: &ProjectConfig, renderer: &Renderer<'_>, diagnostics: &mut Diagnostics) -> Self {
-        let trees = config.configs.iter().map(|(key, tree)| (*key, render_tree(tree, renderer, diagnostics))).collect();
-        Self { trees, written: config.configs.clone(), used: BTreeMap::new() }
+        let rendered =
+            config.configs.iter().map(|(key, tree)| (*key, render_tree(tree, renderer, diagnostics))).collect();
+        Self { rendered, written: config.configs.clone(), used: BTreeMap::new() }
     }
 
     /// Puts the values for a node over `config`, the less specific first.
     pub fn apply(&mut self, kind: ResourceType, fqn: &[String], config: &mut RawConfig) {
         let Some(name) = tree_name(kind) else { return };
-        let Some(mut level) = self.trees.get(name) else { return };
+        let Some(mut level) = self.rendered.get(name) else { return };
         let used = self.used.entry(name).or_default();
         let mut parts = fqn.iter();
         loop {
@@ -79,7 +80,7 @@ impl Trees {
 
     /// Warns of folders in the trees that hold for no node.
     pub fn report_unused(&self, diagnostics: &mut Diagnostics) {
-        for (name, tree) in &self.trees {
+        for (name, tree) in &self.rendered {
             if !matches!(*name, "models" | "seeds" | "snapshots" | "sources" | "data_tests" | "exposures") {
                 continue;
             }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests damage files")]
 
+mod copy;
 mod crash;
 mod life;
 mod upkeep;
