@@ -7,6 +7,7 @@ mod commands_output;
 mod constraints;
 mod cross_database;
 mod data_tests;
+mod described;
 mod dialect;
 mod docs;
 mod docs_pages;

@@ -87,6 +87,14 @@ pub(super) fn source(interpreter: &mut Interpreter<'_>, arguments: Arguments, sp
     Ok(RelationObject::value(relation))
 }
 
+/// `function(name)`: dbt's way to call a function of the project.
+pub(super) fn function(_: &mut Interpreter<'_>, _: Arguments, _: Span) -> Eval {
+    let message = "functions of the project (`functions/`, `function('name')`) are not supported yet";
+    Err(Failure::new("not-supported-yet", message)
+        .with_hint("write the expression as a macro: `{% macro name(x) %}...{% endmacro %}`")
+        .into())
+}
+
 /// `config(key=value, …)` or `config({…})`.
 pub(super) fn config(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span) -> Eval {
     let mut settings = IndexMap::new();

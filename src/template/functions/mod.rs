@@ -94,6 +94,7 @@ pub const NAMES: &[&str] = &[
     "flags",
     "fromjson",
     "fromyaml",
+    "function",
     "graph",
     "invocation_args_dict",
     "invocation_id",
@@ -186,6 +187,7 @@ pub fn global(name: &str) -> Option<Value> {
     Some(match name {
         "ref" => native("ref", context::reference),
         "source" => native("source", context::source),
+        "function" => native("function", context::function),
         "env_var" => native("env_var", context::env_var),
         "is_incremental" => native("is_incremental", context::is_incremental),
         "log" => native("log", context::log),

@@ -1,0 +1,116 @@
+//! What properties files say of sources and of the documentation, through the real binary.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use serde_json::{Value as Json, json};
+
+use crate::support::Project;
+
+const PROJECT: &str = "name: p\nversion: '1.0'\nconfig-version: 2\n";
+
+fn manifest(project: &Project) -> Json {
+    serde_json::from_str(&project.read("target/manifest.json")).unwrap()
+}
+
+#[test]
+fn described_sources_of_a_package_are_overridden() {
+    let base = "sources:
+  - name: raw
+    description: As the package has it
+    schema: landing
+    freshness: {warn_after: {count: 1, period: day}, error_after: {count: 2, period: day}}
+    tables:
+      - name: orders
+        description: Orders
+        loaded_at_field: at
+        columns: [{name: id, data_tests: [not_null]}]
+      - {name: users, freshness: null}
+";
+    let own = "sources:
+  - name: raw
+    overrides: base
+    schema: here
+    description: As we have it
+    tables:
+      - name: orders
+        identifier: orders_2
+        columns: [{name: key, data_tests: [unique]}]
+      - {name: nothing}
+  - {name: rawe, overrides: base}
+";
+    let project = Project::new(&[
+        ("dbt_project.yml", PROJECT),
+        ("packages.yml", "packages: [{local: base}]\n"),
+        ("base/dbt_project.yml", "name: base\nversion: '1.0'\n"),
+        ("base/models/s.yml", base),
+        ("models/s.yml", own),
+        ("models/m.sql", "select 1 as x"),
+    ]);
+    project.ok(&["deps"]);
+    let run = project.ok(&["parse"]);
+    run.expect_message(&[
+        "warning[unmatched-properties]: the source `raw` has no table `nothing`",
+        "warning[unmatched-properties]: there is no source `rawe` in the package `base`",
+        "hint: did you mean `raw`?",
+    ]);
+    let manifest = manifest(&project);
+    let orders = &manifest["sources"]["source.base.raw.orders"];
+    let shown =
+        ["schema", "identifier", "description", "source_description", "loaded_at_field"].map(|key| &orders[key]);
+    assert_eq!(json!(shown), json!(["here", "orders_2", "Orders", "As we have it", "at"]));
+    let tests: Vec<&str> = manifest["nodes"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert!(tests.iter().any(|id| id.starts_with("test.base.source_unique_raw_orders_key.")), "{tests:?}");
+    assert!(!tests.iter().any(|id| id.contains("not_null")), "{tests:?}");
+    assert_eq!(manifest["sources"].as_object().unwrap().len(), 2);
+}
+
+#[test]
+fn described_freshness_of_a_table_takes_what_it_does_not_say_from_its_source() {
+    let properties = "sources:
+  - name: raw
+    freshness: {warn_after: {count: 1, period: day}, error_after: {count: 2, period: day}, filter: x > 1}
+    tables:
+      - {name: both, freshness: {warn_after: {count: 6, period: hour}}}
+      - {name: neither, freshness: null}
+";
+    let project = Project::new(&[("dbt_project.yml", PROJECT), ("models/s.yml", properties)]);
+    project.ok(&["parse"]);
+    let sources = &manifest(&project)["sources"];
+    assert_eq!(
+        sources["source.p.raw.both"]["freshness"],
+        json!({
+            "warn_after": {"count": 6, "period": "hour"}, "error_after": {"count": 2, "period": "day"}, "filter": "x > 1",
+        })
+    );
+    assert_eq!(sources["source.p.raw.neither"]["freshness"], Json::Null);
+}
+
+#[test]
+fn described_nodes_may_be_kept_out_of_the_documentation() {
+    let project = Project::new(&[
+        ("dbt_project.yml", PROJECT),
+        ("models/a.sql", "select 1 as id"),
+        ("models/hidden.sql", "select * from {{ ref('a') }}"),
+        ("models/z.sql", "select * from {{ ref('hidden') }}"),
+        (
+            "models/s.yml",
+            "models:\n  - {name: hidden, docs: {show: false, node_color: red}, columns: [{name: id, data_tests: [unique]}]}\n  - {name: z, config: {docs: {node_color: '#fff'}}}\n",
+        ),
+    ]);
+    project.ok(&["docs", "generate"]);
+    let page = project.read("target/docs/index.html");
+    assert!(page.contains("model.p.a") && page.contains("model.p.z"));
+    assert!(!page.contains("model.p.hidden") && !page.contains("unique_hidden_id"), "the page shows what is hidden");
+    let lineage = project.ok(&["docs", "lineage", "--output", "mermaid"]).stdout;
+    assert!(lineage.contains("main.z") && !lineage.contains("hidden"), "{lineage}");
+    let nodes = &manifest(&project)["nodes"];
+    assert_eq!(nodes["model.p.hidden"]["docs"], json!({"show": false, "node_color": "red"}));
+    assert_eq!(nodes["model.p.z"]["docs"], json!({"show": true, "node_color": "#fff"}));
+}
+
+#[test]
+fn described_functions_are_refused_by_name() {
+    let project = Project::new(&[("dbt_project.yml", PROJECT), ("models/m.sql", "select {{ function('f') }}(1) as x")]);
+    let run = project.run(&["parse"]).expect_code(2);
+    run.expect_message(&["error[not-supported-yet]: functions of the project", "models/m.sql:1:11"]);
+}
