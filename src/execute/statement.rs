@@ -630,12 +630,10 @@ impl One<'_> {
         let fresh = match found {
             Existing::View { sql, schema } => Fresh::View { sql, schema },
             Existing::Table(table) => {
-                // A table's files lie in the folder of its name.
-                let writer = self.writer(to, Some(&table));
-                writer.put_version(TARGET, &table, None)?;
-                let sql = format!("select * from {}", scratch(TARGET));
-                let files = self.write(&writer, &sql, &table.schema).await?;
-                Fresh::Staged(Arc::new(writer.version(Arc::clone(&table.schema), files)))
+                // A table's files lie in the folder of its name: on one disk they are linked, not copied.
+                let warehouse = &self.run.view.surroundings().warehouse;
+                let copy = warehouse.stage_copy(warehouse, &table, to).await;
+                Fresh::Staged(Arc::new(copy.map_err(|error| Failure::of_store(self.owner, &error))?))
             }
             Existing::Nothing => Fresh::Gone,
         };

@@ -178,7 +178,7 @@ impl<'a> Writer<'a> {
         explain: &(dyn Fn(&SqlProblem) -> Failure + Sync),
     ) -> Result<Vec<Arc<DataFile>>, Failure> {
         let partition_by = self.partition_by(schema);
-        self.write(sql, schema, &partition_by, explain).await
+        self.write(sql, schema, &partition_by, None, explain).await
     }
 
     /// Writes a query of karat's own whose rows are only a step on the way, so that they need no partitions.

@@ -41,6 +41,7 @@ impl Warehouse {
             partition_by: content.partition_by.clone(),
             files,
             version: None,
+            docs: content.docs.clone(),
         })
     }
 

@@ -27,7 +27,10 @@ pub const FORMS: &[(&str, &str)] = &[
         "alter table t add | drop | rename column, alter column c type ... | set not null | drop not null",
         "changes columns; `add column` may have a `default`, which fills the rows that are there",
     ),
-    ("alter table | view r rename to q", "gives a relation another name; a table's rows are copied"),
+    (
+        "alter table | view r rename to q",
+        "gives a relation another name; on one disk a table's files are linked, elsewhere copied",
+    ),
 ];
 
 /// First words of statements that are refused, and why.
