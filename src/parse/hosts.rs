@@ -209,6 +209,18 @@ impl Host for ParseHost {
     }
 
     fn set_config(&self, values: IndexMap<String, Json>) -> Result<(), HostError> {
+        let canonical = super::config::keys::canonical;
+        let twice = values.keys().enumerate().find_map(|(index, key)| {
+            let other = values.keys().take(index).find(|other| canonical(other) == canonical(key))?;
+            Some((other.clone(), key.clone()))
+        });
+        if let Some((first, second)) = twice {
+            return Err(HostError::Refused {
+                code: "bad-config",
+                message: format!("`{first}` and `{second}` are one configuration, given twice"),
+                hint: Some(format!("write all of it as `{}`", canonical(&first))),
+            });
+        }
         self.recorded().configs.push(values);
         Ok(())
     }
@@ -216,7 +228,12 @@ impl Host for ParseHost {
     fn get_config(&self, name: &str) -> Option<Json> {
         let name = super::config::keys::canonical(name);
         let recorded = self.recorded();
-        let own = recorded.configs.iter().rev().find_map(|values| values.get(name).cloned());
+        let same = |key: &str| super::config::keys::canonical(key) == name;
+        let own = recorded
+            .configs
+            .iter()
+            .rev()
+            .find_map(|values| values.iter().find(|(key, _)| same(key)).map(|(_, value)| value.clone()));
         own.or_else(|| self.config.get(name).cloned())
     }
 

@@ -52,7 +52,6 @@ fn what_comes_later_is_refused_by_name() {
     for (arguments, name) in [
         (&["deps", "--add-package", "a/b"][..], "--add-package"),
         (&["run", "--sample", "3 days"], "--sample"),
-        (&["run", "--event-time-start", "2024-01-01"], "--event-time-start"),
         (&["ls", "--resource-type", "saved_query"], "saved_query"),
     ] {
         let run = project.run(arguments).expect_code(2);

@@ -75,7 +75,7 @@ fn yaml_and_names() {
     3 |     colour: red
       |     ^^^^^^
       |
-      = hint: known are `name`, `description`, `meta`, `tags`, `config`, `columns`, `data_tests`, `tests`, `docs`, `access`, `group`, `deprecation_date`, `latest_version`, `time_spine`, `quote_columns`, `versions`, `constraints`, `freshness`
+      = hint: known are `name`, `description`, `docs`, `group`, `contract`, `access`, `freshness`, `meta`, `tags`, `config`, `columns`, `data_tests`, `tests`, `latest_version`, `deprecation_date`, `constraints`, `versions`, `time_spine`, `quote_columns`
 
     To learn more: karat explain unknown-key
     ");

@@ -58,4 +58,10 @@ fn hooks_of_a_model_run_in_dbt_s_order_and_make_it_depend_on_what_they_read() {
     );
     assert_eq!(project.ok(&["run-operation", "order_of"]).stdout.trim(), "outside\ninside z\nthen\nThread-1 (worker)");
     assert_eq!(project.ok(&["ls", "--select", "+a_hooked"]).stdout.lines().count(), 2);
+    project.write(
+        "models/gold/a_hooked.sql",
+        "{{ config({'pre_hook': 'select 1', 'pre-hook': 'select 2'}) }} select 1 as id",
+    );
+    let run = project.run(&["run"]).expect_code(2);
+    assert!(run.stderr.contains("`pre_hook` and `pre-hook` are one configuration, given twice"), "{}", run.stderr);
 }
