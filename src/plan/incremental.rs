@@ -1,7 +1,7 @@
 //! How the result of an incremental model is combined with its table.
 
 use arrow::compute::can_cast_types;
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use std::sync::Arc;
 
 use crate::base::diagnostic::{Diagnostic, did_you_mean};
@@ -130,8 +130,18 @@ pub fn schema_change(
         .filter_map(|old| find(result, old.name()).map(|new| (Arc::clone(old), new)))
         .filter(|(old, new)| old.data_type() != new.data_type())
         .collect();
+    // New fields of a struct are new columns within a column.
+    let grown: Vec<(&str, DataType)> = match policy {
+        OnSchemaChange::AppendNewColumns => retyped
+            .iter()
+            .filter_map(|(old, new)| Some((old.name().as_str(), grown(old.data_type(), new.data_type())?)))
+            .collect(),
+        _ => Vec::new(),
+    };
+    let is_grown = |name: &str| grown.iter().any(|(known, _)| *known == name);
     // A merge and an append store what the query gives as what the table has.
-    let impossible = retyped.iter().find(|(old, new)| !can_cast_types(new.data_type(), old.data_type()));
+    let impossible =
+        retyped.iter().find(|(old, new)| !can_cast_types(new.data_type(), old.data_type()) && !is_grown(old.name()));
     let keeps_types = matches!(policy, OnSchemaChange::Ignore | OnSchemaChange::AppendNewColumns);
     if let (Some((old, new)), true) = (impossible, keeps_types) {
         let (was, is) = (sql_type_of(old.data_type()), sql_type_of(new.data_type()));
@@ -182,10 +192,20 @@ pub fn schema_change(
             }
             Err(Box::new(diagnostic.with_hint("run with `--full-refresh` to rebuild the table with the new columns")))
         }
-        OnSchemaChange::AppendNewColumns if added.is_empty() => Ok(unchanged),
         OnSchemaChange::AppendNewColumns => {
-            let fields: Vec<Arc<Field>> = table.fields().iter().cloned().chain(added).collect();
-            Ok(SchemaChange { schema: Arc::new(Schema::new(fields)), rewrite: false, changed: true })
+            let kept = table.fields().iter().map(|old| match grown.iter().find(|(name, _)| name == old.name()) {
+                Some((_, data_type)) if data_type != old.data_type() => {
+                    (Arc::new(old.as_ref().clone().with_data_type(data_type.clone())), true)
+                }
+                _ => (Arc::clone(old), false),
+            });
+            let kept: Vec<(Arc<Field>, bool)> = kept.collect();
+            let rewrite = kept.iter().any(|(_, is_new)| *is_new);
+            if added.is_empty() && !rewrite {
+                return Ok(unchanged);
+            }
+            let fields: Vec<Arc<Field>> = kept.into_iter().map(|(field, _)| field).chain(added).collect();
+            Ok(SchemaChange { schema: Arc::new(Schema::new(fields)), rewrite, changed: true })
         }
         OnSchemaChange::SyncAllColumns => {
             if added.is_empty() && removed.is_empty() && retyped.is_empty() {
@@ -200,6 +220,31 @@ pub fn schema_change(
             Ok(SchemaChange { schema: Arc::new(Schema::new(fields)), rewrite, changed: true })
         }
     }
+}
+
+/// The type of a struct with the fields of another one that it lacks; `None` if one of them is no struct, or a field
+/// that both have cannot be kept.
+fn grown(old: &DataType, new: &DataType) -> Option<DataType> {
+    let (DataType::Struct(old), DataType::Struct(new)) = (old, new) else { return None };
+    let mut fields: Vec<Arc<Field>> = Vec::with_capacity(old.len());
+    for field in old {
+        let same = new.iter().find(|other| other.name() == field.name());
+        let kept = match same {
+            Some(other) if other.data_type() != field.data_type() => {
+                match grown(field.data_type(), other.data_type()) {
+                    Some(data_type) => Arc::new(field.as_ref().clone().with_data_type(data_type)),
+                    None if can_cast_types(other.data_type(), field.data_type()) => Arc::clone(field),
+                    None => return None,
+                }
+            }
+            _ => Arc::clone(field),
+        };
+        fields.push(kept);
+    }
+    // What older rows do not have is null there.
+    let is_new = |field: &&Arc<Field>| !old.iter().any(|known| known.name() == field.name());
+    fields.extend(new.iter().filter(is_new).map(|field| Arc::new(field.as_ref().clone().with_nullable(true))));
+    Some(DataType::Struct(fields.into()))
 }
 
 fn names(names: &[&str]) -> String {

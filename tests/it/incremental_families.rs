@@ -151,3 +151,43 @@ fn a_model_that_forbids_a_full_refresh_keeps_its_rows() {
     always.ok(&["run"]);
     assert_eq!(always.rows("select count(*) as n from {{ ref('changing') }}"), ["2"]);
 }
+
+#[test]
+fn new_fields_of_a_struct_are_new_columns() {
+    let first = "{'a': 5, 'c': {'x': 1}}";
+    for (policy, second, expected) in [
+        (
+            "append_new_columns",
+            "{'a': 1, 'b': 'new', 'c': {'x': 2, 'y': true}}",
+            ["1|5|null|1|null", "2|1|new|2|true", "3|1|new|2|true"],
+        ),
+        (
+            "sync_all_columns",
+            "{'a': 1, 'c': {'x': 2, 'y': true}, 'b': 'new'}",
+            ["1|5|null|1|null", "2|1|new|2|true", "3|1|new|2|true"],
+        ),
+    ] {
+        let model = format!(
+            "{{{{ config(materialized='incremental', unique_key='id', on_schema_change='{policy}') }}}}\n\
+             {{% if is_incremental() %}} select {{{{ var('id') }}}} as id, {second} as s {{% else %}} select 1 as id, {first} as s {{% endif %}}"
+        );
+        let project = Project::new(&[("models/nested.sql", model.as_str())]);
+        project.ok(&["run"]);
+        for id in ["{id: 2}", "{id: 3}"] {
+            project.ok(&["run", "--vars", id]);
+        }
+        let rows = project.rows("select id, s['a'] as a, s['b'] as b, s['c']['x'] as x, s['c']['y'] as y from {{ ref('nested') }} order by id");
+        assert_eq!(rows, expected, "{policy}");
+    }
+    // A field that is gone from the query is null in its rows, and stays.
+    let model = "{{ config(materialized='incremental', unique_key='id', on_schema_change='append_new_columns') }}
+{% if is_incremental() %} select 2 as id, {'b': 'x'} as s {% else %} select 1 as id, {'a': 5} as s {% endif %}";
+    let project = Project::new(&[("models/nested.sql", model)]);
+    project.ok(&["run"]);
+    project.ok(&["run"]);
+    let rows = project.rows("select id, s['a'] as a, s['b'] as b from {{ ref('nested') }} order by id");
+    assert_eq!(rows, ["1|5|null", "2|null|x"]);
+    // Without a policy the table's columns stay as they are.
+    project.write("models/nested.sql", &model.replace("append_new_columns", "ignore").replace("'b': 'x'", "'c': 1"));
+    project.run(&["run"]).expect_code(2).expect_message(&["error[type-mismatch]"]);
+}
