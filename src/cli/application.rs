@@ -19,7 +19,7 @@ use crate::base::limits;
 use crate::base::secret::Scrubber;
 use crate::cli::options::{GlobalOptions, SelectionOptions};
 use crate::cli::printer::Printer;
-use crate::cli::{Outcome, log};
+use crate::cli::{Outcome, log, seed_rows};
 use crate::compile::host::{DeferredRelation, Invocation};
 use crate::engine::memory::MemoryBudget;
 use crate::engine::neighbors::DeferredNames;
@@ -64,8 +64,8 @@ pub struct Application {
     pub batches: BatchRequest,
     /// The command line, without secrets.
     pub command: String,
-    /// Its arguments, without secrets; of a retry those of the command that is done again.
-    pub arguments: Vec<String>,
+    /// Its flags by dbt's names, without secrets; of a retry its arguments are those of the command that is done again.
+    pub args: IndexMap<String, Json>,
     /// Folder that the command was given in.
     pub working_folder: PathBuf,
     /// Prints.
@@ -161,33 +161,24 @@ impl Application {
 
     /// What parsing must know of this invocation.
     pub fn parse_invocation(&self) -> parse::Invocation {
-        let flag = |name: &str, value: Json| (name.to_owned(), value);
+        // Under dbt `flags` has all of them in capitals.
+        let mut flags: IndexMap<String, Json> =
+            self.args.iter().map(|(name, value)| (name.to_ascii_uppercase(), value.clone())).collect();
+        for (name, value) in [
+            ("FULL_REFRESH", self.flags.full_refresh),
+            ("STORE_FAILURES", self.flags.store_failures),
+            ("EMPTY", self.flags.empty),
+            ("WARN_ERROR", self.options.warn_error.unwrap_or(false)),
+        ] {
+            flags.insert(name.to_owned(), json!(value));
+        }
         parse::Invocation {
             env: self.env.clone(),
             clock: self.clock.clone(),
             id: self.id,
             vars: self.options.vars.clone(),
-            flags: IndexMap::from([
-                flag("WHICH", json!(self.verb)),
-                flag("FULL_REFRESH", json!(self.flags.full_refresh)),
-                flag("STORE_FAILURES", json!(self.flags.store_failures)),
-                flag("EMPTY", json!(self.flags.empty)),
-                flag("FAIL_FAST", json!(self.options.fail_fast.unwrap_or(false))),
-                flag("WARN_ERROR", json!(self.options.warn_error.unwrap_or(false))),
-                flag("QUIET", json!(self.options.quiet)),
-                flag("DEBUG", json!(self.options.debug)),
-                flag("INTROSPECT", json!(true)),
-                flag("DEFER", json!(self.options.state.defer)),
-                flag("FAVOR_STATE", json!(self.options.state.favor)),
-                flag("STATE", json!(self.options.state.folder)),
-            ]),
-            arguments: IndexMap::from([
-                flag("which", json!(self.verb)),
-                flag("full_refresh", json!(self.flags.full_refresh)),
-                flag("empty", json!(self.flags.empty)),
-                flag("invocation_command", json!(self.command)),
-                flag("vars", json!(self.options.vars)),
-            ]),
+            flags,
+            arguments: self.args.clone(),
         }
     }
 
@@ -382,7 +373,9 @@ impl Application {
         let mut artifact = record::manifest::artifact(&project.manifest, compiled, Path::new(shown), &self.record());
         // Who defers to this manifest must know whose relations it names.
         artifact["metadata"]["env"][state::ENVIRONMENT] = json!(project.target.name);
+        seed_rows::put(&mut artifact, project);
         self.write_artifact(project, record::manifest::FILE_NAME, &artifact)?;
+        self.write_artifact(project, record::SEMANTIC_FILE_NAME, &record::semantic_manifest())?;
         Ok(artifact)
     }
 
@@ -409,19 +402,6 @@ impl Application {
         let message = format!("{problem}: earlier results are not known");
         self.printer.diagnostic(&Diagnostic::warning("damaged-results", message));
         serde_json::Map::new()
-    }
-
-    /// `args` of `run_results.json`.
-    pub fn arguments(&self, selection: &SelectionOptions) -> IndexMap<String, Json> {
-        IndexMap::from([
-            ("which".to_owned(), json!(self.verb)),
-            ("invocation_command".to_owned(), json!(self.command)),
-            ("invocation_arguments".to_owned(), json!(self.arguments)),
-            ("select".to_owned(), json!(selection.select)),
-            ("exclude".to_owned(), json!(selection.exclude)),
-            ("vars".to_owned(), json!(self.options.vars)),
-            ("threads".to_owned(), json!(self.options.threads)),
-        ])
     }
 }
 

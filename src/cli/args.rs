@@ -14,7 +14,9 @@ use clap_complete::Shell;
 use crate::cli::explain::ExplainArguments;
 use crate::cli::options::VARIABLES;
 
+mod unused;
 pub use state::StateArguments;
+pub use unused::{RetryArguments, UnusedArguments};
 
 /// Heading of the flags that every verb takes.
 const GLOBAL: &str = "Global options";
@@ -41,6 +43,9 @@ pub struct Arguments {
     /// Flags of dbt that are refused.
     #[command(flatten)]
     pub later: LaterArguments,
+    /// Flags of dbt without effect.
+    #[command(flatten)]
+    pub unused: UnusedArguments,
     /// What to do.
     #[command(subcommand)]
     pub verb: VerbArguments,
@@ -279,7 +284,7 @@ pub enum VerbArguments {
     /// Print the manual page
     Man,
     /// Do again what did not end well in the last build, run, test, seed or snapshot, with its flags
-    Retry,
+    Retry(RetryArguments),
     /// Copy relations of a state into this environment, without building them
     Clone(CloneArguments),
 }
@@ -330,6 +335,8 @@ pub struct InitArguments {
     pub list_templates: bool,
     #[arg(long, short, hide = true)]
     skip_profile_setup: bool,
+    #[arg(long, hide = true)]
+    skip_debug: bool,
 }
 
 /// `karat build`.
@@ -410,8 +417,10 @@ pub struct SnapshotArguments {
     #[command(flatten)]
     pub selection: SelectionArguments,
     /// Read no rows: build the structure only
-    #[arg(long)]
+    #[arg(long, overrides_with = "no_empty")]
     pub empty: bool,
+    #[arg(long, hide = true, overrides_with = "empty")]
+    no_empty: bool,
     /// Form of the results.
     #[command(flatten)]
     pub output: ResultArguments,
@@ -504,8 +513,10 @@ pub struct CompileArguments {
     #[arg(long, short)]
     pub full_refresh: bool,
     /// Read no rows: build the structure only
-    #[arg(long)]
+    #[arg(long, overrides_with = "no_empty")]
     pub empty: bool,
+    #[arg(long, hide = true, overrides_with = "empty")]
+    no_empty: bool,
     /// Form of the SQL on standard output: text or json
     #[arg(long, value_name = "FORM")]
     pub output: Option<String>,
@@ -655,6 +666,9 @@ pub struct DepsArguments {
     /// Refused: comes later.
     #[arg(long, hide = true, value_name = "PACKAGE")]
     pub add_package: Option<String>,
+    /// Where `--add-package` would find it.
+    #[arg(long, hide = true, value_name = "SOURCE")]
+    source: Option<String>,
 }
 
 /// `karat debug`.

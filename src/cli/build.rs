@@ -8,12 +8,12 @@ use tokio::sync::watch;
 
 use crate::base::codes;
 use crate::base::diagnostic::{Diagnostic, Diagnostics};
-use crate::cli::Outcome;
 use crate::cli::application::{Application, Project, store_diagnostic};
 use crate::cli::defer::Work;
 use crate::cli::options::{BuildOptions, OutputFormat};
 use crate::cli::show::print;
 use crate::cli::summary::Context;
+use crate::cli::{Outcome, events};
 use crate::engine::session::Variant;
 use crate::engine::types::sql_type_of;
 use crate::engine::view::WarehouseView;
@@ -64,6 +64,7 @@ pub async fn execute(
         selected.retain(|id| retried.takes(&project.manifest, id, app.verb));
         app.printer.status("Retrying", &format!("{} of {all} nodes of the last `karat {}`", selected.len(), app.verb));
     }
+    app.printer.structured(&events::dbt::found(&project.manifest));
     let schedule = if app.verb == "build" {
         project.dag.build_schedule(&project.manifest, &selected)
     } else {
@@ -86,6 +87,8 @@ pub async fn execute(
     let (plan, problems) = check(&invocation, &schedule, &WarehouseView::new(surroundings.clone())).await;
     app.report(&problems)?;
 
+    let nodes = plan.steps.len();
+    app.printer.structured(&events::dbt::concurrency(app.threads(&project), &project.target.name, nodes));
     let view = WarehouseView::new(surroundings);
     let sink: Arc<dyn EventSink> = Arc::clone(&app.printer) as _;
     let fail_fast = app.options.fail_fast.unwrap_or(false);
@@ -112,13 +115,13 @@ pub async fn execute(
     }
     warehouse.discard_staged().await;
     result.elapsed = app.clock.elapsed();
-    write_artifacts(app, &project, options, &result)?;
+    write_artifacts(app, &project, &result)?;
     write_catalog(app, &project, &warehouse).await?;
     if options.show_seeds {
         show_seeds(app, &run.view, &result).await?;
     }
     if options.output == OutputFormat::Json {
-        let results = record::run_results::artifact(&result, &app.arguments(&options.selection), &app.record());
+        let results = record::run_results::artifact(&result, &app.args, &app.record());
         app.printer.result(&results.to_string());
     }
     app.printer.summary(&result, &Context::new(app.verb, &app.options), options.output);
@@ -301,12 +304,7 @@ pub async fn lock(app: &Application, project: &Project, warehouse: &Warehouse) -
     })
 }
 
-fn write_artifacts(
-    app: &Application,
-    project: &Project,
-    options: &BuildOptions,
-    result: &RunResult,
-) -> Result<(), Outcome> {
+fn write_artifacts(app: &Application, project: &Project, result: &RunResult) -> Result<(), Outcome> {
     if !app.options.write_artifacts {
         return Ok(());
     }
@@ -325,7 +323,7 @@ fn write_artifacts(
         }
     }
     app.write_manifest(project, &compiled)?;
-    let results = record::run_results::artifact(result, &app.arguments(&options.selection), &app.record());
+    let results = record::run_results::artifact(result, &app.args, &app.record());
     app.write_artifact(project, record::run_results::FILE_NAME, &results)?;
     write_last_results(app, project, result)
 }

@@ -90,7 +90,7 @@ pub async fn execute(
     warehouse.discard_staged().await;
     result.elapsed = app.clock.elapsed();
     app.write_manifest(&project, &record::manifest::CompiledSql::new())?;
-    let artifact = record::run_results::artifact(&result, &app.arguments(&options.selection), &app.record());
+    let artifact = record::run_results::artifact(&result, &app.args, &app.record());
     app.write_artifact(&project, record::run_results::FILE_NAME, &artifact)?;
     write_catalog(app, &project, &warehouse).await?;
     if options.output == OutputFormat::Json {

@@ -20,8 +20,8 @@ use crate::cli::printer::{Appearance, Printer};
 use crate::cli::retry::Retried;
 use crate::cli::signals::Signals;
 use crate::cli::{
-    Outcome, args, build, clean, clone, compile, debug, deps, docs, docs_serve, freshness, list, operation, retry,
-    run_without_project, show,
+    Outcome, args, build, clean, clone, compile, debug, deps, docs, docs_serve, events, freshness, invocation_args,
+    list, operation, retry, run_without_project, show,
 };
 use crate::manifest::microbatch::BatchRequest;
 use crate::manifest::node::ResourceType;
@@ -89,6 +89,7 @@ pub fn main(arguments: Vec<OsString>, env: ProcessEnv, working_folder: PathBuf) 
     let verb = options.verb.name();
     let flags = flags(&options.verb);
     let batches = batches(&options.verb);
+    let args = invocation_args::of(&options, &working_folder, &command, &arguments);
     let app = Application {
         options: options.global,
         env,
@@ -98,10 +99,11 @@ pub fn main(arguments: Vec<OsString>, env: ProcessEnv, working_folder: PathBuf) 
         flags,
         batches,
         command,
-        arguments,
+        args,
         working_folder,
         printer,
     };
+    app.printer.structured(&events::dbt::main_report());
     // A panic that no node contained must still be told, not shown as a backtrace.
     let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&app, &options.verb)));
     let outcome = ran.unwrap_or_else(|_| {
@@ -109,6 +111,8 @@ pub fn main(arguments: Vec<OsString>, env: ProcessEnv, working_folder: PathBuf) 
         Outcome::Internal
     });
     app.printer.pointer();
+    let (success, time) = (outcome == Outcome::Success, app.clock.timestamp());
+    app.printer.structured(&events::dbt::command_completed(&app.command, success, time, app.clock.elapsed()));
     outcome
 }
 

@@ -16,11 +16,15 @@ use crate::base::limits;
 use crate::cli::table;
 use crate::execute::result::{BatchEvent, NodeResult, RowCounts, RunEvent, Status};
 use crate::manifest::node::{Node, ResourceType};
+use crate::record::manifest::{checksum, path};
+use crate::record::run_results::statement;
 
 /// The column in which file sources say which file a row is from.
 const FILE_COLUMN: &str = "_karat_file";
 /// The column in which file sources say which line a row is from.
 const LINE_COLUMN: &str = "_karat_line";
+
+pub mod dbt;
 
 /// Style of what went well.
 pub const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -336,6 +340,18 @@ impl Entry {
     /// The entry of an event of a run; `time` is the present.
     pub fn of_event(event: &RunEvent<'_>, time: DateTime<Utc>) -> Self {
         match event {
+            RunEvent::Started { node, index, total } if node.resource_type == ResourceType::Operation => {
+                let statement = statement(node).unwrap_or_default();
+                let node_info = node_info(node, "started", Some(time), None);
+                let data = json!({"statement": statement, "index": index, "total": total, "node_info": node_info});
+                Self::new(
+                    "LogHookStartLine",
+                    "Q032",
+                    Level::Info,
+                    format!("{index} of {total} START hook: {statement}"),
+                    data,
+                )
+            }
             RunEvent::Started { node, index, total } => {
                 let description = description(node);
                 let message = format!("{index} of {total} START {description}");
@@ -422,6 +438,22 @@ impl Entry {
             put("description", json!(description(node)));
             put("result_message", json!(result.message));
         }
+        let schema = node.relation.as_ref().map_or("", |relation| relation.schema.as_str());
+        let identifier = node.relation.as_ref().map_or(node.name.as_str(), |relation| relation.identifier.as_str());
+        match name {
+            "LogHookEndLine" => put("statement", json!(statement(node))),
+            "LogSeedResult" => {
+                put("schema", json!(schema));
+                put("relation", json!(identifier))
+            }
+            "LogSnapshotResult" => put("cfg", json!(node.config.raw)),
+            "SkippingDetails" => {
+                put("resource_type", json!(node.resource_type.as_str()));
+                put("schema", json!(schema));
+                put("node_name", json!(node.name))
+            }
+            _ => None,
+        };
         if let Some(rows) = result.rows {
             let counts = json!({
                 "inserted": rows.inserted, "updated": rows.updated, "deleted": rows.deleted, "total": rows.total,
@@ -487,9 +519,10 @@ fn node_info(node: &Node, status: &str, started: Option<DateTime<Utc>>, finished
     json!({
         "materialized": materialized,
         "meta": node.config.meta,
+        "node_checksum": checksum(node),
         "node_finished_at": instant(finished),
         "node_name": node.name,
-        "node_path": node.relative_path,
+        "node_path": path(node),
         "node_relation": {
             "alias": relation.map_or(node.name.as_str(), |relation| relation.identifier.as_str()),
             "database": relation.map_or("", |relation| relation.database.as_str()),

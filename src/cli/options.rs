@@ -28,7 +28,7 @@ use crate::manifest::node::ResourceType;
 use crate::select::IndirectSelection;
 
 /// Environment variables that stand for flags: the name without its prefix `KARAT_` or `DBT_`, and its meaning.
-pub const VARIABLES: [(&str, &str); 29] = [
+pub const VARIABLES: [(&str, &str); 33] = [
     ("PROJECT_DIR", "--project-dir"),
     ("PROFILES_DIR", "--profiles-dir"),
     ("PROFILE", "--profile"),
@@ -52,6 +52,10 @@ pub const VARIABLES: [(&str, &str); 29] = [
     ("FULL_REFRESH", "--full-refresh"),
     ("STORE_FAILURES", "--store-failures"),
     ("INDIRECT_SELECTION", "--indirect-selection"),
+    ("EMPTY", "--empty"),
+    ("SINGLE_THREADED", "--single-threaded"),
+    ("RESOURCE_TYPES", "--resource-type"),
+    ("EXCLUDE_RESOURCE_TYPES", "--exclude-resource-type"),
     ("EVENT_TIME_START", "--event-time-start"),
     ("EVENT_TIME_END", "--event-time-end"),
     ("STATE", "--state"),
@@ -348,7 +352,10 @@ impl Options {
         for flag in arguments.later.given() {
             reader.problems.push(not_supported("flag", flag));
         }
-        let global = reader.global(arguments.global);
+        let mut global = reader.global(arguments.global);
+        if arguments.unused.single_threaded || reader.switch_variable("SINGLE_THREADED") == Some(true) {
+            global.threads = Some(1);
+        }
         let verb = reader.verb(arguments.verb);
         match verb {
             Some(verb) if reader.problems.is_empty() => Ok(Self { global, verb }),
@@ -391,7 +398,8 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// The value of the environment variable that stands for a flag, or of the project's `flags:`.
     fn variable(&self, name: &str) -> Option<String> {
-        let from_env = self.env.first(&[&format!("KARAT_{name}"), &format!("DBT_{name}")]);
+        let [own, engine, old] = ["KARAT_", "DBT_ENGINE_", "DBT_"].map(|prefix| format!("{prefix}{name}"));
+        let from_env = self.env.first(&[&own, &engine, &old]);
         from_env.or_else(|| self.flags.get(&name.to_ascii_lowercase()).map(String::as_str)).map(str::to_owned)
     }
 
@@ -565,7 +573,8 @@ impl Reader<'_> {
         }
     }
 
-    fn kinds(&mut self, names: &[String], flag: &str) -> Vec<ResourceType> {
+    fn kinds(&mut self, given: Vec<String>, variable: &str, flag: &str) -> Vec<ResourceType> {
+        let names = if given.is_empty() { self.variable(variable).into_iter().collect() } else { given };
         let known = ["model", "seed", "snapshot", "source", "test", "unit_test", "exposure", "analysis"];
         let mut kinds = Vec::new();
         for name in names.iter().flat_map(|names| names.split([',', ' '])).filter(|name| !name.is_empty()) {
@@ -599,8 +608,12 @@ impl Reader<'_> {
         }
         let mode = self.word(given.indirect_selection, "INDIRECT_SELECTION", "--indirect-selection", &modes);
         SelectionOptions {
-            resource_types: self.kinds(&given.resource_type, "--resource-type"),
-            exclude_resource_types: self.kinds(&given.exclude_resource_type, "--exclude-resource-type"),
+            resource_types: self.kinds(given.resource_type, "RESOURCE_TYPES", "--resource-type"),
+            exclude_resource_types: self.kinds(
+                given.exclude_resource_type,
+                "EXCLUDE_RESOURCE_TYPES",
+                "--exclude-resource-type",
+            ),
             select: given.select,
             exclude: given.exclude,
             selector: given.selector,
@@ -627,7 +640,7 @@ impl Reader<'_> {
         BuildOptions {
             selection: self.selection(selection),
             full_refresh: self.full_refresh(rebuild.full_refresh),
-            empty: rebuild.empty,
+            empty: rebuild.empty || self.switch_variable("EMPTY") == Some(true),
             store_failures: self.switch(failures.store_failures, false, "--store-failures", "STORE_FAILURES"),
             show_seeds: false,
             output: self.output(output),
@@ -734,7 +747,7 @@ impl Reader<'_> {
             VerbArguments::Completions(given) => Verb::Completions(given.shell),
             VerbArguments::Man => Verb::Man,
             // What is left of it has no earlier command: `cli::retry` has put that in its place otherwise.
-            VerbArguments::Retry => return self.refuse_verb("retry"),
+            VerbArguments::Retry(_) => return self.refuse_verb("retry"),
             VerbArguments::Clone(given) => {
                 let rebuild = RebuildArguments::default();
                 let options = self.build(given.selection, &rebuild, &no_failures, given.output.output);

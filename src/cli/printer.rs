@@ -20,6 +20,7 @@ use crate::cli::log;
 use crate::cli::options::{ColorChoice, GlobalOptions, LogFormat, LogLevel, OutputFormat};
 use crate::cli::summary::{self, Context, Counts};
 use crate::execute::result::{EventSink, RunEvent, RunResult, Status};
+use crate::record::run_results::adapter_response;
 
 /// Most codes that one command to explain them names.
 const POINTED: usize = 5;
@@ -168,6 +169,14 @@ impl Printer {
         self.entry(&entry, || text.to_owned());
     }
 
+    /// Records an event of dbt's structured log; it is printed only if messages are JSON.
+    pub fn structured(&self, entry: &Entry) {
+        log::record(entry);
+        if self.appearance.format == LogFormat::Json && self.shows(entry.level) {
+            self.write_message(&entry.to_json(self.clock.timestamp(), &self.invocation_id).to_string());
+        }
+    }
+
     /// Prints a diagnostic; only once, however often it is found.
     pub fn diagnostic(&self, diagnostic: &Diagnostic) {
         if !lock(&self.told).insert(diagnostic.render(false)) {
@@ -227,6 +236,7 @@ impl Printer {
         self.bar.finish_and_clear();
         let counts = Counts::of(run);
         let failed = counts.error > 0 || run.failure.is_some();
+        self.structured(&events::dbt::finished_running(run));
         if self.appearance.format == LogFormat::Json {
             if let Some(failure) = &run.failure {
                 self.entry(&Entry::of_diagnostic(failure), String::new);
@@ -244,6 +254,9 @@ impl Printer {
                 ),
             };
             self.entry(&Entry::new("EndOfRunSummary", "Z030", Level::Info, message, data), String::new);
+            for entry in events::dbt::failures(run) {
+                self.structured(&entry);
+            }
         }
         if let Some(failure) = &run.failure {
             self.remember(failure);
@@ -259,9 +272,11 @@ impl Printer {
         let line = counts.line();
         let stats = json!({
             "pass": counts.pass, "warn": counts.warn, "error": counts.error, "skip": counts.skip,
-            "total": counts.total,
+            "noop": 0, "reused": 0, "total": counts.total,
         });
-        let entry = Entry::new("StatsLine", "Z023", Level::Info, line.clone(), json!({"stats": stats}));
+        // Readers of the structured log get the line as dbt has it now.
+        let now = line.replace(" TOTAL=", " NO-OP=0 REUSED=0 TOTAL=");
+        let entry = Entry::new("StatsLine", "Z023", Level::Info, now, json!({"stats": stats}));
         if self.appearance.format == LogFormat::Text && output == OutputFormat::Text {
             log::record(&entry);
             self.result(&line);
@@ -341,6 +356,7 @@ impl EventSink for Printer {
         match event {
             RunEvent::Started { node, index, total } => {
                 self.started(*index, *total, node.display_name());
+                self.structured(&events::dbt::node_started(node, self.clock.timestamp()));
                 // For people the line of a node comes when it ends.
                 if self.appearance.format == LogFormat::Json || self.appearance.level == LogLevel::Debug {
                     self.entry(&entry, || {
@@ -352,6 +368,7 @@ impl EventSink for Printer {
             }
             RunEvent::Finished { result, index, .. } => {
                 self.ended(*index);
+                self.structured(&events::dbt::node_finished(result, &adapter_response(result)));
                 for found in &events::diagnostics_of(result) {
                     self.remember(found);
                 }

@@ -15,7 +15,7 @@ use crate::base::diagnostic::Diagnostic;
 use crate::base::env::ProcessEnv;
 use crate::base::fs;
 use crate::base::limits;
-use crate::cli::args::{self, Arguments, GlobalArguments, VerbArguments};
+use crate::cli::args::{self, Arguments, BuildArguments, GlobalArguments, RunArguments, SeedArguments, VerbArguments};
 use crate::cli::options::{Options, Verb};
 use crate::files::project;
 use crate::manifest::manifest::Manifest;
@@ -73,9 +73,8 @@ pub fn resolve(
     env: &ProcessEnv,
     working_folder: &Path,
 ) -> Result<(Arguments, Option<Retried>), Box<Diagnostic>> {
-    if !matches!(arguments.verb, VerbArguments::Retry) {
-        return Ok((arguments, None));
-    }
+    let VerbArguments::Retry(own) = &arguments.verb else { return Ok((arguments, None)) };
+    let full_refresh = own.full_refresh;
     let variable = |names: [&str; 2]| env.first(&names).map(Path::new);
     let folder = arguments.global.project_dir.as_deref().or(variable(["KARAT_PROJECT_DIR", "DBT_PROJECT_DIR"]));
     let root = project::find_root(folder, working_folder)?;
@@ -97,7 +96,7 @@ pub fn resolve(
     let typed: Vec<String> = typed.filter_map(Json::as_str).map(str::to_owned).collect();
     let mut earlier = args::parse(std::iter::once(OsString::from("karat")).chain(typed.iter().map(OsString::from)))
         .ok()
-        .filter(|earlier| !matches!(earlier.verb, VerbArguments::Retry))
+        .filter(|earlier| !matches!(earlier.verb, VerbArguments::Retry(_)))
         .ok_or_else(|| nothing(format!("`{}` does not say which command it is of", path.display())))?;
     let metadata = &results["metadata"];
     let published = metadata["env"]["KARAT_PUBLISHED"].is_string();
@@ -106,6 +105,15 @@ pub fn resolve(
     let ids = ids.filter_map(|result| result["unique_id"].as_str()).map(str::to_owned).collect();
     let batches = all().filter_map(|result| part_of_batches(result, published)).collect();
     let until = instant(&metadata["invocation_started_at"]);
+    if let (
+        true,
+        VerbArguments::Build(BuildArguments { rebuild, .. })
+        | VerbArguments::Run(RunArguments { rebuild, .. })
+        | VerbArguments::Seed(SeedArguments { rebuild, .. }),
+    ) = (full_refresh, &mut earlier.verb)
+    {
+        rebuild.full_refresh = true;
+    }
     earlier.global = over(arguments.global, std::mem::take(&mut earlier.global));
     Ok((earlier, Some(Retried { ids, arguments: typed, until, batches })))
 }

@@ -34,9 +34,10 @@ pub async fn microbatch(
     plan: &MicrobatchPlan,
     result: &mut NodeResult,
 ) -> Result<(), Failure> {
-    let before = current(run, node, &relation(node)?).await?;
     let goes_on = plan.batches.first().is_some_and(|batch| batch.incremental);
-    let mut table = Table::new(run, node, plan, before.filter(|_| goes_on))?;
+    // A table that is made anew is not looked at: it may be damaged.
+    let before = if goes_on { current(run, node, &relation(node)?).await? } else { None };
+    let mut table = Table::new(run, node, plan, before)?;
     let mut batches = Batches::default();
     let mut first_failure = None;
     for (index, batch) in plan.batches.iter().enumerate() {

@@ -50,6 +50,10 @@ pub struct DocBlock {
 pub struct Manifest {
     /// Name of the root package.
     pub project_name: String,
+    /// The target's database.
+    pub database: String,
+    /// The target's schema.
+    pub schema: String,
     /// Enabled nodes by id.
     pub nodes: BTreeMap<NodeId, Arc<Node>>,
     /// Disabled nodes.

@@ -223,8 +223,15 @@ pub fn parse(project: &LoadedProject, target: &Target, invocation: &Invocation) 
     }
 
     let Builder { nodes, mut diagnostics, docs, macros, .. } = builder;
-    let mut manifest =
-        Manifest { project_name: root.to_owned(), macros, groups, docs: docs.blocks, ..Manifest::default() };
+    let mut manifest = Manifest {
+        project_name: root.to_owned(),
+        database: target.database.to_string(),
+        schema: target.schema.to_string(),
+        macros,
+        groups,
+        docs: docs.blocks,
+        ..Manifest::default()
+    };
     if let Some(file) = &project.selectors {
         manifest.selectors = read_selectors(file, &mut diagnostics);
         manifest.selectors_file = Some(Arc::clone(file));

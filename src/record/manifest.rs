@@ -18,6 +18,8 @@ use crate::manifest::node::{
 use crate::manifest::version::Version;
 use crate::record::{Invocation, compiled, model};
 
+mod dbt;
+
 /// Name of the artifact.
 pub const FILE_NAME: &str = "manifest.json";
 
@@ -55,17 +57,7 @@ pub fn artifact(manifest: &Manifest, sql: &CompiledSql, target: &Path, invocatio
     }
     let macros: Map<String, Json> =
         manifest.macros.iter().map(|(id, found)| (id.clone(), macro_json(found, created_at))).collect();
-    let docs: Map<String, Json> = manifest
-        .docs
-        .iter()
-        .map(|(id, block)| {
-            let value = json!({
-                "name": block.name, "resource_type": "doc", "package_name": block.package, "path": block.path,
-                "original_file_path": block.path, "unique_id": id, "block_contents": block.contents,
-            });
-            (id.clone(), value)
-        })
-        .collect();
+    let docs: Map<String, Json> = manifest.docs.iter().map(|(id, block)| (id.clone(), dbt::doc(id, block))).collect();
     let unit_tests: BTreeMap<&str, Json> = manifest
         .of_type(ResourceType::UnitTest)
         .filter_map(|node| Some((node.id.as_str(), unit_test_json(Some(manifest), node, created_at)?)))
@@ -136,6 +128,16 @@ pub fn node_json(node: &Node) -> Json {
     Writer { manifest: None, sql: None, target: None, created_at: 0.0 }.node(node)
 }
 
+/// The hash of a node's text, or nothing if it has none of its own.
+pub fn checksum(node: &Node) -> String {
+    dbt::checksum(node)["checksum"].as_str().unwrap_or_default().to_owned()
+}
+
+/// The path of a node below the folder of its kind, as dbt gives it.
+pub fn path(node: &Node) -> String {
+    dbt::path(node)
+}
+
 /// The section of the artifact that holds a node.
 fn section(node: &Node) -> &'static str {
     match node.resource_type {
@@ -174,16 +176,18 @@ impl Writer<'_> {
         let mut keys = Map::new();
         let relation = node.relation.as_ref();
         let name = relation.map(|relation| &relation.identifier);
+        let home = |of: fn(&Manifest) -> &String| self.manifest.map(|all| of(all).as_str());
         put(
             &mut keys,
             [
-                ("database", json!(relation.map(|relation| relation.database.as_str()))),
-                ("schema", json!(relation.map(|relation| relation.schema.as_str()))),
+                // What has no relation stands where the target does: readers want a text.
+                ("database", json!(relation.map(|relation| relation.database.as_str()).or(home(|all| &all.database)))),
+                ("schema", json!(relation.map(|relation| relation.schema.as_str()).or(home(|all| &all.schema)))),
                 ("name", json!(node.name)),
                 ("resource_type", json!(node.resource_type.as_str())),
                 ("package_name", json!(node.package)),
-                ("path", json!(slashes(&node.relative_path))),
-                ("original_file_path", json!(slashes(node.path_in_package(&node.path)))),
+                ("path", json!(dbt::path(node))),
+                ("original_file_path", json!(dbt::original_path(node))),
                 ("unique_id", json!(node.id.as_str())),
                 ("fqn", json!(node.fqn)),
             ],
@@ -211,7 +215,7 @@ impl Writer<'_> {
             keys,
             [
                 ("alias", json!(alias)),
-                ("checksum", checksum(node)),
+                ("checksum", dbt::checksum(node)),
                 ("config", config_json(node)),
                 ("tags", json!(node.config.tags)),
                 ("description", json!(node.description)),
@@ -224,7 +228,7 @@ impl Writer<'_> {
                 ("unrendered_config", json!(node.config.unrendered)),
                 ("created_at", json!(self.created_at)),
                 ("relation_name", json!(relation_name)),
-                ("raw_code", json!(node.code.as_ref().map_or("", |code| &*code.text))),
+                ("raw_code", json!(dbt::raw_code(node))),
                 ("doc_blocks", json!([])),
             ],
         );
@@ -266,7 +270,11 @@ impl Writer<'_> {
                         [
                             ("column_name", json!(test.column_name)),
                             ("file_key_name", json!(attached.map(file_key))),
-                            ("attached_node", json!(attached.map(NodeId::as_str))),
+                            // Under dbt a test of a source is attached to nothing.
+                            (
+                                "attached_node",
+                                json!(attached.map(NodeId::as_str).filter(|id| !id.starts_with("source."))),
+                            ),
                             (
                                 "test_metadata",
                                 json!({
@@ -318,11 +326,12 @@ impl Writer<'_> {
         let freshness = table.freshness.as_ref().map(freshness_json);
         let mut config: Map<String, Json> =
             node.config.raw.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        dbt::put_unused(&mut config, node.resource_type);
         put(
             &mut config,
             [
                 ("enabled", json!(node.config.enabled)),
-                ("event_time", Json::Null),
+                ("event_time", json!(node.config.event_time)),
                 ("freshness", json!(freshness)),
                 ("loaded_at_field", json!(table.loaded_at_field)),
                 ("loaded_at_query", json!(table.loaded_at_query)),
@@ -405,13 +414,14 @@ fn put<const N: usize>(keys: &mut Map<String, Json>, values: [(&str, Json); N]) 
 fn config_json(node: &Node) -> Json {
     let config = &node.config;
     let mut keys = Map::new();
+    dbt::put_unused(&mut keys, node.resource_type);
     let is_test = node.resource_type == ResourceType::Test;
     put(
         &mut keys,
         [
             ("enabled", json!(config.enabled)),
             ("alias", json!(config.alias)),
-            ("schema", json!(config.schema)),
+            ("schema", json!(config.schema.as_deref().or(is_test.then_some("dbt_test__audit")))),
             ("database", json!(config.database)),
             ("tags", json!(config.tags)),
             ("meta", json!(config.meta)),
@@ -438,7 +448,12 @@ fn config_json(node: &Node) -> Json {
                 ("incremental_strategy", json!(config.incremental_strategy.map(IncrementalStrategy::as_str))),
                 ("batch_size", Json::Null),
                 ("lookback", config.raw.get("lookback").cloned().unwrap_or(json!(1))),
-                ("begin", Json::Null),
+                (
+                    "begin",
+                    json!(
+                        config.microbatch.as_ref().map(|batches| batches.begin.format("%Y-%m-%dT%H:%M:%S").to_string())
+                    ),
+                ),
                 ("persist_docs", json!({})),
                 ("post-hook", hooks(&config.post_hook)),
                 ("pre-hook", hooks(&config.pre_hook)),
@@ -462,7 +477,10 @@ fn config_json(node: &Node) -> Json {
             }
             ResourceType::Seed => put(
                 &mut keys,
-                [("delimiter", json!(config.delimiter.to_string())), ("quote_columns", json!(config.quote_columns))],
+                [
+                    ("delimiter", json!(config.delimiter.to_string())),
+                    ("quote_columns", json!(config.raw.get("quote_columns"))),
+                ],
             ),
             ResourceType::Snapshot => put(&mut keys, snapshot_config(config)),
             _ => {}
@@ -479,10 +497,11 @@ fn config_json(node: &Node) -> Json {
 }
 
 fn test_config(config: &NodeConfig) -> [(&'static str, Json); 8] {
-    let severity = match config.severity {
-        TestSeverity::Error => "ERROR",
-        TestSeverity::Warn => "WARN",
-    };
+    // As it was written; dbt's own default is in capitals.
+    let severity = config.raw.get("severity").cloned().unwrap_or_else(|| match config.severity {
+        TestSeverity::Error => json!("ERROR"),
+        TestSeverity::Warn => json!("WARN"),
+    });
     [
         ("severity", json!(severity)),
         ("store_failures", json!(config.store_failures)),
@@ -515,20 +534,13 @@ fn snapshot_config(config: &NodeConfig) -> [(&'static str, Json); 8] {
         HardDeletes::Invalidate => "invalidate",
         HardDeletes::NewRecord => "new_record",
     };
-    let names = &config.snapshot_columns;
     [
         ("strategy", json!(strategy)),
         ("target_schema", Json::Null),
         ("target_database", Json::Null),
         ("updated_at", json!(updated_at)),
         ("check_cols", check_cols),
-        (
-            "snapshot_meta_column_names",
-            json!({
-                "dbt_valid_to": names.valid_to, "dbt_valid_from": names.valid_from, "dbt_scd_id": names.scd_id,
-                "dbt_updated_at": names.updated_at, "dbt_is_deleted": names.is_deleted,
-            }),
-        ),
+        ("snapshot_meta_column_names", dbt::snapshot_names(config)),
         ("dbt_valid_to_current", json!(config.dbt_valid_to_current)),
         ("hard_deletes", json!(hard_deletes)),
     ]
@@ -546,6 +558,8 @@ fn columns_json(node: &Node) -> Json {
             "config": {"meta": column.meta, "tags": column.tags},
             "tags": column.tags,
             "granularity": null,
+            "dimension": null,
+            "entity": null,
             "doc_blocks": [],
         })
     };
@@ -569,19 +583,6 @@ fn depends_on(node: &Node) -> Json {
 fn patch_path(node: &Node) -> Option<String> {
     let path = node.patch_path.as_ref().filter(|_| node.resource_type != ResourceType::Test)?;
     Some(format!("{}://{}", node.package, slashes(node.path_in_package(path))))
-}
-
-/// SHA-256 of the node's text with single blanks between its words, as under dbt; generic tests have no text of their own.
-fn checksum(node: &Node) -> Json {
-    match (&node.detail, &node.code) {
-        (Detail::Seed { checksum, .. }, _) => json!({"name": "sha256", "checksum": checksum}),
-        (_, Some(code)) if code.offset.is_some() => {
-            let words: Vec<&str> = code.text.split_whitespace().collect();
-            let digest = Sha256::digest(words.join(" ").as_bytes());
-            json!({"name": "sha256", "checksum": format!("{digest:x}")})
-        }
-        _ => json!({"name": "none", "checksum": ""}),
-    }
 }
 
 fn freshness_json(freshness: &Freshness) -> Json {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::execute::result::{NodeResult, RunResult, Status};
 use crate::manifest::microbatch::{Outcomes, Window};
-use crate::manifest::node::ResourceType;
+use crate::manifest::node::{Detail, Node, ResourceType};
 use crate::record::{Invocation, instant};
 
 /// Name of the artifact.
@@ -51,14 +51,45 @@ fn result_json(result: &NodeResult) -> Json {
         "thread_id": if result.worker == 0 { "MainThread".into() } else { format!("Thread-{} (worker)", result.worker) },
         "execution_time": result.execution_time.as_secs_f64(),
         "adapter_response": adapter_response(result),
-        "message": result.message,
-        "failures": if matches!(node.resource_type, ResourceType::Test | ResourceType::UnitTest) { json!(result.failures) } else { Json::Null },
+        "message": message(result),
+        "failures": failures(result),
         "unique_id": node.id.as_str(),
-        "compiled": is_compiled.then_some(true),
+        "compiled": is_compiled,
         "compiled_code": result.compiled_sql,
         "relation_name": relation_name,
         "batch_results": result.batches.as_ref().map(|batches| batch_results(&batches.outcomes)),
+        "overload_results": null,
     })
+}
+
+/// What dbt says of a node that went well; of others what went wrong.
+fn message(result: &NodeResult) -> Option<String> {
+    let usual = || match result.node.resource_type {
+        ResourceType::Model if result.batches.is_some() => Some("SUCCESS".to_owned()),
+        ResourceType::Model | ResourceType::Snapshot => Some("OK".to_owned()),
+        ResourceType::Seed => Some(format!("INSERT {}", result.rows.map_or(0, |rows| rows.inserted))),
+        ResourceType::Operation => statement(&result.node).map(|statement| format!("{statement} passed")),
+        _ => None,
+    };
+    let well = result.status == Status::Success;
+    result.message.clone().or_else(|| if well { usual() } else { None })
+}
+
+/// Failing rows of a test; a hook that failed is one, and a microbatch model says none in any case.
+fn failures(result: &NodeResult) -> Option<u64> {
+    match result.node.resource_type {
+        ResourceType::Test | ResourceType::UnitTest => result.failures,
+        ResourceType::Operation => Some(u64::from(result.status == Status::Error)),
+        _ => result.batches.as_ref().map(|_| 0),
+    }
+}
+
+/// dbt's name of a hook, such as `shop.on-run-start.0`.
+pub fn statement(node: &Node) -> Option<String> {
+    match &node.detail {
+        Detail::Operation { event, index } => Some(format!("{}.{event}.{index}", node.package)),
+        _ => None,
+    }
 }
 
 /// The windows of a microbatch model: each its start and end.
@@ -74,7 +105,7 @@ fn pairs(windows: &[Window]) -> Json {
 }
 
 /// What dbt's adapters report: for us, what was done and how many rows changed.
-fn adapter_response(result: &NodeResult) -> Json {
+pub fn adapter_response(result: &NodeResult) -> Json {
     if matches!(result.status, Status::Skipped | Status::Error) {
         return json!({});
     }

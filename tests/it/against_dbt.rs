@@ -218,6 +218,50 @@ const VERSIONS: Case = Case {
     ],
 };
 
+const BATCHES: Case = Case {
+    name: "batches",
+    files: &[
+        ("seeds/raw.csv", "id,happened\n1,2024-01-01\n2,2024-01-02\n3,2024-01-03\n4,2024-02-10\n"),
+        (
+            "models/staging/events.sql",
+            "{{ config(materialized='table', event_time='happened') }} select id, cast(happened as timestamp) as happened from {{ ref('raw') }}",
+        ),
+        (
+            "models/marts/days.sql",
+            "{{ config(materialized='incremental', incremental_strategy='microbatch', event_time='happened', batch_size='day', begin='2024-01-01') }}\nselect id, happened, '{{ model.batch.id if model.batch }}' as batch, {{ 'true' if is_incremental() else 'false' }} as again, cast(case when id = {{ var('bad', 0) }} then 'x' else '1' end as integer) as one, (select count(*) from {{ ref('events').render() }}) as all_events from {{ ref('events') }}",
+        ),
+        ("models/marts/days_after.sql", "select count(*) as n from {{ ref('days') }}"),
+        (
+            "models/marts/months.sql",
+            "{{ config(materialized='incremental', incremental_strategy='microbatch', event_time='happened', batch_size='month', begin='2023-12-01', lookback=3) }}\nselect id, happened, '{{ model.batch.event_time_start if model.batch }}' as start from {{ ref('events') }}",
+        ),
+    ],
+    commands: &[
+        &["seed"],
+        &["run", "--event-time-start", "2024-01-01", "--event-time-end", "2024-01-04", "--vars", "{bad: 2}"],
+        &["retry"],
+        &["retry", "--vars", "{bad: 0}"],
+        &["run", "--select", "days", "--event-time-start", "2024-01-02", "--event-time-end", "2024-01-03 01:00:00"],
+        &["run", "--select", "days", "--event-time-start", "2024-01-05", "--vars", "{bad: 2}"],
+        &[
+            "run",
+            "--select",
+            "days",
+            "--vars",
+            "{bad: 1}",
+            "--event-time-start",
+            "2024-01-01",
+            "--event-time-end",
+            "2024-01-03",
+        ],
+    ],
+    queries: &[
+        "select id, batch, again, one, all_events from {{ ref('days') }}",
+        "select * from {{ ref('days_after') }}",
+        "select id, start from {{ ref('months') }}",
+    ],
+};
+
 /// Both programs on one project, each in a folder of its own.
 struct Pair {
     karat: Project,
@@ -326,6 +370,12 @@ fn against_dbt_failures() {
 #[ignore = "compares with the dbt that KARAT_DBT names"]
 fn against_dbt_history() {
     compare(&HISTORY);
+}
+
+#[test]
+#[ignore = "compares with the dbt that KARAT_DBT names"]
+fn against_dbt_batches() {
+    compare(&BATCHES);
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn structured_logs_are_json_line_by_line() {
         }
     }
     names.sort();
-    assert_snapshot!(names.join(" "), @"EndOfRunSummary LogModelResult LogStartLine LogTestResult Published StatsLine");
+    assert_snapshot!(names.join(" "), @"ConcurrencyLine EndOfRunSummary FinishedRunningStats FoundStats LogModelResult LogStartLine LogTestResult MainReportVersion Published RunResultError RunResultFailure RunResultWarning RunResultWarningMessage StatsLine");
     // What is wrong with the project is said in the same form.
     project.write("models/gold/broken.sql", "select * from {{ ref('nowhere') }}\n");
     let run = project.run(&["build", "--log-format", "json"]).expect_code(2);
@@ -270,7 +270,7 @@ fn artifacts_have_dbts_shapes() {
         .iter()
         .find(|result| result["unique_id"] == "model.shop.positive")
         .unwrap();
-    assert_snapshot!(keys(result), @"status timing thread_id execution_time adapter_response message failures unique_id compiled compiled_code relation_name batch_results");
+    assert_snapshot!(keys(result), @"status timing thread_id execution_time adapter_response message failures unique_id compiled compiled_code relation_name batch_results overload_results");
     assert_eq!(result["adapter_response"]["rows_affected"], 2);
     assert!(result["compiled_code"].as_str().unwrap().contains("\"bronze\".\"numbers\""));
     let names: Vec<&str> =

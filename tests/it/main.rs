@@ -1,6 +1,7 @@
 //! The integration tests, in one binary.
 
 mod against_dbt;
+mod artifacts;
 mod clone;
 mod commands;
 mod commands_output;

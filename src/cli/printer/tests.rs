@@ -228,7 +228,10 @@ fn the_structured_log_has_the_shape_of_dbt() {
         "LogTestResult",
         "LogStartLine",
         "SkippingDetails",
+        "FinishedRunningStats",
         "EndOfRunSummary",
+        "RunResultFailure",
+        "RunResultError",
         "StatsLine",
     ];
     assert_eq!(names, expected);
@@ -244,7 +247,7 @@ fn the_structured_log_has_the_shape_of_dbt() {
     assert_eq!(test["data"]["num_failures"], 7);
     assert_eq!(test["data"]["node_info"]["node_status"], "fail");
     assert_eq!(test["data"]["diagnostics"][0]["labels"][0]["line"], 4);
-    assert_eq!(entries[7]["data"]["stats"]["total"], 3);
+    assert_eq!(entries[10]["data"]["stats"]["total"], 3);
 }
 
 #[test]
