@@ -72,21 +72,19 @@ pub(super) fn check_access(manifest: &Manifest, restricted: &BTreeSet<String>, d
             continue;
         }
         for parent in node.depends_on.iter().filter_map(|id| manifest.get(id)) {
-            if let Some(problem) = forbidden(manifest, node, parent, restricted) {
+            if let Some(problem) = forbidden(node, parent, restricted) {
                 diagnostics.push(problem);
             }
         }
     }
 }
 
-/// The group of a node; a generic test belongs to that of the node that it is declared on.
-fn group_of<'a>(manifest: &'a Manifest, node: &'a Node) -> Option<&'a str> {
-    let attached = node.test().and_then(|test| test.attached_node.as_ref()).and_then(|id| manifest.get(id));
-    attached.map_or(node, |attached| attached.as_ref()).config.group.as_deref()
-}
-
 fn check_group(manifest: &Manifest, node: &Node, diagnostics: &mut Diagnostics) {
     let Some(name) = &node.config.group else { return };
+    // A generic test is in the group of its node, which is told.
+    if node.test().is_some_and(|test| test.attached_node.is_some()) {
+        return;
+    }
     if manifest.groups.values().any(|group| group.name == *name) {
         return;
     }
@@ -101,10 +99,10 @@ fn check_group(manifest: &Manifest, node: &Node, diagnostics: &mut Diagnostics) 
 }
 
 /// Why a node may not refer to another one.
-fn forbidden(manifest: &Manifest, node: &Node, parent: &Node, restricted: &BTreeSet<String>) -> Option<Diagnostic> {
+fn forbidden(node: &Node, parent: &Node, restricted: &BTreeSet<String>) -> Option<Diagnostic> {
     parent.model()?;
     let foreign = node.package != parent.package && restricted.contains(&parent.package);
-    let own = group_of(manifest, node);
+    let own = node.config.group.as_deref();
     let (code, why, hint) = match parent.config.access {
         Access::Private if own.is_none() || own != parent.config.group.as_deref() || foreign => {
             let why = match &parent.config.group {

@@ -19,7 +19,12 @@ pub(super) fn link(nodes: Vec<Node>, manifest: &mut Manifest, diagnostics: &mut 
     for node in &nodes {
         resolved.push(if node.config.enabled { index.parents(node, diagnostics) } else { Some(Vec::new()) });
     }
+    let groups = groups(&nodes);
     for (mut node, parents) in nodes.into_iter().zip(resolved) {
+        if let Some(attached) = node.test().and_then(|test| test.attached_node.as_ref()) {
+            // As under dbt, a generic test belongs to the group of what it is declared on.
+            node.config.group = groups.get(attached).cloned();
+        }
         let enabled = node.config.enabled && parents.is_some();
         node.depends_on = parents.unwrap_or_default();
         let node = Arc::new(node);
@@ -46,6 +51,11 @@ fn check_versions(manifest: &Manifest, diagnostics: &mut Diagnostics) {
             diagnostics.push(duplicate(node, other));
         }
     }
+}
+
+/// The groups of the nodes that are in one.
+fn groups(nodes: &[Node]) -> BTreeMap<NodeId, String> {
+    nodes.iter().filter_map(|node| Some((node.id.clone(), node.config.group.clone()?))).collect()
 }
 
 fn what(node: &Node) -> String {

@@ -221,7 +221,7 @@ impl Writer<'_> {
                 ("description", json!(node.description)),
                 ("columns", columns_json(node)),
                 ("meta", json!(node.config.meta)),
-                ("group", json!(model::group_of(self.manifest, node))),
+                ("group", json!(node.config.group)),
                 ("docs", model::docs(node)),
                 ("patch_path", json!(patch_path(node))),
                 ("build_path", if sql.is_some() { json!(path("run")) } else { Json::Null }),
@@ -425,7 +425,7 @@ fn config_json(node: &Node) -> Json {
             ("database", json!(config.database)),
             ("tags", json!(config.tags)),
             ("meta", json!(config.meta)),
-            ("group", json!(config.group)),
+            ("group", json!(config.raw.get("group"))),
             ("materialized", json!(node.materialized())),
         ],
     );

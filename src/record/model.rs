@@ -38,12 +38,6 @@ pub(super) fn docs(node: &Node) -> Json {
     Json::Object(docs)
 }
 
-/// The group of a node; of a generic test that of the node that it is declared on.
-pub(super) fn group_of<'a>(manifest: Option<&'a Manifest>, node: &'a Node) -> Option<&'a str> {
-    let attached = node.test().and_then(|test| test.attached_node.as_ref()).and_then(|id| manifest?.get(id));
-    attached.map_or(node, |attached| attached.as_ref()).config.group.as_deref()
-}
-
 /// All groups by id.
 pub(super) fn groups(manifest: &Manifest) -> Json {
     Json::Object(manifest.groups.iter().map(|(id, group)| (id.clone(), group_value(group))).collect())
@@ -54,7 +48,7 @@ pub(super) fn group_map(manifest: &Manifest) -> Json {
     let mut map: BTreeMap<&str, Vec<&str>> =
         manifest.groups.values().map(|group| (group.name.as_str(), Vec::new())).collect();
     for node in manifest.nodes.values() {
-        if let Some(members) = group_of(Some(manifest), node).and_then(|group| map.get_mut(group)) {
+        if let Some(members) = node.config.group.as_deref().and_then(|group| map.get_mut(group)) {
             members.push(node.id.as_str());
         }
     }

@@ -54,6 +54,8 @@ fn groups_are_selected_and_in_the_manifest() {
         project.ok(&arguments).stdout.trim_end().replace('\n', " ")
     };
     assert_eq!(ls(&["group:sales"]), "inner outer raw");
+    let tests = project.ok(&["ls", "--quiet", "--select", "group:sales", "--resource-type", "test"]).stdout;
+    assert_eq!(tests, "p.not_null_raw_id\n");
     assert_eq!(ls(&["access:private"]), "inner raw");
     assert_eq!(ls(&["access:protected"]), "other");
     // A question from outside of all nodes may look at anything.
