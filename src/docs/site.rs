@@ -76,7 +76,8 @@ pub fn document(material: &Material<'_>) -> Json {
         let is_test = matches!(node.resource_type, ResourceType::Test | ResourceType::UnitTest);
         // A test of something that is not shown has nothing to stand with.
         let about = node.test().and_then(|test| test.attached_node.as_ref()).or_else(|| node.depends_on.first());
-        if !is_documented(node) && !(is_test && about.is_none_or(|id| is_on_page(material, id))) {
+        let is_on = is_documented(node) || (is_test && about.is_none_or(|id| is_on_page(material, id)));
+        if !is_on {
             continue;
         }
         let group = groups.get(&node.id).copied().unwrap_or(Group::Models);

@@ -34,10 +34,10 @@ pub(super) fn apply(project: &LoadedProject, sources: &mut Sources, diagnostics:
 }
 
 fn put_over(target: &mut SourceProperties, own: &SourceProperties, diagnostics: &mut Diagnostics) {
-    take(&mut target.description, &own.description);
-    take(&mut target.database, &own.database);
-    take(&mut target.schema, &own.schema);
-    take(&mut target.loader, &own.loader);
+    take(&mut target.description, own.description.as_ref());
+    take(&mut target.database, own.database.as_ref());
+    take(&mut target.schema, own.schema.as_ref());
+    take(&mut target.loader, own.loader.as_ref());
     put_defaults(&mut target.defaults, &own.defaults);
     target.config.extend(own.config.iter().cloned());
     for table in &own.tables {
@@ -53,8 +53,8 @@ fn put_over(target: &mut SourceProperties, own: &SourceProperties, diagnostics: 
 }
 
 fn put_table(target: &mut TableProperties, own: &TableProperties) {
-    take(&mut target.description, &own.description);
-    take(&mut target.identifier, &own.identifier);
+    take(&mut target.description, own.description.as_ref());
+    take(&mut target.identifier, own.identifier.as_ref());
     put_defaults(&mut target.own, &own.own);
     target.config.extend(own.config.iter().cloned());
     if !own.columns.is_empty() {
@@ -66,16 +66,16 @@ fn put_table(target: &mut TableProperties, own: &TableProperties) {
 }
 
 fn put_defaults(target: &mut SourceDefaults, own: &SourceDefaults) {
-    take(&mut target.loaded_at_field, &own.loaded_at_field);
-    take(&mut target.loaded_at_query, &own.loaded_at_query);
-    take(&mut target.external, &own.external);
+    take(&mut target.loaded_at_field, own.loaded_at_field.as_ref());
+    take(&mut target.loaded_at_query, own.loaded_at_query.as_ref());
+    take(&mut target.external, own.external.as_ref());
     if own.freshness != FreshnessRule::Inherited {
         target.freshness.clone_from(&own.freshness);
     }
 }
 
-fn take<T: Clone>(target: &mut Option<T>, own: &Option<T>) {
-    if own.is_some() {
-        target.clone_from(own);
+fn take<T: Clone>(target: &mut Option<T>, own: Option<&T>) {
+    if let Some(own) = own {
+        *target = Some(own.clone());
     }
 }

@@ -96,7 +96,7 @@ fn is_table(node: &Node) -> bool {
 }
 
 fn unique(keys: &[String], columns: &[String]) -> Broken {
-    let names = keys.iter().cloned().collect();
+    let names = keys.to_vec();
     Broken::Query { columns: names, sql: repeated(RESULT, keys, columns) }
 }
 
@@ -180,11 +180,11 @@ pub fn unenforced(node: &Node, relation: &dyn Fn(&KeyTarget) -> Option<String>) 
             ConstraintKind::Custom if constraint.warn_unsupported => {
                 warnings.push(warning(constraint, message, "`custom` is text for the tables of other databases"));
             }
-            ConstraintKind::ForeignKey if constraint.warn_unenforced => {
-                if constraint.target.as_ref().and_then(relation).is_none() {
-                    let hint = "name a relation that is stored: `to: ref('model')` with `to_columns`";
-                    warnings.push(warning(constraint, message, hint));
-                }
+            ConstraintKind::ForeignKey
+                if constraint.warn_unenforced && constraint.target.as_ref().and_then(relation).is_none() =>
+            {
+                let hint = "name a relation that is stored: `to: ref('model')` with `to_columns`";
+                warnings.push(warning(constraint, message, hint));
             }
             _ => {}
         }

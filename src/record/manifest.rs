@@ -473,7 +473,7 @@ fn config_json(node: &Node) -> Json {
         );
         match node.resource_type {
             ResourceType::Model => {
-                put(&mut keys, [("access", json!(config.access.as_str())), ("freshness", Json::Null)])
+                put(&mut keys, [("access", json!(config.access.as_str())), ("freshness", Json::Null)]);
             }
             ResourceType::Seed => put(
                 &mut keys,

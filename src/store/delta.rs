@@ -166,7 +166,7 @@ impl Warehouse {
             path: format!("{}/{LOG_FOLDER}", table_folder(&key)),
             problem: format!("the columns of version {version} cannot be read: {error}"),
         })?;
-        state(relation, version, &metadata, &protocol, Arc::new(schema), files.into_values()).map(Some)
+        state(relation, version, &metadata, &protocol, &Arc::new(schema), files.into_values()).map(Some)
     }
 
     /// Reads a version in the library's way, which knows checkpoints.
@@ -182,7 +182,7 @@ impl Warehouse {
         };
         #[expect(deprecated, reason = "the only public way to a file's tags")]
         let files = views.iter().map(LogicalFileView::add_action);
-        state(relation, version, snapshot.metadata(), snapshot.protocol(), snapshot.arrow_schema(), files)
+        state(relation, version, snapshot.metadata(), snapshot.protocol(), &snapshot.arrow_schema(), files)
     }
 
     /// Who made the commit of a version.
@@ -453,7 +453,7 @@ fn state(
     version: u64,
     metadata: &Metadata,
     protocol: &Protocol,
-    schema: SchemaRef,
+    schema: &SchemaRef,
     adds: impl Iterator<Item = Add>,
 ) -> Result<TableState, StoreError> {
     check_protocol(relation, protocol)?;
@@ -464,10 +464,10 @@ fn state(
     let partition_by = metadata.partition_columns().to_vec();
     let mut files = Vec::new();
     for add in adds {
-        files.push(Arc::new(data_file(relation, &schema, &partition_by, add)?));
+        files.push(Arc::new(data_file(relation, schema, &partition_by, add)?));
     }
     files.sort_by(|left, right| left.order().cmp(&right.order()));
-    let (schema, columns) = without_comments(&schema);
+    let (schema, columns) = without_comments(schema);
     let docs = TableDocs { description: metadata.description().map(str::to_owned), columns };
     let content =
         TableVersion { relation: relation.clone(), schema, partition_by, files, docs, version: Some(version) };

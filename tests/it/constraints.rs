@@ -1,7 +1,5 @@
 //! Contracts and constraints through the real binary: what a table promises, and what breaks it.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use insta::assert_snapshot;
 use serde_json::Value as Json;
 

@@ -1,7 +1,5 @@
 //! Groups and access through the real binary: who may refer to whom, selection, artifacts.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use insta::assert_snapshot;
 use serde_json::{Value as Json, json};
 
