@@ -19,7 +19,7 @@ use crate::engine::types::sql_type_of;
 use crate::engine::view::WarehouseView;
 use crate::execute::changes::Changes;
 use crate::execute::publication::{publish, withheld};
-use crate::execute::result::{EventSink, NodeResult, RunEvent, RunResult, Status};
+use crate::execute::result::{EventSink, NodeResult, Publication, RunEvent, RunResult, Status};
 use crate::execute::run::Run;
 use crate::execute::scheduler::run_all;
 use crate::execute::turns::Turns;
@@ -242,16 +242,20 @@ async fn make_visible(app: &Application, run: &Arc<Run>, plan: &RunPlan, result:
 }
 
 /// Publishes what the statements of an operation have changed.
-pub async fn publish_operation(app: &Application, run: &Arc<Run>) -> Result<(), Outcome> {
-    match publish(run, &RunPlan::default(), &[], &BTreeSet::new(), &app.run_info()).await {
-        Ok(Some(publication)) => app.printer.event(&RunEvent::Published(&publication)),
-        Ok(None) => {}
+pub async fn publish_operation(app: &Application, run: &Arc<Run>) -> Result<Option<Publication>, Outcome> {
+    let published = publish(run, &RunPlan::default(), &[], &BTreeSet::new(), &app.run_info()).await;
+    match published {
+        Ok(publication) => {
+            if let Some(publication) = &publication {
+                app.printer.event(&RunEvent::Published(publication));
+            }
+            Ok(publication)
+        }
         Err(error) => {
             app.printer.diagnostic(&store_diagnostic(&error));
-            return Err(Outcome::World);
+            Err(Outcome::World)
         }
     }
-    Ok(())
 }
 
 /// Puts the project's hooks before and after everything else.

@@ -10,19 +10,27 @@ use crate::cli::Outcome;
 use crate::cli::application::Application;
 use crate::cli::build::{lock, publish_operation};
 use crate::cli::options::{Operation, OperationOptions};
+use crate::cli::retry::Retried;
 use crate::cli::show::{Opened, open, render_problem};
 use crate::compile::host::CompileHost;
 use crate::compile::node::compile_code;
 use crate::execute::changes::Changes;
+use crate::execute::node::blank;
+use crate::execute::result::{RunResult, Status, Timing};
 use crate::execute::run::Run;
 use crate::execute::statement::run_compiled;
 use crate::execute::turns::Turns;
 use crate::manifest::node::{Code, Node};
+use crate::record;
 use crate::template::host::SharedHost;
 use crate::template::{Argument, RenderError};
 
 /// Runs the verb.
 pub async fn execute(app: &Application, options: &OperationOptions) -> Result<Outcome, Outcome> {
+    if options.retried.as_ref().is_some_and(Retried::is_empty) {
+        app.printer.message("nothing to retry: the operation ended well");
+        return Ok(Outcome::Success);
+    }
     let project = app.project()?;
     let (package, name) = match &options.operation {
         Operation::Macro(written) => match written.split_once('.') {
@@ -47,16 +55,47 @@ pub async fn execute(app: &Application, options: &OperationOptions) -> Result<Ou
         changes: Changes::default(),
     });
     let owner = Arc::new(Node::operation(package.unwrap_or(&project.manifest.project_name), name));
+    let started_at = app.clock.timestamp();
+    let mut result = blank(&owner, "operation", 0);
     let done = match &options.operation {
         Operation::Macro(_) => call(app, &run, &owner, package, &options.arguments),
         Operation::Sql(sql) => say(app, &run, &owner, sql).await,
     };
     let published = match done {
-        Ok(()) => publish_operation(app, &run).await,
-        failed => failed,
+        Ok(()) => publish_operation(app, &run).await.map_err(|outcome| (outcome, "it was not published".to_owned())),
+        Err(failed) => Err(failed),
     };
     warehouse.discard_staged().await;
-    published.map(|()| Outcome::Success)
+    let (publication, outcome) = match published {
+        Ok(publication) => (publication, Outcome::Success),
+        Err((outcome, message)) => {
+            result.status = Status::Error;
+            result.message = Some(message);
+            (None, outcome)
+        }
+    };
+    let elapsed = app.clock.elapsed();
+    result.execution_time = elapsed;
+    result.timing.push(Timing { name: "execute", started_at, completed_at: app.clock.timestamp() });
+    let results = RunResult { results: vec![result], publication, failure: None, interrupted: false, elapsed };
+    if app.options.write_artifacts && outcome != Outcome::Usage {
+        let artifact = record::run_results::artifact(&results, &app.args, &app.record());
+        app.write_artifact(&project, record::run_results::FILE_NAME, &artifact)?;
+    }
+    Ok(outcome)
+}
+
+/// Why an operation failed, in one line, and how the command ends.
+type Failed = (Outcome, String);
+
+/// Prints why a template was not rendered.
+fn not_rendered(app: &Application, error: RenderError, outcome: Outcome) -> Failed {
+    let message = match &error {
+        RenderError::Diagnostic(found) => found.message.clone(),
+        RenderError::NotReady(what) => what.clone(),
+    };
+    render_problem(app, error);
+    (outcome, message)
 }
 
 /// Calls the macro. What it writes is not run, as under dbt.
@@ -66,15 +105,14 @@ fn call(
     owner: &Arc<Node>,
     package: Option<&str>,
     arguments: &IndexMap<String, Json>,
-) -> Result<(), Outcome> {
+) -> Result<(), Failed> {
     let host: SharedHost = CompileHost::new(&run.invocation, &run.introspect(owner), None, IndexMap::new());
     let keyword: IndexMap<String, Argument> =
         arguments.iter().map(|(name, value)| (name.clone(), Argument::Plain(value.clone()))).collect();
     let called = run.invocation.templates.call_macro(package, &owner.name, &[], &keyword, &host);
     let outcome = called.map_err(|error| {
         let unknown = matches!(&*error, RenderError::Diagnostic(found) if found.code == "unknown-macro");
-        let usage = render_problem(app, *error);
-        if unknown { usage } else { Outcome::Failed }
+        not_rendered(app, *error, if unknown { Outcome::Usage } else { Outcome::Failed })
     })?;
     if outcome.text.trim().is_empty() {
         app.printer.message(&format!("the macro `{}` has run", owner.name));
@@ -85,10 +123,10 @@ fn call(
 }
 
 /// Runs statements from the command line.
-async fn say(app: &Application, run: &Arc<Run>, owner: &Arc<Node>, sql: &str) -> Result<(), Outcome> {
+async fn say(app: &Application, run: &Arc<Run>, owner: &Arc<Node>, sql: &str) -> Result<(), Failed> {
     let code = Code { text: Arc::from(sql), offset: Some(0), file: SourceFile::new("--sql", sql) };
     let compiled = compile_code(&run.invocation, &run.introspect(owner), &code, None, IndexMap::new());
-    let compiled = compiled.map_err(|error| render_problem(app, error))?;
+    let compiled = compiled.map_err(|error| not_rendered(app, error, Outcome::Usage))?;
     match run_compiled(run, owner, &compiled).await {
         Ok(answer) => {
             app.printer.message(format!("{} {}", answer.verb, answer.rows_affected).trim());
@@ -98,7 +136,7 @@ async fn say(app: &Application, run: &Arc<Run>, owner: &Arc<Node>, sql: &str) ->
             for diagnostic in &failure.diagnostics {
                 app.printer.diagnostic(diagnostic);
             }
-            Err(Outcome::Failed)
+            Err((Outcome::Failed, failure.message()))
         }
     }
 }

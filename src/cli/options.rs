@@ -309,6 +309,8 @@ pub struct OperationOptions {
     pub operation: Operation,
     /// Arguments of the macro.
     pub arguments: IndexMap<String, Json>,
+    /// Whether it is done again, and what the last command left to do.
+    pub retried: Option<Retried>,
 }
 
 /// What `run-operation` runs.
@@ -727,6 +729,7 @@ impl Reader<'_> {
                     None => Operation::Macro(given.macro_name.unwrap_or_default()),
                 },
                 arguments: self.mapping(given.args.as_deref(), "--args"),
+                retried: None,
             }),
             VerbArguments::Source(SourceArguments::Freshness(given)) => Verb::SourceFreshness(FreshnessOptions {
                 selection: self.selection(given.selection),

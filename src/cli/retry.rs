@@ -85,7 +85,7 @@ pub fn resolve(
         arguments.global.state.state.clone().or_else(|| variable(["KARAT_STATE", "DBT_STATE"]).map(Path::to_path_buf));
     let path = root.join(folder.unwrap_or(target)).join(record::run_results::FILE_NAME);
     let nothing = |message: String| {
-        let hint = "`retry` does again what failed in a `build`, `run`, `test`, `seed` or `snapshot`: run one of them";
+        let hint = "`retry` does again what failed in a `build`, `run`, `test`, `seed`, `snapshot` or `run-operation`: run one of them";
         Box::new(Diagnostic::error("nothing-to-retry", message).with_hint(hint))
     };
     let text = fs::read_text(&path, limits::LAST_RESULTS_BYTES)
@@ -101,7 +101,12 @@ pub fn resolve(
     let metadata = &results["metadata"];
     let published = metadata["env"]["KARAT_PUBLISHED"].is_string();
     let all = || results["results"].as_array().into_iter().flatten();
-    let ids = all().filter(|result| did_not_end_well(result, published));
+    // Of a command that calls one macro, that macro is what is done again.
+    let is_operation = matches!(earlier.verb, VerbArguments::RunOperation(_));
+    let failed = |result: &&Json| {
+        if is_operation { result["status"] == "error" } else { did_not_end_well(result, published) }
+    };
+    let ids = all().filter(failed);
     let ids = ids.filter_map(|result| result["unique_id"].as_str()).map(str::to_owned).collect();
     let batches = all().filter_map(|result| part_of_batches(result, published)).collect();
     let until = instant(&metadata["invocation_started_at"]);
@@ -166,6 +171,8 @@ pub fn limit(options: &mut Options, retried: Retried) {
     | Verb::Snapshot(options)
     | Verb::Clone(options) = &mut options.verb
     {
+        options.retried = Some(retried);
+    } else if let Verb::RunOperation(options) = &mut options.verb {
         options.retried = Some(retried);
     }
 }

@@ -1,5 +1,7 @@
 //! Statements that change the warehouse: in hooks of nodes and runs, in operations, and in templates.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use crate::support::Project;
 
 /// A project with one table, `gold.orders`, built.
@@ -304,4 +306,19 @@ fn templates_change_the_warehouse_only_in_a_run() {
     assert_eq!(project.ok(&["run-operation", "drop_side"]).stdout.trim(), "True");
     let run = project.run(&["show", "--inline", "select * from side.u"]);
     assert_eq!(run.code, Some(2), "{}", run.stderr);
+}
+
+#[test]
+fn an_operation_leaves_its_result_and_can_be_retried() {
+    let project = orders("");
+    let arguments = ["run-operation", "--sql", "delete from gold.orders where amount > {{ var('x') }}"];
+    project.run(&[&arguments[..], &["--vars", "{x: nope}"]].concat()).expect_code(1);
+    let results = || -> serde_json::Value { serde_json::from_str(&project.read("target/run_results.json")).unwrap() };
+    let failed = results();
+    assert_eq!(failed["results"][0]["unique_id"], "operation.shop.inline_query");
+    assert_eq!((&failed["results"][0]["status"], &failed["args"]["which"]), (&"error".into(), &"run-operation".into()));
+    project.ok(&["retry", "--vars", "{x: 15}"]);
+    assert_eq!(project.rows("select id from gold.orders"), ["1"]);
+    assert_eq!(results()["results"][0]["status"], "success");
+    assert!(project.ok(&["retry"]).stderr.contains("nothing to retry"));
 }
