@@ -35,6 +35,7 @@ use crate::manifest::manifest::Manifest;
 use crate::manifest::microbatch::BatchRequest;
 use crate::manifest::node::{NodeId, ResourceType};
 use crate::manifest::relation::Relation;
+use crate::manifest::sample::Sample;
 use crate::parse::{self, ParsedProject};
 use crate::record;
 use crate::record::manifest::CompiledSql;
@@ -245,6 +246,7 @@ impl Application {
             full_refresh: self.flags.full_refresh,
             empty: self.flags.empty,
             batches: self.batches.clone(),
+            sample: self.flags.sample.map(|sample| sample.window(self.clock.now())),
             store_failures: self.flags.store_failures,
             warn_error: self.options.warn_error == Some(true),
             selected,
@@ -412,6 +414,8 @@ pub struct RunFlags {
     pub full_refresh: bool,
     /// Read no rows.
     pub empty: bool,
+    /// Read a window of time.
+    pub sample: Option<Sample>,
     /// Store failing rows.
     pub store_failures: bool,
 }

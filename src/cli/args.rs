@@ -214,8 +214,6 @@ pub struct IgnoredArguments {
 /// Flags of dbt that are refused by name.
 #[derive(Debug, Clone, Default, Args)]
 pub struct LaterArguments {
-    #[arg(long, global = true, hide = true, value_name = "WINDOW")]
-    sample: Option<String>,
     #[arg(long, global = true, hide = true, value_name = "YAML")]
     warn_error_options: Option<String>,
     #[arg(long, global = true, hide = true, value_name = "SQL")]
@@ -228,7 +226,6 @@ impl LaterArguments {
     /// The flags that were given, as written.
     pub fn given(&self) -> Vec<&'static str> {
         [
-            (self.sample.is_some(), "--sample"),
             (self.warn_error_options.is_some(), "--warn-error-options"),
             (self.inline_direct.is_some(), "--inline-direct"),
             (self.no_introspect, "--no-introspect"),
@@ -348,6 +345,9 @@ pub struct BuildArguments {
     /// Build flags.
     #[command(flatten)]
     pub rebuild: RebuildArguments,
+    /// Sample flags.
+    #[command(flatten)]
+    pub sample: SampleArguments,
     /// Test flags.
     #[command(flatten)]
     pub failures: FailureArguments,
@@ -374,6 +374,9 @@ pub struct RunArguments {
     /// Batches.
     #[command(flatten)]
     pub batches: BatchArguments,
+    /// Sample flags.
+    #[command(flatten)]
+    pub sample: SampleArguments,
     /// Form of the results.
     #[command(flatten)]
     pub output: ResultArguments,
@@ -462,6 +465,14 @@ pub struct BatchArguments {
     /// Make the batches of microbatch models before this time
     #[arg(long, value_name = "INSTANT")]
     pub event_time_end: Option<String>,
+}
+
+/// Flags of the verbs that build models.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SampleArguments {
+    /// Read only a window of the parents that have an `event_time`: `3 days`, or `{start: 2024-01-01, end: 2024-01-31}`
+    #[arg(long, value_name = "WINDOW")]
+    pub sample: Option<String>,
 }
 
 /// Flags of the verbs that test.

@@ -127,6 +127,7 @@ fn flags(verb: &Verb) -> RunFlags {
         | Verb::Clone(options) => RunFlags {
             full_refresh: options.full_refresh.unwrap_or(false),
             empty: options.empty,
+            sample: options.sample,
             store_failures: options.store_failures.unwrap_or(false),
         },
         Verb::Show(options) => RunFlags { full_refresh: options.full_refresh.unwrap_or(false), ..RunFlags::default() },

@@ -25,10 +25,11 @@ use crate::cli::retry::Retried;
 use crate::files::{project, yaml};
 use crate::manifest::microbatch::Window;
 use crate::manifest::node::ResourceType;
+use crate::manifest::sample::Sample;
 use crate::select::IndirectSelection;
 
 /// Environment variables that stand for flags: the name without its prefix `KARAT_` or `DBT_`, and its meaning.
-pub const VARIABLES: [(&str, &str); 33] = [
+pub const VARIABLES: [(&str, &str); 34] = [
     ("PROJECT_DIR", "--project-dir"),
     ("PROFILES_DIR", "--profiles-dir"),
     ("PROFILE", "--profile"),
@@ -62,6 +63,7 @@ pub const VARIABLES: [(&str, &str); 33] = [
     ("DEFER_STATE", "--defer-state"),
     ("DEFER", "--defer"),
     ("FAVOR_STATE", "--favor-state"),
+    ("SAMPLE", "--sample"),
 ];
 
 /// The checked command line.
@@ -247,6 +249,8 @@ pub struct BuildOptions {
     pub full_refresh: Option<bool>,
     /// Whether to read no rows.
     pub empty: bool,
+    /// The window of time that is read.
+    pub sample: Option<Sample>,
     /// Whether to store failing rows; `None` if not said.
     pub store_failures: Option<bool>,
     /// Whether to print the first rows of seeds.
@@ -643,6 +647,7 @@ impl Reader<'_> {
             selection: self.selection(selection),
             full_refresh: self.full_refresh(rebuild.full_refresh),
             empty: rebuild.empty || self.switch_variable("EMPTY") == Some(true),
+            sample: None,
             store_failures: self.switch(failures.store_failures, false, "--store-failures", "STORE_FAILURES"),
             show_seeds: false,
             output: self.output(output),
@@ -661,12 +666,13 @@ impl Reader<'_> {
             }),
             VerbArguments::Build(given) => {
                 let options = self.build(given.selection, &given.rebuild, &given.failures, given.output.output);
-                let batches = self.batches(given.batches);
-                Verb::Build(BuildOptions { show_seeds: given.show, batches, ..options })
+                let (batches, sample) = (self.batches(given.batches), self.sample(given.sample.sample));
+                Verb::Build(BuildOptions { show_seeds: given.show, batches, sample, ..options })
             }
             VerbArguments::Run(given) => {
                 let options = self.build(given.selection, &given.rebuild, &no_failures, given.output.output);
-                Verb::Run(BuildOptions { batches: self.batches(given.batches), ..options })
+                let (batches, sample) = (self.batches(given.batches), self.sample(given.sample.sample));
+                Verb::Run(BuildOptions { batches, sample, ..options })
             }
             VerbArguments::Test(given) => {
                 let rebuild = RebuildArguments::default();
@@ -779,6 +785,7 @@ impl Reader<'_> {
 mod batches;
 mod docs;
 mod forms;
+mod sample;
 mod state;
 pub use docs::{DocsOptions, GenerateOptions, LineageFormat, LineageOptions, ServeOptions};
 pub use forms::{ColorChoice, ListFormat, LogFormat, LogLevel, OutputFormat};

@@ -20,7 +20,7 @@ use crate::files::Target;
 use crate::manifest::config::Materialization;
 use crate::manifest::constraint::KeyTarget;
 use crate::manifest::manifest::Manifest;
-use crate::manifest::microbatch::{Batch, BatchRequest};
+use crate::manifest::microbatch::{Batch, BatchRequest, Window};
 use crate::manifest::node::{Node, NodeId, RefCall, ResourceType, SourceCall};
 use crate::manifest::relation::{Relation, RelationKey};
 use crate::parse::{Vars, node_value};
@@ -53,6 +53,8 @@ pub struct Invocation {
     pub empty: bool,
     /// Which batches of microbatch models are made.
     pub batches: BatchRequest,
+    /// `--sample`: the window of time for which parents with an `event_time` are read.
+    pub sample: Option<Window>,
     /// `--store-failures`.
     pub store_failures: bool,
     /// `--warn-error`: a test that would warn fails.
@@ -235,15 +237,29 @@ impl CompileHost {
         self.ephemeral.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
-    /// The rows of a parent that are meant: none with `--empty`, and those of the batch if the parent says when its
-    /// events happened.
+    /// The rows of a parent that are meant: none with `--empty`, and those of a window of time if the parent says when
+    /// its events happened.
     fn filter(&self, parent: &Node) -> Option<String> {
         if self.invocation.empty {
             return Some("false limit 0".to_owned());
         }
-        let (batch, event_time) = (self.batch.as_ref()?, parent.config.event_time.as_ref()?);
+        let (window, event_time) = (self.window()?, parent.config.event_time.as_ref()?);
         let quoted = parent.columns.values().any(|column| column.name == *event_time && column.quote == Some(true));
-        Some(batch.window.condition(&if quoted { crate::base::ident::quote(event_time) } else { event_time.clone() }))
+        Some(window.condition(&if quoted { crate::base::ident::quote(event_time) } else { event_time.clone() }))
+    }
+
+    /// The window of time that parents are read for: that of the batch, as far as it lies in the one of `--sample`,
+    /// which holds for models and snapshots.
+    fn window(&self) -> Option<Window> {
+        let batch = self.batch.as_ref().map(|batch| batch.window);
+        let own = self.node.as_ref().filter(|_| self.substitutes.is_none()).map(|node| node.resource_type);
+        let sampled = matches!(own, Some(ResourceType::Model | ResourceType::Snapshot));
+        match (batch, self.invocation.sample.filter(|_| sampled)) {
+            (Some(batch), Some(sample)) => {
+                Some(Window { start: batch.start.max(sample.start), end: batch.end.min(sample.end) })
+            }
+            (batch, sample) => batch.or(sample),
+        }
     }
 
     fn render_relation(&self, node: &Node, relation: &Relation) -> RelationValue {

@@ -10,6 +10,7 @@ pub mod manifest;
 pub mod microbatch;
 pub mod node;
 pub mod relation;
+pub mod sample;
 pub mod source;
 pub mod unit_test;
 pub mod version;

@@ -51,7 +51,6 @@ fn what_comes_later_is_refused_by_name() {
     let project = shop();
     for (arguments, name) in [
         (&["deps", "--add-package", "a/b"][..], "--add-package"),
-        (&["run", "--sample", "3 days"], "--sample"),
         (&["ls", "--resource-type", "saved_query"], "saved_query"),
     ] {
         let run = project.run(arguments).expect_code(2);

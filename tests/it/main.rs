@@ -40,6 +40,7 @@ mod proof_together;
 mod publication;
 mod retry;
 mod robustness;
+mod sample;
 mod shop;
 mod snapshots;
 mod snapshots_random;

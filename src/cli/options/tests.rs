@@ -161,7 +161,8 @@ fn variables_stand_for_flags_that_are_not_given() {
 fn everything_that_is_wrong_is_named() {
     let problems = |line: &[&str]| read(line, &[]).unwrap_err();
     let expected = [
-        (&["run", "--sample", "x"][..], "not-supported-yet: the flag `--sample` of dbt is not supported yet"),
+        (&["run", "--sample", "3 weeks"][..], "`3 weeks` is not a value of `--sample`: expected a span such as"),
+        (&["run", "--sample", "{start: 2024-01-02, end: 2024-01-01}"], "is not a value of `--sample`"),
         (&["run", "--no-introspect"], "not-supported-yet: the flag `--no-introspect` of dbt is not supported yet"),
         (&["run", "--memory", "much"], "`much` is not a value of `--memory`: expected a size such as 4GiB"),
         (&["run", "--threads", "0"], "expected a whole number from 1"),
