@@ -185,7 +185,7 @@ async fn verb_outcome(app: &Application, verb: &Verb, stop: watch::Receiver<bool
         Verb::Clone(options) => clone::execute(app, options, stop).await,
         Verb::Show(options) => until(stop, show::execute(app, options)).await,
         Verb::Compile(options) => until(stop, compile::execute(app, options)).await,
-        Verb::RunOperation(options) => until(stop, operation::execute(app, options)).await,
+        Verb::RunOperation(options) => until(stop, Box::pin(operation::execute(app, options))).await,
         Verb::SourceFreshness(options) => until(stop, freshness::execute(app, options)).await,
         Verb::Debug(options) => until(stop, debug::execute(app, options)).await,
         Verb::Docs(DocsOptions::Generate(options)) => until(stop, Box::pin(docs::generate(app, options))).await,

@@ -672,7 +672,7 @@ impl Reader<'_> {
             VerbArguments::Run(given) => {
                 let options = self.build(given.selection, &given.rebuild, &no_failures, given.output.output);
                 let (batches, sample) = (self.batches(given.batches), self.sample(given.sample.sample));
-                Verb::Run(BuildOptions { batches, sample, ..options })
+                Verb::Run(BuildOptions { sample, batches, ..options })
             }
             VerbArguments::Test(given) => {
                 let rebuild = RebuildArguments::default();

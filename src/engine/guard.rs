@@ -21,7 +21,7 @@ use crate::engine::wording::lower_first;
 /// Checks the text of a statement against the limits and for being a single query.
 pub fn check_text(sql: &str, dialect: &dyn Dialect) -> Result<(), SqlProblem> {
     let tokens = tokens_of(sql, dialect)?;
-    let meaningful: Vec<&TokenWithSpan> = tokens.iter().filter(is_meaningful).collect();
+    let meaningful: Vec<&TokenWithSpan> = tokens.iter().filter(|token| is_meaningful(token)).collect();
     check_verb(sql, &meaningful)?;
     check_numbers(sql, &tokens)?;
     check_shape(sql, &meaningful)
@@ -31,7 +31,7 @@ pub fn check_text(sql: &str, dialect: &dyn Dialect) -> Result<(), SqlProblem> {
 pub fn split_statements(sql: &str, dialect: &dyn Dialect) -> Result<Vec<(Range<usize>, Keyword)>, SqlProblem> {
     let tokens = tokens_of(sql, dialect)?;
     check_numbers(sql, &tokens)?;
-    let meaningful: Vec<&TokenWithSpan> = tokens.iter().filter(is_meaningful).collect();
+    let meaningful: Vec<&TokenWithSpan> = tokens.iter().filter(|token| is_meaningful(token)).collect();
     let mut statements = Vec::new();
     for statement in meaningful.split(|token| token.token == Token::SemiColon) {
         let (Some(first), Some(last)) = (statement.first(), statement.last()) else { continue };
@@ -46,7 +46,7 @@ pub fn split_statements(sql: &str, dialect: &dyn Dialect) -> Result<Vec<(Range<u
     Ok(statements)
 }
 
-fn is_meaningful(token: &&TokenWithSpan) -> bool {
+fn is_meaningful(token: &TokenWithSpan) -> bool {
     !matches!(token.token, Token::Whitespace(_) | Token::EOF)
 }
 
@@ -61,7 +61,7 @@ fn tokens_of(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSpan>, Sql
         let at = SqlProblem::offset(sql, error.location.line, error.location.column);
         SqlProblem::new("sql-syntax", lower_first(&error.message)).at(at..at).hint(SYNTAX_HINT)
     })?;
-    let count = tokens.iter().filter(is_meaningful).count();
+    let count = tokens.iter().filter(|token| is_meaningful(token)).count();
     if count > limits::SQL_TOKENS {
         let message = format!("the SQL has {count} tokens, more than the limit of {}", limits::SQL_TOKENS);
         return Err(SqlProblem::new("sql-limit", message));

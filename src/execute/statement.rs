@@ -84,10 +84,6 @@ impl Existing {
 }
 
 impl One<'_> {
-    fn problem(&self, message: impl Into<String>) -> SqlProblem {
-        SqlProblem::new("bad-statement", message)
-    }
-
     fn fail<T>(&self, problem: SqlProblem) -> Result<T, Failure> {
         Err((self.explain)(&self.place(problem)))
     }
@@ -168,7 +164,7 @@ impl One<'_> {
                 None => Ok(Existing::Nothing),
             },
             Some(RelationKind::External | RelationKind::Cte) => self.fail(
-                self.problem(format!("`{}` is a source over files, which are only read", relation.short_name()))
+                bad(format!("`{}` is a source over files, which are only read", relation.short_name()))
                     .hint("copy its rows into a table of the warehouse first"),
             ),
         }
@@ -179,7 +175,7 @@ impl One<'_> {
         match self.existing(relation).await? {
             Existing::Table(version) => Ok(version),
             Existing::View { .. } => self.fail(
-                self.problem(format!("`{}` is a view, so its rows cannot be changed", relation.short_name()))
+                bad(format!("`{}` is a view, so its rows cannot be changed", relation.short_name()))
                     .hint("change the tables that it reads"),
             ),
             Existing::Nothing => self.fail(self.missing(relation)),
@@ -223,9 +219,9 @@ impl One<'_> {
             temporary,
         };
         if anew {
-            self.run.changes.replace(change)
+            self.run.changes.replace(change);
         } else {
-            self.run.changes.note(change)
+            self.run.changes.note(change);
         }
         self.run.view.put(relation.key(), fresh);
     }
@@ -261,7 +257,7 @@ impl One<'_> {
             _ if or_replace => Ok(true),
             _ if if_not_exists => Ok(false),
             found => self.fail(
-                self.problem(format!("there is a {} `{}` already", found.word(), relation.short_name()))
+                bad(format!("there is a {} `{}` already", found.word(), relation.short_name()))
                     .hint("write `create or replace` or `if not exists`"),
             ),
         }
@@ -306,7 +302,7 @@ impl One<'_> {
         }
         if names.len() != found {
             let message = format!("{whose} names {} columns, and the query gives {found}", names.len());
-            return self.fail(self.problem(message));
+            return self.fail(bad(message));
         }
         let names = names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
         Ok(format!("select * from ({query}) as __karat_rows({names})"))
@@ -319,7 +315,7 @@ impl One<'_> {
         }
         if self.statement.reads.contains(&create.relation.key()) {
             let message = format!("the view `{}` would read itself", create.relation.short_name());
-            return self.fail(self.problem(message));
+            return self.fail(bad(message));
         }
         let writer = self.writer(&create.relation, None);
         let found = self.planned(&writer, &create.query).await?;
@@ -336,7 +332,7 @@ impl One<'_> {
         for name in names {
             match known.iter().find(|column| column.eq_ignore_ascii_case(name)) {
                 Some(column) if found.contains(column) => {
-                    return self.fail(self.problem(format!("the column `{name}` is named twice")));
+                    return self.fail(bad(format!("the column `{name}` is named twice")));
                 }
                 Some(column) => found.push(column.clone()),
                 None => {
@@ -365,7 +361,7 @@ impl One<'_> {
         if found.fields().len() != names.len() {
             let (given, table) = (found.fields().len(), names.len());
             let message = format!("the rows have {given} columns, and {whose} takes {table}");
-            return self.fail(self.problem(message).hint("name the columns: `insert into table (a, b) ...`"));
+            return self.fail(bad(message).hint("name the columns: `insert into table (a, b) ...`"));
         }
         let sql = self.renamed(&insert.query, &names, found.fields().len(), &whose)?;
         let added = self.write(&writer, &sql, &table.schema).await?;
@@ -400,7 +396,7 @@ impl One<'_> {
         let outcome = self.rewritten(&writer, &table, &rewrite).await?;
         if updates && outcome.changed > outcome.matched {
             return self.fail(
-                self.problem(format!(
+                bad(format!(
                     "several rows of `from` match one row of `{}`, so which one wins would be chance",
                     relation.short_name()
                 ))
@@ -474,7 +470,7 @@ impl One<'_> {
                     let wanted = if named.is_empty() { columns.len() } else { named.len() };
                     if let Some(values) = values.as_ref().filter(|values| values.len() != wanted) {
                         let message = format!("`insert` gives {} values for {wanted} columns", values.len());
-                        return self.fail(self.problem(message));
+                        return self.fail(bad(message));
                     }
                 }
                 Effect::Delete => {}
@@ -518,7 +514,7 @@ impl One<'_> {
             let rows = first_count(&self.small(writer, &rows).await?, 0);
             if matches > rows {
                 return self.fail(
-                    self.problem(format!(
+                    bad(format!(
                         "several rows of the source match one row of `{}`, so which one wins would be chance",
                         merge.relation.short_name()
                     ))
@@ -552,7 +548,7 @@ impl One<'_> {
                 (found, _) => {
                     let (name, word) = (relation.short_name(), found.word());
                     let hint = format!("write `drop {word} {name}`");
-                    return self.fail(self.problem(format!("`{name}` is a {word}")).hint(hint));
+                    return self.fail(bad(format!("`{name}` is a {word}")).hint(hint));
                 }
             }
         }
@@ -575,7 +571,7 @@ impl One<'_> {
         if !inside.is_empty() && !cascade {
             let names = inside.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             return self.fail(
-                self.problem(format!("the schema `{schema}` has relations: {names}"))
+                bad(format!("the schema `{schema}` has relations: {names}"))
                     .hint("drop them first, or write `drop schema ... cascade`"),
             );
         }
@@ -583,7 +579,7 @@ impl One<'_> {
             let _lock = self.run.changes.lock(&key).await;
             let name = |text: &str| {
                 crate::base::ident::Identifier::new(text)
-                    .map_err(|error| (self.explain)(&self.place(self.problem(error.to_string()))))
+                    .map_err(|error| (self.explain)(&self.place(bad(error.to_string()))))
             };
             let database = name(&self.run.view.surroundings().engine.options().database)?;
             let relation = Relation { database, schema: name(&key.schema)?, identifier: name(&key.identifier)? };
@@ -624,7 +620,7 @@ impl One<'_> {
         let taken = self.existing(to).await?;
         if !matches!(taken, Existing::Nothing) {
             let message = format!("there is a {} `{}` already", taken.word(), to.short_name());
-            return self.fail(self.problem(message).hint("drop it first"));
+            return self.fail(bad(message).hint("drop it first"));
         }
         let temporary = self.run.changes.is_temporary(&from.key());
         let fresh = match found {
@@ -661,14 +657,14 @@ impl One<'_> {
                         return Ok(());
                     }
                     let message = format!("`{}` has a column `{}` already", relation.short_name(), column.name);
-                    return self.fail(self.problem(message).hint("write `add column if not exists`"));
+                    return self.fail(bad(message).hint("write `add column if not exists`"));
                 }
                 if !column.nullable && default.is_none() && !table.files.is_empty() {
                     let message = format!("the new column `{}` would be null in the rows that are there", column.name);
-                    return self.fail(self.problem(message).hint("give it a `default`"));
+                    return self.fail(bad(message).hint("give it a `default`"));
                 }
                 let Some(data_type) = column.data_type.clone() else {
-                    return self.fail(self.problem(format!("the column `{}` has no type", column.name)));
+                    return self.fail(bad(format!("the column `{}` has no type", column.name)));
                 };
                 fields.push(Field::new(&column.name, data_type, column.nullable));
                 values.push(default.clone().unwrap_or_else(|| "null".to_owned()));
@@ -683,7 +679,7 @@ impl One<'_> {
                     return Ok(());
                 }
                 if let Some(name) = columns.iter().find(|name| partition(name)) {
-                    return self.fail(self.problem(format!("`{name}` separates the files of the table")));
+                    return self.fail(bad(format!("`{name}` separates the files of the table")));
                 }
                 let keep: Vec<bool> = fields.iter().map(|field| !columns.contains(field.name())).collect();
                 let mut kept = keep.iter();
@@ -691,17 +687,17 @@ impl One<'_> {
                 let mut kept = keep.iter();
                 values.retain(|_| *kept.next().unwrap_or(&true));
                 if fields.is_empty() {
-                    return self.fail(self.problem("a table needs a column"));
+                    return self.fail(bad("a table needs a column"));
                 }
             }
             Alteration::Rename { from, to } => {
                 let old = self.columns_of(table, std::slice::from_ref(from))?;
                 if known(to).is_some_and(|field| !old.contains(field.name())) {
                     let message = format!("`{}` has a column `{to}` already", relation.short_name());
-                    return self.fail(self.problem(message));
+                    return self.fail(bad(message));
                 }
                 if partition(from) {
-                    return self.fail(self.problem(format!("`{from}` separates the files of the table")));
+                    return self.fail(bad(format!("`{from}` separates the files of the table")));
                 }
                 for (field, value) in fields.iter_mut().zip(&mut values) {
                     if old.contains(field.name()) {
@@ -748,6 +744,10 @@ impl One<'_> {
         self.put(relation, Fresh::Staged(Arc::new(version)), Operation::Merge, temporary);
         Ok(())
     }
+}
+
+fn bad(message: impl Into<String>) -> SqlProblem {
+    SqlProblem::new("bad-statement", message)
 }
 
 /// What a rewriting of files gave.

@@ -1,8 +1,6 @@
 //! Incremental models as dbt's adapter suite asks for them: keys in all their forms, predicates, columns that a merge
 //! leaves alone, strategies by name.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use crate::support::Project;
 
 /// A model whose later runs give other rows than its first.

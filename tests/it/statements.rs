@@ -1,7 +1,5 @@
 //! Statements that change the warehouse: in hooks of nodes and runs, in operations, and in templates.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use crate::support::Project;
 
 /// A project with one table, `gold.orders`, built.

@@ -329,7 +329,7 @@ impl Reader<'_> {
         if update.limit.is_some() || !update.order_by.is_empty() {
             return Err(unsupported("`update` with `limit` is not supported", "name the rows in `where`"));
         }
-        let (name, alias) = self.target(&update.table)?;
+        let (name, alias) = target(&update.table)?;
         let relation = self.relation(name)?;
         let scope = Scope::of(name, alias)?;
         let from = match &update.from {
@@ -358,7 +358,7 @@ impl Reader<'_> {
         let [table] = tables.as_slice() else {
             return Err(unsupported("`delete` takes one table", "name further relations after `using`"));
         };
-        let (name, alias) = self.target(table)?;
+        let (name, alias) = target(table)?;
         let relation = self.relation(name)?;
         let scope = Scope::of(name, alias)?;
         Ok(Delete {
@@ -367,16 +367,6 @@ impl Reader<'_> {
             alias: scope.alias,
             relation,
         })
-    }
-
-    fn target<'t>(&self, table: &'t TableWithJoins) -> Read<(&'t ObjectName, Option<&'t Ident>)> {
-        if !table.joins.is_empty() {
-            return Err(unsupported(
-                "a statement changes one table, not a join",
-                "name further relations after `from` or `using`",
-            ));
-        }
-        factor_name(&table.relation)
     }
 
     fn merge(&self, merge: &ast::Merge) -> Read<Merge> {
@@ -563,6 +553,17 @@ impl Scope {
             ControlFlow::<()>::Continue(())
         });
     }
+}
+
+/// The name of the one table that a statement changes.
+fn target(table: &TableWithJoins) -> Read<(&ObjectName, Option<&Ident>)> {
+    if !table.joins.is_empty() {
+        return Err(unsupported(
+            "a statement changes one table, not a join",
+            "name further relations after `from` or `using`",
+        ));
+    }
+    factor_name(&table.relation)
 }
 
 fn factor_name(factor: &TableFactor) -> Read<(&ObjectName, Option<&Ident>)> {

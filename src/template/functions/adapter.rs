@@ -177,9 +177,10 @@ fn drop_schema(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: S
 fn kind_word(interpreter: &Interpreter<'_>, relation: &RelationValue) -> Eval<&'static str> {
     let name = |part: &Option<String>| part.clone().unwrap_or_default();
     let (database, schema, identifier) = (name(&relation.database), name(&relation.schema), name(&relation.identifier));
-    let known = match interpreter.host.execute() {
-        true => interpreter.host.find_relation(&database, &schema, &identifier)?.and_then(|found| found.kind),
-        false => None,
+    let known = if interpreter.host.execute() {
+        interpreter.host.find_relation(&database, &schema, &identifier)?.and_then(|found| found.kind)
+    } else {
+        None
     };
     Ok(if known.or(relation.kind) == Some(RelationKind::View) { "view" } else { "table" })
 }
