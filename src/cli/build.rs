@@ -18,7 +18,7 @@ use crate::engine::session::Variant;
 use crate::engine::types::sql_type_of;
 use crate::engine::view::WarehouseView;
 use crate::execute::changes::Changes;
-use crate::execute::publication::{publish, withheld};
+use crate::execute::publication::{Held, publish, withheld};
 use crate::execute::result::{EventSink, NodeResult, Publication, RunEvent, RunResult, Status};
 use crate::execute::run::Run;
 use crate::execute::scheduler::run_all;
@@ -226,9 +226,9 @@ pub fn recovery_remarks(recovered: &Recovered) -> Diagnostics {
 
 /// Publishes what may be seen, and marks what is held back.
 async fn make_visible(app: &Application, run: &Arc<Run>, plan: &RunPlan, result: &mut RunResult) {
-    let held: BTreeSet<NodeId> = withheld(run, plan, &result.results);
+    let held = withheld(run, plan, &result.results);
     for node in &mut result.results {
-        node.withheld = node.node.resource_type.is_built() && held.contains(&node.node.id);
+        node.withheld = node.node.resource_type.is_built() && held.nodes.contains(&node.node.id);
     }
     match publish(run, plan, &result.results, &held, &app.run_info()).await {
         Ok(publication) => {
@@ -243,7 +243,7 @@ async fn make_visible(app: &Application, run: &Arc<Run>, plan: &RunPlan, result:
 
 /// Publishes what the statements of an operation have changed.
 pub async fn publish_operation(app: &Application, run: &Arc<Run>) -> Result<Option<Publication>, Outcome> {
-    let published = publish(run, &RunPlan::default(), &[], &BTreeSet::new(), &app.run_info()).await;
+    let published = publish(run, &RunPlan::default(), &[], &Held::default(), &app.run_info()).await;
     match published {
         Ok(publication) => {
             if let Some(publication) = &publication {

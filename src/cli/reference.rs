@@ -245,7 +245,7 @@ fn sql() -> String {
     text.push_str(
         "\n## Statements\n\nHooks, operations and `run_query` may say statements beside queries, one or several with `;` \
          between them. Each changes its relation whole or not at all; all become visible with the run. `begin`, \
-         `commit`, `rollback`, `analyze`, `vacuum` and `checkpoint` have no effect.\n\n",
+         `commit`, `analyze`, `vacuum` and `checkpoint` have no effect.\n\n",
     );
     let rows = statement::FORMS.iter().map(|(form, meaning)| vec![format!("`{form}`"), (*meaning).to_owned()]);
     text.push_str(&table(&["statement", "meaning"], rows));

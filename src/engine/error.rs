@@ -453,7 +453,9 @@ fn schema_problem(error: &SchemaError) -> SqlProblem {
         SchemaError::FieldNotFound { field, valid_fields } => {
             let name = field.name();
             let problem = SqlProblem::new("unknown-column", format!("column `{}` does not exist", field.flat_name()));
-            let names: Vec<&str> = valid_fields.iter().map(Column::name).collect();
+            // Columns of karat's own are none that anybody means.
+            let names = valid_fields.iter().map(Column::name).filter(|name| !name.starts_with("__karat"));
+            let names: Vec<&str> = names.collect();
             match did_you_mean(name, names.iter().copied()) {
                 Some(near) => problem.hint(format!("did you mean `{near}`?")),
                 None if names.is_empty() => problem,

@@ -1,5 +1,6 @@
 //! The runtime and the sessions: how karat configures DataFusion.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -269,6 +270,15 @@ impl Session {
         let catalog = &settings.catalog;
         let defaults = statement::Defaults { database: &catalog.default_catalog, schema: &catalog.default_schema };
         statement::read(sql, dialect.as_ref(), defaults)
+    }
+
+    /// The relations that a query names.
+    pub fn relations(&self, sql: &str) -> BTreeSet<RelationKey> {
+        let settings = self.state.config_options();
+        let Some(dialect) = dialect_from_str(settings.sql_parser.dialect) else { return BTreeSet::new() };
+        let catalog = &settings.catalog;
+        let defaults = statement::Defaults { database: &catalog.default_catalog, schema: &catalog.default_schema };
+        statement::relations(sql, dialect.as_ref(), defaults)
     }
 
     /// Optimizes a plan and makes it runnable.

@@ -4,7 +4,7 @@
 //! The same type serves the check before a run, where relations of the run are known by their columns only, and the
 //! run itself, where they are staged files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
@@ -137,6 +137,25 @@ impl WarehouseView {
                 _ => None,
             },
         }
+    }
+
+    /// Relations, and for views what they read in turn.
+    pub fn behind(self: &Arc<Self>, keys: &BTreeSet<RelationKey>) -> BTreeSet<RelationKey> {
+        let session = self.session(Variant::Normal);
+        let mut found = BTreeSet::new();
+        let mut next: Vec<RelationKey> = keys.iter().cloned().collect();
+        while let Some(key) = next.pop() {
+            if let Some((sql, _)) = self.view_query(&key).filter(|_| !found.contains(&key)) {
+                next.extend(session.relations(&sql));
+            }
+            found.insert(key);
+        }
+        found
+    }
+
+    /// Forgets what this run has made of a relation.
+    pub fn forget(&self, key: &RelationKey) {
+        self.fresh.write().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
     /// Lets published views be planned anew, because a relation that they read may have changed.

@@ -70,9 +70,25 @@ impl Changes {
         changed.insert(change.relation.key(), change);
     }
 
+    /// Notes relations without which a change is not seen.
+    pub fn add_reads(&self, key: &RelationKey, reads: BTreeSet<RelationKey>) {
+        if let Some(known) = self.changed.lock().unwrap_or_else(PoisonError::into_inner).get_mut(key) {
+            known.reads.extend(reads);
+        }
+    }
+
     /// What was done to a relation so far.
     pub fn get(&self, key: &RelationKey) -> Option<Changed> {
         self.changed.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// Forgets the temporary relations that a node's statements have made; gives their names.
+    pub fn take_temporary(&self, by: &NodeId) -> Vec<RelationKey> {
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone = changed.iter().filter(|(_, change)| change.temporary && change.by == *by);
+        let gone: Vec<RelationKey> = gone.map(|(key, _)| key.clone()).collect();
+        changed.retain(|key, _| !gone.contains(key));
+        gone
     }
 
     /// Whether a relation goes when the run ends.

@@ -78,6 +78,10 @@ pub async fn run(run: &Arc<Run>, step: &Step, worker: usize) -> NodeResult {
         result.message = Some(failure.message());
         result.diagnostics.extend(failure.diagnostics);
     }
+    // Temporary relations are for the statements of one node.
+    for key in run.changes.take_temporary(&step.node.id) {
+        run.view.forget(&key);
+    }
     result.timing.push(Timing { name: "execute", started_at: compiled_at, completed_at: clock.timestamp() });
     result.execution_time = clock.elapsed().saturating_sub(started);
     for warning in run.view.take_warnings() {
@@ -143,9 +147,10 @@ async fn execute(
     compiled: Option<&CompiledNode>,
     result: &mut NodeResult,
 ) -> Result<(), Failure> {
-    // Statements of other nodes' hooks may be about this relation.
+    // Statements of other nodes' hooks may be about this relation. Those of its own template ask for the lock themselves.
+    let runs_statements = matches!(step.intent, Intent::Custom | Intent::Microbatch(_));
     let _lock = match &step.node.relation {
-        Some(relation) if step.node.resource_type.is_built() && !matches!(step.intent, Intent::Custom) => {
+        Some(relation) if step.node.resource_type.is_built() && !runs_statements => {
             Some(run.changes.lock(&relation.key()).await)
         }
         _ => None,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::base::diagnostic::Diagnostic;
+use crate::engine::session::Variant;
 use crate::engine::view::Fresh;
 use crate::execute::result::{NodeResult, Publication, RunEvent, Status};
 use crate::execute::run::Run;
@@ -12,27 +13,74 @@ use crate::manifest::relation::{Relation, RelationKey};
 use crate::plan::run_plan::{Intent, RunPlan};
 use crate::store::{Change, Operation, Outcome, RunInfo, StoreError, TableChange, Verdict, ViewChange};
 
-/// The nodes whose relations must not become visible: those with a test that failed or could not be run, and all
-/// that was made from them.
-pub fn withheld(run: &Run, plan: &RunPlan, results: &[NodeResult]) -> BTreeSet<NodeId> {
-    let mut held: BTreeSet<NodeId> = BTreeSet::new();
+/// What must not become visible.
+#[derive(Debug, Default)]
+pub struct Held {
+    /// The nodes whose relations are held back: those with a test that failed or could not be run, and all that was
+    /// made from them.
+    pub nodes: BTreeSet<NodeId>,
+    /// Relations that statements have changed and that were made from what is held back.
+    changed: BTreeSet<RelationKey>,
+}
+
+/// What must not become visible: what failed, and all that was made from it, by nodes and by statements.
+pub fn withheld(run: &Run, plan: &RunPlan, results: &[NodeResult]) -> Held {
+    let mut held = Held::default();
     for result in results {
         let good = matches!(result.status, Status::Success | Status::PartialSuccess | Status::Pass | Status::Warn);
         match (&result.node.detail, good) {
             (_, true) => {}
-            (crate::manifest::node::Detail::Test(_), false) => held.extend(tested_nodes(run, &result.node)),
+            (crate::manifest::node::Detail::Test(_), false) => held.nodes.extend(tested_nodes(run, &result.node)),
             (_, false) => {
-                held.insert(result.node.id.clone());
+                held.nodes.insert(result.node.id.clone());
             }
         }
     }
-    // The plan is in an order in which parents come first, so one pass reaches all descendants.
-    for (id, step) in &plan.steps {
-        if step.node.resource_type.is_built() && reads_held(run, &step.node, &held) {
-            held.insert(id.clone());
+    let changed = run.changes.all();
+    let read = if changed.is_empty() { BTreeMap::new() } else { relations_read(run, results) };
+    loop {
+        let before = (held.nodes.len(), held.changed.len());
+        // The plan is in an order in which parents come first, so one pass reaches all descendants.
+        for (id, step) in &plan.steps {
+            let key = step.node.relation.as_ref().map(Relation::key);
+            let by_statement = key.is_some_and(|key| held.changed.contains(&key));
+            let reads_changed = read.get(id).is_some_and(|keys| !keys.is_disjoint(&held.changed));
+            let is_built = step.node.resource_type.is_built();
+            if is_built && (by_statement || reads_changed || reads_held(run, &step.node, &held.nodes)) {
+                held.nodes.insert(id.clone());
+            }
+        }
+        let hidden: BTreeSet<RelationKey> = held
+            .nodes
+            .iter()
+            .filter_map(|id| plan.steps.get(id))
+            .filter_map(|step| step.node.relation.as_ref().map(Relation::key))
+            .chain(held.changed.iter().cloned())
+            .collect();
+        for (key, change) in &changed {
+            // What a materialization of the project makes is a part of its node.
+            let is_part = held.nodes.contains(&change.by)
+                && plan.steps.get(&change.by).is_some_and(|step| matches!(step.intent, Intent::Custom));
+            if is_part || !change.reads.is_disjoint(&hidden) {
+                held.changed.insert(key.clone());
+            }
+        }
+        if before == (held.nodes.len(), held.changed.len()) {
+            return held;
         }
     }
-    held
+}
+
+/// The relations that nodes have read, by the SQL that was run: sources, and names that no `ref()` gave.
+fn relations_read(run: &Run, results: &[NodeResult]) -> BTreeMap<NodeId, BTreeSet<RelationKey>> {
+    let session = run.view.session(Variant::Normal);
+    let built = results.iter().filter(|result| result.node.resource_type.is_built());
+    built
+        .filter_map(|result| {
+            let named = session.relations(result.compiled_sql.as_deref()?);
+            Some((result.node.id.clone(), run.view.behind(&named)))
+        })
+        .collect()
 }
 
 /// The nodes that a test vouches for: the one it is declared on, or all that a singular test reads.
@@ -76,7 +124,7 @@ pub async fn publish(
     run: &Arc<Run>,
     plan: &RunPlan,
     results: &[NodeResult],
-    held: &BTreeSet<NodeId>,
+    held: &Held,
     info: &RunInfo,
 ) -> Result<Option<Publication>, StoreError> {
     let mut verdicts = verdicts(results);
@@ -87,7 +135,7 @@ pub async fn publish(
         // Stored failures are a by-product: they help most when the test failed.
         let is_audit = node.resource_type == ResourceType::Test && result.failures_relation.is_some();
         let built = matches!(result.status, Status::Success | Status::PartialSuccess);
-        let good = built && !held.contains(&node.id);
+        let good = built && !held.nodes.contains(&node.id);
         if !(good && node.resource_type.is_built() || is_audit) {
             continue;
         }
@@ -103,7 +151,7 @@ pub async fn publish(
                 operation: operation(&step.intent),
             })),
             // Failing rows as a view of something that nobody can see yet.
-            Some(Fresh::View { .. }) if is_audit && reads_unpublished(run, node, held) => {}
+            Some(Fresh::View { .. }) if is_audit && reads_unpublished(run, node, &held.nodes) => {}
             Some(Fresh::View { sql, schema }) => changes.push(Change::View(ViewChange {
                 relation: relation.clone(),
                 schema,
@@ -135,36 +183,31 @@ pub async fn publish(
 
 /// The relations that statements have changed and no node of the run answers for. One that was made from what is held
 /// back is held back, too.
-fn of_statements(run: &Run, plan: &RunPlan, held: &BTreeSet<NodeId>) -> Vec<Change> {
-    let key = |node: &Arc<Node>| node.relation.as_ref().map(Relation::key);
-    let owned: BTreeSet<RelationKey> = plan
+fn of_statements(run: &Run, plan: &RunPlan, held: &Held) -> Vec<Change> {
+    let owners: BTreeMap<RelationKey, &NodeId> = plan
         .steps
-        .values()
-        .filter(|step| step.node.resource_type.is_built() && !step.node.is_ephemeral())
-        .filter_map(|step| key(&step.node))
+        .iter()
+        .filter(|(_, step)| step.node.resource_type.is_built() && !step.node.is_ephemeral())
+        .filter_map(|(id, step)| Some((step.node.relation.as_ref()?.key(), id)))
         .collect();
-    let mut hidden: BTreeSet<RelationKey> =
-        held.iter().filter_map(|id| run.invocation.manifest.get(id)).filter_map(key).collect();
     let changed = run.changes.all();
-    // What temporary relations were made from counts for what was made from them.
-    loop {
-        let more = changed
-            .iter()
-            .filter(|(key, change)| !hidden.contains(*key) && change.reads.iter().any(|read| hidden.contains(read)));
-        let more: Vec<RelationKey> = more.map(|(key, _)| key.clone()).collect();
-        if more.is_empty() {
-            break;
-        }
-        hidden.extend(more);
-    }
     let mut changes = Vec::new();
     for (key, change) in changed {
-        if owned.contains(&key) || change.temporary {
+        if change.temporary {
             continue;
         }
-        if hidden.contains(&key) {
-            let message = format!("`{key}` stays as it was: a statement made it from a relation that is held back");
-            run.sink.event(&RunEvent::Diagnostic(&Diagnostic::warning("change-withheld", message)));
+        let owner = owners.get(&key);
+        if held.changed.contains(&key) || owner.is_some_and(|owner| held.nodes.contains(*owner)) {
+            // Of what a node did to its own relation the node tells.
+            if owner.is_none_or(|owner| **owner != change.by) {
+                let message =
+                    format!("`{key}` stays as it was: a statement changed it together with what is held back");
+                run.sink.event(&RunEvent::Diagnostic(&Diagnostic::warning("change-withheld", message)));
+            }
+            continue;
+        }
+        if owner.is_some() {
+            // The node publishes it.
             continue;
         }
         let surroundings = run.view.surroundings();

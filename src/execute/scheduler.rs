@@ -179,7 +179,9 @@ impl<'a> Scheduler<'a> {
     /// Lets the dependents of a node go on; with a cause they are doomed to be skipped.
     fn release(&mut self, id: &NodeId, cause: Option<&NodeId>) {
         for dependent in self.dependents.get(id).cloned().unwrap_or_default() {
-            if let Some(cause) = cause.filter(|_| !self.plan.steps.get(&dependent).is_some_and(Step::runs_at_end)) {
+            // Hooks of the end run whatever became of the nodes, but not after one of them has failed.
+            let at_end = |id: &NodeId| self.plan.steps.get(id).is_some_and(Step::runs_at_end);
+            if let Some(cause) = cause.filter(|cause| !at_end(&dependent) || at_end(cause)) {
                 self.doomed.entry(dependent.clone()).or_insert_with(|| cause.clone());
             }
             if let Some(waiting) = self.waiting.get_mut(&dependent) {

@@ -2,6 +2,7 @@
 //! fails and leaves everything as it was.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -25,7 +26,7 @@ use crate::execute::writer::{Layout, Writer};
 use crate::manifest::node::Node;
 use crate::manifest::relation::{Relation, RelationKey};
 use crate::plan::algebra::{BATCH, TARGET, scratch};
-use crate::plan::statement::{self as rewriting, Rewrite};
+use crate::plan::statement::{self as rewriting, MATCHES, Rewrite};
 use crate::plan::steps::column_names;
 use crate::store::{DataFile, Operation, TableVersion};
 use crate::template::host::{Answer, RelationKind};
@@ -101,13 +102,34 @@ impl One<'_> {
     /// Explains problems with a query that was made from the statement.
     fn made(&self, sql: &str, problem: &SqlProblem) -> Failure {
         let word = problem.range.clone().and_then(|range| sql.get(range)).unwrap_or_default();
-        let found = if word.is_empty() { None } else { self.text.to_lowercase().find(&word.to_lowercase()) };
-        let range = found.map(|start| start..start + word.len());
-        (self.explain)(&self.place(SqlProblem { range, ..problem.clone() }))
+        let mut problem = SqlProblem { range: word_range(self.text, word), ..problem.clone() };
+        if problem.message.contains("scalar subquery must be aggregated") {
+            problem.hint = Some("write `update ... set a = s.a from s where ...`".to_owned());
+        }
+        (self.explain)(&self.place(problem))
+    }
+
+    /// A temporary relation is for the statements of one node alone; what others read in it would be chance.
+    fn check_temporary(&self) -> Result<(), Failure> {
+        let mut named = self.statement.reads.clone();
+        named.extend(self.statement.action.changed());
+        for key in named {
+            if let Some(change) =
+                self.run.changes.get(&key).filter(|change| change.temporary && change.by != self.owner.id)
+            {
+                return self.fail(
+                    bad(format!("the temporary relation `{key}` belongs to statements of `{}`", change.by)).hint(
+                        "give it a name of its own, for example with `{{ this.identifier }}`, or make it no temporary one",
+                    ),
+                );
+            }
+        }
+        Ok(())
     }
 
     async fn run(&self) -> Result<Answer, Failure> {
         let verb = self.statement.action.verb();
+        self.check_temporary()?;
         let rows = match &self.statement.action {
             Action::Query => return self.query().await,
             Action::Nothing(_) | Action::CreateSchema(_) => 0,
@@ -116,24 +138,18 @@ impl One<'_> {
             Action::CreateView(create) => self.create_view(create).await?,
             Action::Insert(insert) => self.insert(insert).await?,
             Action::Update(update) => {
-                let names: Vec<&String> = update.set.iter().map(|(column, _)| column).collect();
-                self.rewrite(&update.relation, &names, |columns| rewriting::update(update, columns), true).await?
+                let names: Vec<String> = update.set.iter().map(|(column, _)| column.clone()).collect();
+                self.rewrite(&update.relation, &names, |columns| rewriting::update(update, columns)).await?
             }
-            Action::Delete(delete) => {
-                self.rewrite(&delete.relation, &[], |columns| rewriting::delete(delete, columns), false).await?
-            }
+            Action::Delete(delete) => self.rewrite(&delete.relation, &[], |_| rewriting::delete(delete)).await?,
             Action::Merge(merge) => self.merge(merge).await?,
             Action::Truncate(relations) => {
+                for relation in relations {
+                    self.table(relation).await?;
+                }
                 let mut gone = 0;
                 for relation in relations {
-                    gone += self
-                        .rewrite(
-                            relation,
-                            &[],
-                            |_| Rewrite { touched: None, survivors: None, changed: Vec::new() },
-                            false,
-                        )
-                        .await?;
+                    gone += self.rewrite(relation, &[], |_| rewriting::truncate()).await?;
                 }
                 gone
             }
@@ -193,22 +209,40 @@ impl One<'_> {
     }
 
     fn writer(&self, relation: &Relation, version: Option<&TableVersion>) -> Writer<'_> {
-        let key = relation.key();
-        let of_relation = |node: &&Arc<Node>| {
-            node.resource_type.is_built() && node.relation.as_ref().is_some_and(|own| own.key() == key)
-        };
-        let layout = match self.run.invocation.manifest.nodes.values().find(of_relation) {
-            Some(node) => Layout::of(node),
-            None => Layout::default(),
-        };
+        let layout = self.layout(relation);
         let partition_by = version.map_or_else(|| layout.partition_by.clone(), |version| version.partition_by.clone());
         Writer::with_layout(self.run, self.owner, relation.clone(), Layout { partition_by, ..layout })
     }
 
+    /// A writer for a new table: laid out as its node's configuration says, as far as it has the columns.
+    fn new_writer(&self, relation: &Relation, schema: &Schema) -> Writer<'_> {
+        let mut layout = self.layout(relation);
+        let is_there = |text: &String| {
+            let name = text.split_whitespace().next().unwrap_or_default();
+            schema.fields().iter().any(|field| field.name().eq_ignore_ascii_case(name))
+        };
+        layout.partition_by.retain(is_there);
+        layout.sort_by.retain(is_there);
+        Writer::with_layout(self.run, self.owner, relation.clone(), layout)
+    }
+
+    /// What the configuration of the node says whose relation it is.
+    fn layout(&self, relation: &Relation) -> Layout {
+        let key = relation.key();
+        let of_relation = |node: &&Arc<Node>| {
+            node.resource_type.is_built() && node.relation.as_ref().is_some_and(|own| own.key() == key)
+        };
+        match self.run.invocation.manifest.nodes.values().find(of_relation) {
+            Some(node) => Layout::of(node),
+            None => Layout::default(),
+        }
+    }
+
     /// Shows a relation's new state to the rest of the run.
     fn put(&self, relation: &Relation, fresh: Fresh, operation: Operation, temporary: bool) {
-        let made_here = |key: &&RelationKey| self.run.view.fresh(key).is_some();
-        let reads: BTreeSet<RelationKey> = self.statement.reads.iter().filter(made_here).cloned().collect();
+        let made_here = |key: &RelationKey| self.run.view.fresh(key).is_some();
+        let mut reads = self.run.view.behind(&self.statement.reads);
+        reads.retain(made_here);
         let anew = operation == Operation::Overwrite;
         let change = Changed {
             relation: relation.clone(),
@@ -285,11 +319,11 @@ impl One<'_> {
                     }
                 });
                 let schema = self.storable(&Schema::new(typed.collect::<Vec<_>>()))?;
-                let files = self.write(&writer, &sql, &schema).await?;
+                let files = self.write(&self.new_writer(&create.relation, &schema), &sql, &schema).await?;
                 (schema, files)
             }
         };
-        let version = writer.version(schema, files);
+        let version = self.new_writer(&create.relation, &schema).version(schema, files);
         let rows = version.rows();
         self.put(&create.relation, Fresh::Staged(Arc::new(version)), Operation::Overwrite, create.temporary);
         Ok(rows)
@@ -313,9 +347,14 @@ impl One<'_> {
         if !self.may_create(&create.relation, create.or_replace, create.if_not_exists).await? {
             return Ok(0);
         }
-        if self.statement.reads.contains(&create.relation.key()) {
+        let behind = self.run.view.behind(&self.statement.reads);
+        if behind.contains(&create.relation.key()) {
             let message = format!("the view `{}` would read itself", create.relation.short_name());
-            return self.fail(bad(message));
+            return self.fail(bad(message).hint("name what it reads in another way, or rename the table first"));
+        }
+        if let Some(gone) = behind.iter().find(|key| self.run.changes.is_temporary(key)).filter(|_| !create.temporary) {
+            let message = format!("the view would read `{gone}`, which goes when the run ends");
+            return self.fail(bad(message).hint("make the view temporary, too, or the relation not"));
         }
         let writer = self.writer(&create.relation, None);
         let found = self.planned(&writer, &create.query).await?;
@@ -342,8 +381,7 @@ impl One<'_> {
                         Some(near) => problem.hint(format!("did you mean `{near}`?")),
                         None => problem.hint(format!("its columns are: {}", known.join(", "))),
                     };
-                    let at = self.text.to_lowercase().find(&name.to_lowercase());
-                    return self.fail(SqlProblem { range: at.map(|start| start..start + name.len()), ..problem });
+                    return self.fail(SqlProblem { range: word_range(self.text, name), ..problem });
                 }
             }
         }
@@ -383,76 +421,107 @@ impl One<'_> {
     async fn rewrite(
         &self,
         relation: &Relation,
-        named: &[&String],
+        named: &[String],
         make: impl Fn(&[String]) -> Rewrite,
-        updates: bool,
     ) -> Result<u64, Failure> {
         let _lock = self.run.changes.lock(&relation.key()).await;
         let table = self.table(relation).await?;
-        let names: Vec<String> = named.iter().map(|name| (*name).clone()).collect();
-        self.columns_of(&table, &names)?;
+        self.columns_of(&table, named)?;
         let writer = self.writer(relation, Some(&table));
         let rewrite = make(&column_names(&table.schema));
-        let outcome = self.rewritten(&writer, &table, &rewrite).await?;
-        if updates && outcome.changed > outcome.matched {
-            return self.fail(
-                bad(format!(
-                    "several rows of `from` match one row of `{}`, so which one wins would be chance",
-                    relation.short_name()
-                ))
-                .hint("make the rows of `from` unique, for example with `group by`"),
-            );
+        let (files, matched) = self.rewritten(&writer, &table, &rewrite).await?;
+        if matched > 0 {
+            self.put_table(relation, &table, files, Operation::Merge);
         }
-        if outcome.matched > 0 {
-            self.put_table(relation, &table, outcome.files, Operation::Merge);
-        }
-        Ok(outcome.matched)
+        Ok(matched)
     }
 
+    /// The files of a table after a change, and the number of rows that did not stay as they were.
     async fn rewritten(
         &self,
         writer: &Writer<'_>,
         table: &TableVersion,
         rewrite: &Rewrite,
-    ) -> Result<Rewritten, Failure> {
+    ) -> Result<(Vec<Arc<DataFile>>, u64), Failure> {
         let all: Vec<usize> = (0..table.files.len()).collect();
         writer.put_version(TARGET, table, Some(&all))?;
         let touched = match &rewrite.touched {
-            // Without files the query is planned all the same, so that what is wrong with it is told.
-            Some(sql) if all.is_empty() => {
-                self.planned(writer, sql).await?;
-                Vec::new()
-            }
             Some(sql) => {
-                let batches = self.small(writer, sql).await?;
-                Writer::indices(&batches)
+                // Without files the query is planned all the same, so that what is wrong with it is told.
+                self.planned(writer, sql).await?;
+                if all.is_empty() { Vec::new() } else { Writer::indices(&self.small(writer, sql).await?) }
             }
             None => all,
         };
-        let touched_rows: u64 = touched.iter().filter_map(|index| table.files.get(*index)).map(|file| file.rows).sum();
-        let (mut survivors, mut changed) = (Vec::new(), Vec::new());
-        if touched.is_empty() {
-            // Nothing is read, but what is wrong with the new values is told.
-            for sql in &rewrite.changed {
-                self.planned(writer, sql).await?;
-            }
-        } else {
-            writer.put_version(TARGET, table, Some(&touched))?;
-            if let Some(sql) = &rewrite.survivors {
-                survivors = self.write(writer, sql, &table.schema).await?;
-            }
-            for sql in &rewrite.changed {
-                changed.extend(self.write(writer, sql, &table.schema).await?);
-            }
-        }
-        let count = |files: &[Arc<DataFile>]| files.iter().map(|file| file.rows).sum::<u64>();
-        let matched = touched_rows.saturating_sub(count(&survivors));
+        let row_count = |files: &[Arc<DataFile>]| files.iter().map(|file| file.rows).sum::<u64>();
         let kept = table.files.iter().enumerate().filter(|(index, _)| touched.binary_search(index).is_err());
         let mut files: Vec<Arc<DataFile>> = kept.map(|(_, file)| Arc::clone(file)).collect();
-        let changed_rows = count(&changed);
+        let Some(matches) = &rewrite.matches else { return Ok((files, table.rows())) };
+        writer.put_version(TARGET, table, Some(&touched))?;
+        let (_, numbered) = self.scratch_files(writer, table, &rewriting::numbered(TARGET), TARGET).await?;
+        let found = self.scratch_files(writer, table, matches, MATCHES).await;
+        let outcome = match &found {
+            Ok(_) => self.replaced(writer, table, rewrite).await,
+            Err(failure) => Err(failure.clone()),
+        };
+        let before = row_count(&numbered);
+        writer.discard(&numbered).await;
+        if let Ok((_, matched)) = &found {
+            writer.discard(matched).await;
+        }
+        let (survivors, changed) = outcome?;
+        let matched = before.saturating_sub(row_count(&survivors));
         files.extend(survivors);
         files.extend(changed);
-        Ok(Rewritten { files, matched, changed: changed_rows })
+        Ok((files, matched))
+    }
+
+    /// What stays of the touched files, and what comes in the place of the rows that match.
+    async fn replaced(
+        &self,
+        writer: &Writer<'_>,
+        table: &TableVersion,
+        rewrite: &Rewrite,
+    ) -> Result<(Vec<Arc<DataFile>>, Vec<Arc<DataFile>>), Failure> {
+        if rewrite.once {
+            let counts = self.small(writer, &rewriting::counts()).await?;
+            if first_count(&counts, 0) > first_count(&counts, 1) {
+                let name = table.relation.short_name();
+                return self.fail(
+                    bad(format!("several rows match one row of `{name}`, so which one wins would be chance"))
+                        .hint("make the rows that are matched with unique, for example with `group by`"),
+                );
+            }
+        }
+        let survivors = self.write(writer, &rewriting::survivors(&column_names(&table.schema)), &table.schema).await?;
+        let mut changed = Vec::new();
+        for sql in &rewrite.changed {
+            changed.extend(self.write(writer, sql, &table.schema).await?);
+        }
+        Ok((survivors, changed))
+    }
+
+    /// Stores the rows of a query as a scratch relation, so that all that follows sees the same rows.
+    async fn scratch_files(
+        &self,
+        writer: &Writer<'_>,
+        table: &TableVersion,
+        sql: &str,
+        name: &str,
+    ) -> Result<(SchemaRef, Vec<Arc<DataFile>>), Failure> {
+        let found = self.planned(writer, sql).await?;
+        let nullable = found.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+        let schema = self.storable(&Schema::new(nullable.collect::<Vec<_>>()))?;
+        let files = writer.write_unpartitioned_explained(sql, &schema, &|problem| self.made(sql, problem)).await?;
+        let stored = TableVersion {
+            schema: Arc::clone(&schema),
+            partition_by: Vec::new(),
+            files: files.clone(),
+            version: None,
+            ..table.clone()
+        };
+        writer.put_version(name, &stored, None)?;
+        Ok((schema, files))
     }
 
     async fn merge(&self, merge: &Merge) -> Result<u64, Failure> {
@@ -478,19 +547,8 @@ impl One<'_> {
         }
         let writer = self.writer(&merge.relation, Some(&table));
         // The source is read once: everything below sees the same rows.
-        let sql = format!("select * from {}", merge.source);
-        let found = self.planned(&writer, &sql).await?;
-        let nullable = found.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
-        let schema = self.storable(&Schema::new(nullable.collect::<Vec<_>>()))?;
-        let source = writer.write_unpartitioned(&sql, &schema).await?;
-        let version = TableVersion {
-            schema,
-            partition_by: Vec::new(),
-            files: source.clone(),
-            version: None,
-            ..table.as_ref().clone()
-        };
-        writer.put_version(BATCH, &version, None)?;
+        let sql = format!("select *, row_number() over () as \"__karat_row\" from {}", merge.source);
+        let (_, source) = self.scratch_files(&writer, &table, &sql, BATCH).await?;
         let outcome = self.merged(&writer, &table, merge, &columns).await;
         writer.discard(&source).await;
         let (files, rows) = outcome?;
@@ -509,42 +567,27 @@ impl One<'_> {
     ) -> Result<(Vec<Arc<DataFile>>, u64), Failure> {
         let all: Vec<usize> = (0..table.files.len()).collect();
         writer.put_version(TARGET, table, Some(&all))?;
-        if let Some([matches, rows]) = rewriting::merge_matches(merge) {
-            let matches = first_count(&self.small(writer, &matches).await?, 0);
-            let rows = first_count(&self.small(writer, &rows).await?, 0);
-            if matches > rows {
-                return self.fail(
-                    bad(format!(
-                        "several rows of the source match one row of `{}`, so which one wins would be chance",
-                        merge.relation.short_name()
-                    ))
-                    .hint("make the source unique in what `on` compares"),
-                );
-            }
-        }
         let mut inserted = Vec::new();
         for sql in rewriting::merge_inserts(merge, columns) {
             inserted.extend(self.write(writer, &sql, &table.schema).await?);
         }
         let added: u64 = inserted.iter().map(|file| file.rows).sum();
         let (mut files, changed) = match rewriting::merge(merge, columns) {
-            Some(rewrite) => {
-                let outcome = self.rewritten(writer, table, &rewrite).await?;
-                (outcome.files, outcome.matched)
-            }
+            Some(rewrite) => self.rewritten(writer, table, &rewrite).await?,
             None => (table.files.clone(), 0),
         };
         files.extend(inserted);
         Ok((files, changed + added))
     }
 
+    /// All that is named is looked at before anything goes.
     async fn drop(&self, drop: &Drop) -> Result<u64, Failure> {
+        let mut found = Vec::new();
         for relation in &drop.relations {
-            let _lock = self.run.changes.lock(&relation.key()).await;
             match (self.existing(relation).await?, drop.view) {
                 (Existing::Nothing, _) if drop.if_exists => {}
                 (Existing::Nothing, _) => return self.fail(self.missing(relation)),
-                (Existing::Table(_), false) | (Existing::View { .. }, true) => self.put_gone(relation),
+                (Existing::Table(_), false) | (Existing::View { .. }, true) => found.push(relation),
                 (found, _) => {
                     let (name, word) = (relation.short_name(), found.word());
                     let hint = format!("write `drop {word} {name}`");
@@ -552,11 +595,17 @@ impl One<'_> {
                 }
             }
         }
+        for relation in found {
+            let _lock = self.run.changes.lock(&relation.key()).await;
+            self.put_gone(relation, BTreeSet::new());
+        }
         Ok(0)
     }
 
-    fn put_gone(&self, relation: &Relation) {
+    /// Lets a relation go; if one of `with` is held back, it stays.
+    fn put_gone(&self, relation: &Relation, with: BTreeSet<RelationKey>) {
         self.put(relation, Fresh::Gone, Operation::Overwrite, false);
+        self.run.changes.add_reads(&relation.key(), with);
     }
 
     async fn drop_schema(&self, schema: &str, cascade: bool) -> Result<u64, Failure> {
@@ -583,29 +632,47 @@ impl One<'_> {
             };
             let database = name(&self.run.view.surroundings().engine.options().database)?;
             let relation = Relation { database, schema: name(&key.schema)?, identifier: name(&key.identifier)? };
-            self.put_gone(&relation);
+            self.put_gone(&relation, BTreeSet::new());
         }
         Ok(0)
     }
 
+    /// All steps are done before the relation is seen to be another.
     async fn alter(&self, alter: &Alter) -> Result<u64, Failure> {
         let mut relation = alter.relation.clone();
+        let mut altered: Option<TableVersion> = None;
+        let mut lock = None;
         for step in &alter.steps {
             if let Alteration::RenameTo(to) = step {
+                self.put_altered(&relation, altered.take());
+                lock = None;
                 if !self.rename(&relation, to, alter.if_exists).await? {
                     return Ok(0);
                 }
                 relation = to.clone();
                 continue;
             }
-            let _lock = self.run.changes.lock(&relation.key()).await;
-            if alter.if_exists && matches!(self.existing(&relation).await?, Existing::Nothing) {
-                return Ok(0);
+            if lock.is_none() {
+                lock = Some(self.run.changes.lock(&relation.key()).await);
             }
-            let table = self.table(&relation).await?;
-            self.alter_table(&relation, &table, step).await?;
+            let table = match altered.take() {
+                Some(table) => table,
+                None if alter.if_exists && matches!(self.existing(&relation).await?, Existing::Nothing) => {
+                    return Ok(0);
+                }
+                None => self.table(&relation).await?.as_ref().clone(),
+            };
+            altered = Some(self.alter_table(&relation, table, step).await?);
         }
+        self.put_altered(&relation, altered);
         Ok(0)
+    }
+
+    fn put_altered(&self, relation: &Relation, altered: Option<TableVersion>) {
+        if let Some(version) = altered {
+            let temporary = self.run.changes.is_temporary(&relation.key());
+            self.put(relation, Fresh::Staged(Arc::new(version)), Operation::Merge, temporary);
+        }
     }
 
     /// Gives a relation another name; `false` if there is none.
@@ -633,20 +700,29 @@ impl One<'_> {
             }
             Existing::Nothing => Fresh::Gone,
         };
-        // What was read for the old name was read for the new one.
-        let reads = self.run.changes.get(&from.key()).map(|change| change.reads).unwrap_or_default();
-        self.put(to, fresh, Operation::Overwrite, temporary);
-        if let Some(change) = self.run.changes.get(&to.key()) {
-            self.run.changes.replace(Changed { reads, ..change });
+        // What was read for the old name was read for the new one, and what a node of this run has made is that node's.
+        let mut reads = self.run.changes.get(&from.key()).map(|change| change.reads).unwrap_or_default();
+        if self.run.view.fresh(&from.key()).is_some() {
+            reads.insert(from.key());
         }
-        self.put_gone(from);
+        self.put(to, fresh, Operation::Overwrite, temporary);
+        self.run.changes.add_reads(&to.key(), reads);
+        // The old name goes only when the new one is seen.
+        self.put_gone(from, BTreeSet::from([to.key()]));
         Ok(true)
     }
 
-    async fn alter_table(&self, relation: &Relation, table: &TableVersion, step: &Alteration) -> Result<(), Failure> {
-        let writer = self.writer(relation, Some(table));
-        let known = |name: &str| table.schema.fields().iter().find(|field| field.name().eq_ignore_ascii_case(name));
-        let partition = |name: &str| table.partition_by.iter().any(|column| column.eq_ignore_ascii_case(name));
+    async fn alter_table(
+        &self,
+        relation: &Relation,
+        table: TableVersion,
+        step: &Alteration,
+    ) -> Result<TableVersion, Failure> {
+        let writer = self.writer(relation, Some(&table));
+        let fields_now = Arc::clone(&table.schema);
+        let known = |name: &str| fields_now.fields().iter().find(|field| field.name().eq_ignore_ascii_case(name));
+        let partition_by = table.partition_by.clone();
+        let partition = |name: &str| partition_by.iter().any(|column| column.eq_ignore_ascii_case(name));
         let mut fields: Vec<Field> = table.schema.fields().iter().map(|field| field.as_ref().clone()).collect();
         let mut values: Vec<String> = fields.iter().map(|field| quote(field.name())).collect();
         let mut rewrites = true;
@@ -654,7 +730,7 @@ impl One<'_> {
             Alteration::Add { column, default, if_not_exists } => {
                 if known(&column.name).is_some() {
                     if *if_not_exists {
-                        return Ok(());
+                        return Ok(table);
                     }
                     let message = format!("`{}` has a column `{}` already", relation.short_name(), column.name);
                     return self.fail(bad(message).hint("write `add column if not exists`"));
@@ -674,9 +750,9 @@ impl One<'_> {
             Alteration::Drop { columns, if_exists } => {
                 let columns: Vec<String> =
                     columns.iter().filter(|name| !*if_exists || known(name).is_some()).cloned().collect();
-                let columns = self.columns_of(table, &columns)?;
+                let columns = self.columns_of(&table, &columns)?;
                 if columns.is_empty() {
-                    return Ok(());
+                    return Ok(table);
                 }
                 if let Some(name) = columns.iter().find(|name| partition(name)) {
                     return self.fail(bad(format!("`{name}` separates the files of the table")));
@@ -691,7 +767,7 @@ impl One<'_> {
                 }
             }
             Alteration::Rename { from, to } => {
-                let old = self.columns_of(table, std::slice::from_ref(from))?;
+                let old = self.columns_of(&table, std::slice::from_ref(from))?;
                 if known(to).is_some_and(|field| !old.contains(field.name())) {
                     let message = format!("`{}` has a column `{to}` already", relation.short_name());
                     return self.fail(bad(message));
@@ -707,7 +783,7 @@ impl One<'_> {
                 }
             }
             Alteration::Retype { column, data_type, using } => {
-                let names = self.columns_of(table, std::slice::from_ref(column))?;
+                let names = self.columns_of(&table, std::slice::from_ref(column))?;
                 for (field, value) in fields.iter_mut().zip(&mut values) {
                     if names.contains(field.name()) {
                         if let Some(using) = using {
@@ -718,7 +794,7 @@ impl One<'_> {
                 }
             }
             Alteration::Nullable { column, nullable } => {
-                let names = self.columns_of(table, std::slice::from_ref(column))?;
+                let names = self.columns_of(&table, std::slice::from_ref(column))?;
                 for field in &mut fields {
                     if names.contains(field.name()) {
                         *field = field.clone().with_nullable(*nullable);
@@ -727,11 +803,11 @@ impl One<'_> {
                 // That no null is there shows when the rows are written.
                 rewrites = !*nullable;
             }
-            Alteration::RenameTo(_) => return Ok(()),
+            Alteration::RenameTo(_) => return Ok(table),
         }
         let schema = self.storable(&Schema::new(fields.clone()))?;
         let files = if rewrites && !table.files.is_empty() {
-            writer.put_version(TARGET, table, None)?;
+            writer.put_version(TARGET, &table, None)?;
             let values =
                 values.iter().zip(&fields).map(|(value, field)| format!("({value}) as {}", quote(field.name())));
             let sql = format!("select {} from {}", values.collect::<Vec<_>>().join(", "), scratch(TARGET));
@@ -739,24 +815,23 @@ impl One<'_> {
         } else {
             table.files.clone()
         };
-        let version = TableVersion { schema, files, version: None, ..table.clone() };
-        let temporary = self.run.changes.is_temporary(&relation.key());
-        self.put(relation, Fresh::Staged(Arc::new(version)), Operation::Merge, temporary);
-        Ok(())
+        Ok(TableVersion { schema, files, version: None, ..table })
     }
+}
+
+/// Where a word stands in a text, whatever its case.
+fn word_range(text: &str, word: &str) -> Option<Range<usize>> {
+    let letter = |found: Option<char>| found.is_some_and(|letter| letter.is_alphanumeric() || letter == '_');
+    let places = text.char_indices().map(|(start, _)| start..start + word.len());
+    places.filter(|_| !word.is_empty()).find(|range| {
+        text.get(range.clone()).is_some_and(|found| found.eq_ignore_ascii_case(word))
+            && !letter(text[..range.start].chars().next_back())
+            && !letter(text[range.end..].chars().next())
+    })
 }
 
 fn bad(message: impl Into<String>) -> SqlProblem {
     SqlProblem::new("bad-statement", message)
-}
-
-/// What a rewriting of files gave.
-struct Rewritten {
-    files: Vec<Arc<DataFile>>,
-    /// Rows that did not stay as they were.
-    matched: u64,
-    /// Rows that were written in their place.
-    changed: u64,
 }
 
 fn declared(columns: &[NewColumn]) -> Vec<Field> {

@@ -181,6 +181,16 @@ impl<'a> Writer<'a> {
         self.write(sql, schema, &partition_by, None, explain).await
     }
 
+    /// Writes a query whose rows are only a step on the way; the caller says where its problems are.
+    pub async fn write_unpartitioned_explained(
+        &self,
+        sql: &str,
+        schema: &SchemaRef,
+        explain: &(dyn Fn(&SqlProblem) -> Failure + Sync),
+    ) -> Result<Vec<Arc<DataFile>>, Failure> {
+        self.write(sql, schema, &[], None, explain).await
+    }
+
     /// Writes a query of karat's own whose rows are only a step on the way, so that they need no partitions.
     pub async fn write_unpartitioned(&self, sql: &str, schema: &SchemaRef) -> Result<Vec<Arc<DataFile>>, Failure> {
         self.write(sql, schema, &[], None, &|problem| Failure::of_config(self.node, problem)).await

@@ -1,24 +1,34 @@
-//! The SQL of statements that change rows, as queries over scratch relations: which files of the table they touch, and
-//! what rows stand in place of the touched ones.
+//! The SQL of statements that change rows, as queries over scratch relations.
 //!
-//! The table is the scratch relation [`TARGET`], with the index of each row's file; the source of a merge is
-//! [`BATCH`](crate::plan::algebra::BATCH). New values are never put beside old ones in one expression, so that no old
-//! value is converted on the way.
+//! A condition is asked twice: which files hold a row for which it holds, and for which rows of these files it does. The
+//! second answer, with the new values, is stored under [`MATCHES`]; what stays and what is put in the place of the
+//! matched rows follows from it by the number of the row. So a row is never both kept and changed, whatever the
+//! condition asks (a random number, say), and names in it mean what they mean in one plain query. New values are never
+//! put beside old ones in one expression, so that no old value is converted on the way.
 
 use crate::base::ident::quote;
 use crate::engine::statement::{Clause, Delete, Effect, Merge, Side, Update};
 use crate::plan::algebra::{BATCH, FILE_INDEX, TARGET, column_list, scratch};
 
-const PRESENT: &str = "__karat_present";
+/// Scratch relation: the rows that match, by number, with their new values.
+pub const MATCHES: &str = "matches";
+/// The number of a row in [`TARGET`] and in [`BATCH`].
+const ROW: &str = "__karat_row";
+/// The place of the clause of a merge that holds.
+const ACTION: &str = "__karat_action";
+/// The number of the row of the source that matches.
+const SOURCE_ROW: &str = "__karat_source_row";
 
 /// How rows of a table are changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rewrite {
     /// Gives the indices of the files that hold a row to change; `None`: all of them.
     pub touched: Option<String>,
-    /// The rows of the touched files that stay as they are; `None`: none.
-    pub survivors: Option<String>,
-    /// The changed rows.
+    /// Gives the rows that match; `None`: all rows, and nothing comes in their place.
+    pub matches: Option<String>,
+    /// Whether a row that matches twice is a mistake.
+    pub once: bool,
+    /// The rows that come in the place of those that match, over [`MATCHES`].
     pub changed: Vec<String>,
 }
 
@@ -26,99 +36,115 @@ fn target(alias: &str) -> String {
     format!("{} as {alias}", scratch(TARGET))
 }
 
-/// The rows for which a condition holds, perhaps with the help of other relations: the condition, and its opposite.
-fn matching(condition: Option<&str>, others: Option<&str>) -> Option<(String, String)> {
-    let holds = condition.map_or_else(String::new, |condition| format!(" where {condition}"));
-    match (condition, others) {
-        (None, None) => None,
-        (Some(condition), None) => Some((format!("({condition})"), format!("({condition}) is not true"))),
-        (_, Some(others)) => {
-            let some = format!("exists (select 1 from {others}{holds})");
-            Some((some.clone(), format!("not {some}")))
-        }
-    }
+/// All rows of a scratch relation, numbered.
+pub fn numbered(relation: &str) -> String {
+    format!("select *, row_number() over () as {} from {}", quote(ROW), scratch(relation))
 }
 
-fn touched(alias: &str, matched: &str) -> String {
-    format!("select distinct {alias}.{} from {} where {matched}", quote(FILE_INDEX), target(alias))
+/// The rows of the touched files that stay as they are.
+pub fn survivors(columns: &[String]) -> String {
+    format!(
+        "select {} from {} as kept left anti join {} as matched on kept.{row} = matched.{row}",
+        column_list("kept", columns),
+        scratch(TARGET),
+        scratch(MATCHES),
+        row = quote(ROW),
+    )
+}
+
+/// How often rows match, and how many rows do.
+pub fn counts() -> String {
+    format!("select count(*) as n, count(distinct {}) as d from {}", quote(ROW), scratch(MATCHES))
+}
+
+fn clauses(alias: &str, others: Option<&str>, condition: Option<&str>) -> String {
+    let others = others.map_or_else(String::new, |others| format!(" cross join {others}"));
+    let condition = condition.map_or_else(String::new, |condition| format!(" where {condition}"));
+    format!("from {}{others}{condition}", target(alias))
+}
+
+fn value(index: usize) -> String {
+    quote(&format!("__karat_value_{index}"))
 }
 
 /// `delete`: what does not match stays.
-pub fn delete(delete: &Delete, columns: &[String]) -> Rewrite {
-    let alias = &delete.alias;
-    match matching(delete.condition.as_deref(), delete.using.as_deref()) {
-        None => Rewrite { touched: None, survivors: None, changed: Vec::new() },
-        Some((matched, other)) => Rewrite {
-            touched: Some(touched(alias, &matched)),
-            survivors: Some(format!("select {} from {} where {other}", column_list(alias, columns), target(alias))),
-            changed: Vec::new(),
-        },
+pub fn delete(delete: &Delete) -> Rewrite {
+    let (alias, others, condition) = (&delete.alias, delete.using.as_deref(), delete.condition.as_deref());
+    if others.is_none() && condition.is_none() {
+        return truncate();
+    }
+    let rest = clauses(alias, others, condition);
+    Rewrite {
+        touched: Some(format!("select distinct {alias}.{} {rest}", quote(FILE_INDEX))),
+        matches: Some(format!("select distinct {alias}.{} {rest}", quote(ROW))),
+        once: false,
+        changed: Vec::new(),
     }
 }
 
-/// The columns of a table after some were set.
-fn set_list(alias: &str, columns: &[String], set: &[(String, String)]) -> String {
-    let value = |column: &String| {
-        let name = quote(column);
-        match set.iter().find(|(target, _)| target.eq_ignore_ascii_case(column)) {
-            Some((_, value)) => format!("({value}) as {name}"),
-            None => format!("{alias}.{name}"),
-        }
-    };
-    columns.iter().map(value).collect::<Vec<_>>().join(", ")
+/// `truncate`: nothing stays.
+pub fn truncate() -> Rewrite {
+    Rewrite { touched: None, matches: None, once: false, changed: Vec::new() }
 }
 
 /// `update`: what does not match stays, what matches gets new values.
 pub fn update(update: &Update, columns: &[String]) -> Rewrite {
-    let alias = &update.alias;
-    let values = set_list(alias, columns, &update.set);
-    let from = update.from.as_ref().map_or_else(String::new, |others| format!(" cross join {others}"));
-    let holds = update.condition.as_ref().map_or_else(String::new, |condition| format!(" where {condition}"));
-    let changed = vec![format!("select {values} from {}{from}{holds}", target(alias))];
-    match matching(update.condition.as_deref(), update.from.as_deref()) {
-        None => Rewrite { touched: None, survivors: None, changed },
-        Some((matched, other)) => Rewrite {
-            touched: Some(touched(alias, &matched)),
-            survivors: Some(format!("select {} from {} where {other}", column_list(alias, columns), target(alias))),
-            changed,
-        },
+    let (alias, others, condition) = (&update.alias, update.from.as_deref(), update.condition.as_deref());
+    let rest = clauses(alias, others, condition);
+    let values = update.set.iter().enumerate().map(|(index, (_, new))| format!(", ({new}) as {}", value(index)));
+    let place = |column: &String| {
+        let index = update.set.iter().position(|(target, _)| target.eq_ignore_ascii_case(column));
+        match index {
+            Some(index) => format!("matched.{} as {}", value(index), quote(column)),
+            None => format!("old.{}", quote(column)),
+        }
+    };
+    let changed = format!(
+        "select {} from {} as old inner join {} as matched on old.{row} = matched.{row}",
+        columns.iter().map(place).collect::<Vec<_>>().join(", "),
+        scratch(TARGET),
+        scratch(MATCHES),
+        row = quote(ROW),
+    );
+    let touched = others.is_some() || condition.is_some();
+    Rewrite {
+        touched: touched.then(|| format!("select distinct {alias}.{} {rest}", quote(FILE_INDEX))),
+        matches: Some(format!("select {alias}.{}{} {rest}", quote(ROW), values.collect::<String>())),
+        once: true,
+        changed: vec![changed],
     }
 }
 
 fn source(merge: &Merge) -> String {
-    format!("(select *, true as {} from {}) as {}", quote(PRESENT), scratch(BATCH), merge.source_alias)
+    format!("{} as {}", scratch(BATCH), merge.source_alias)
 }
 
-/// The clauses of some sides, each with the condition under which it is the first that holds.
-fn effective(merge: &Merge, sides: &[Side]) -> Vec<(Clause, String)> {
-    let present = format!("{}.{}", merge.source_alias, quote(PRESENT));
-    let mut before: Vec<(Side, String)> = Vec::new();
-    let mut clauses = Vec::new();
-    for clause in merge.clauses.iter().filter(|clause| sides.contains(&clause.side)) {
-        let own = clause.condition.as_ref().map_or_else(|| "true".to_owned(), |condition| format!("({condition})"));
-        let mut holds = match clause.side {
-            Side::Matched => format!("{present} and {own}"),
-            Side::NotMatchedBySource => format!("{present} is null and {own}"),
-            Side::NotMatched => own.clone(),
-        };
-        for (_, earlier) in before.iter().filter(|(side, _)| *side == clause.side) {
-            holds.push_str(&format!(" and {earlier} is not true"));
-        }
-        before.push((clause.side, own));
-        clauses.push((clause.clone(), holds));
-    }
+/// The clauses of some sides, each with its place and the condition under which it holds.
+fn holding(merge: &Merge, sides: &[Side]) -> Vec<(usize, Clause, String)> {
+    let present = format!("{}.{}", merge.source_alias, quote(ROW));
+    let clauses = merge.clauses.iter().filter(|clause| sides.contains(&clause.side)).enumerate();
     clauses
+        .map(|(index, clause)| {
+            let own = clause.condition.as_ref().map_or_else(|| "true".to_owned(), |condition| format!("({condition})"));
+            let holds = match clause.side {
+                Side::Matched => format!("{present} is not null and {own}"),
+                Side::NotMatchedBySource => format!("{present} is null and {own}"),
+                Side::NotMatched => own,
+            };
+            (index, clause.clone(), holds)
+        })
+        .collect()
 }
 
 /// The part of `merge` that changes rows of the table; `None` if it only adds rows.
 pub fn merge(merge: &Merge, columns: &[String]) -> Option<Rewrite> {
-    let clauses = effective(merge, &[Side::Matched, Side::NotMatchedBySource]);
+    let clauses = holding(merge, &[Side::Matched, Side::NotMatchedBySource]);
     if clauses.is_empty() {
         return None;
     }
-    let alias = &merge.alias;
+    let (alias, row) = (&merge.alias, quote(ROW));
     let joined = format!("{} left join {} on {}", target(alias), source(merge), merge.on);
-    let by_source = clauses.iter().any(|(clause, _)| clause.side == Side::NotMatchedBySource);
+    let by_source = clauses.iter().any(|(_, clause, _)| clause.side == Side::NotMatchedBySource);
     let touched = (!by_source).then(|| {
         let index = quote(FILE_INDEX);
         format!(
@@ -128,36 +154,43 @@ pub fn merge(merge: &Merge, columns: &[String]) -> Option<Rewrite> {
             merge.on
         )
     });
-    let none = clauses.iter().map(|(_, holds)| format!("({holds}) is not true")).collect::<Vec<_>>().join(" and ");
-    let changed = clauses.iter().filter_map(|(clause, holds)| match &clause.effect {
-        Effect::Update(set) => Some(format!("select {} from {joined} where {holds}", set_list(alias, columns, set))),
-        _ => None,
+    let cases = clauses.iter().map(|(index, _, holds)| format!("when {holds} then {index}"));
+    let matches = format!(
+        "select * from (select {alias}.{row} as {row}, {}.{row} as {}, case {} end as {action} from {joined}) as acted \
+         where {action} is not null",
+        merge.source_alias,
+        quote(SOURCE_ROW),
+        cases.collect::<Vec<_>>().join(" "),
+        action = quote(ACTION),
+    );
+    let changed = clauses.iter().filter_map(|(index, clause, _)| {
+        let Effect::Update(set) = &clause.effect else { return None };
+        let place = |column: &String| match set.iter().find(|(target, _)| target.eq_ignore_ascii_case(column)) {
+            Some((_, new)) => format!("({new}) as {}", quote(column)),
+            None => format!("{alias}.{}", quote(column)),
+        };
+        Some(format!(
+            "select {} from {} inner join {} as __karat_matched on {alias}.{row} = __karat_matched.{row} and \
+             __karat_matched.{} = {index} \
+             left join {} on {}.{row} = __karat_matched.{}",
+            columns.iter().map(place).collect::<Vec<_>>().join(", "),
+            target(alias),
+            scratch(MATCHES),
+            quote(ACTION),
+            source(merge),
+            merge.source_alias,
+            quote(SOURCE_ROW),
+        ))
     });
-    Some(Rewrite {
-        touched,
-        survivors: Some(format!("select {} from {joined} where {none}", column_list(alias, columns))),
-        changed: changed.collect(),
-    })
-}
-
-/// Queries for the number of matches and of matched rows: if they differ, a row of the table would be changed by several
-/// rows of the source. `None` where that does no harm, because all matched rows are deleted.
-pub fn merge_matches(merge: &Merge) -> Option<[String; 2]> {
-    let mut matched = merge.clauses.iter().filter(|clause| clause.side == Side::Matched);
-    match (matched.next(), matched.next()) {
-        (None, _) => return None,
-        (Some(clause), None) if clause.condition.is_none() && matches!(clause.effect, Effect::Delete) => return None,
-        _ => {}
-    }
-    let query = |join: &str| {
-        format!("select count(*) as n from {} {join} join {} on {}", target(&merge.alias), source(merge), merge.on)
-    };
-    Some([query("inner"), query("left semi")])
+    let changed: Vec<String> = changed.collect();
+    // As under Delta: when all that match are deleted, it does not matter how often.
+    let once = !changed.is_empty();
+    Some(Rewrite { touched, matches: Some(matches), once, changed })
 }
 
 /// Queries for the rows that `merge` adds, with the columns by name.
 pub fn merge_inserts(merge: &Merge, columns: &[String]) -> Vec<String> {
-    let clauses = effective(merge, &[Side::NotMatched]);
+    let clauses = holding(merge, &[Side::NotMatched]);
     let rest = format!("{} left anti join {} on {}", source(merge), target(&merge.alias), merge.on);
     let row = |clause: &Clause| {
         let Effect::Insert { columns: named, values } = &clause.effect else { return None };
@@ -169,6 +202,9 @@ pub fn merge_inserts(merge: &Merge, columns: &[String]) -> Vec<String> {
         let pairs = named.iter().zip(&values).map(|(column, value)| format!("({value}) as {}", quote(column)));
         Some(pairs.collect::<Vec<_>>().join(", "))
     };
-    let query = |(clause, holds): &(Clause, String)| Some(format!("select {} from {rest} where {holds}", row(clause)?));
+    let query = |(at, clause, holds): &(usize, Clause, String)| {
+        let earlier = clauses.iter().take(*at).map(|(_, _, other)| format!(" and ({other}) is not true"));
+        Some(format!("select {} from {rest} where {holds}{}", row(clause)?, earlier.collect::<String>()))
+    };
     clauses.iter().filter_map(query).collect()
 }

@@ -65,3 +65,19 @@ fn hooks_of_a_model_run_in_dbt_s_order_and_make_it_depend_on_what_they_read() {
     let run = project.run(&["run"]).expect_code(2);
     assert!(run.stderr.contains("`pre_hook` and `pre-hook` are one configuration, given twice"), "{}", run.stderr);
 }
+
+#[test]
+fn a_hook_of_the_end_that_fails_keeps_the_next_ones_from_running() {
+    let project = project(
+        "on-run-start: [\"{{ prepare() }}\", \"insert into audit.log values (1)\"]\n\
+         on-run-end: [\"insert into audit.log values (2)\", \"select 1 from audit.none\", \"insert into audit.log values (3)\"]\n",
+        "{{ config(materialized='table') }} select 1 as x",
+    );
+    // What a macro makes while it runs is not known before.
+    project.write(
+        "macros/prepare.sql",
+        "{% macro prepare() %}{% if execute %}{% do run_query('create table if not exists audit.log (n int)') %}{% endif %}{% endmacro %}",
+    );
+    project.run(&["run", "--select", "sums"]).expect_code(1);
+    assert_eq!(project.rows("select n from audit.log order by n"), ["1", "2"]);
+}

@@ -96,6 +96,74 @@ fn each_statement_changes_what_it_says() {
 }
 
 #[test]
+fn names_mean_what_they_mean_in_a_query() {
+    let project = orders("");
+    tell(&project, "create table stage.orders as select 1 as id, 5 as amount union all select 9, 9");
+    let all = "select id, amount from gold.orders order by id";
+    // Two relations of one last name are told apart.
+    assert_eq!(
+        tell(
+            &project,
+            "update gold.orders set amount = stage.orders.amount from stage.orders where stage.orders.id = gold.orders.id"
+        ),
+        "UPDATE 1"
+    );
+    assert_eq!(project.rows(all), ["1|5", "2|20", "3|30", "4|40"]);
+    assert_eq!(
+        tell(
+            &project,
+            "merge into gold.orders using stage.orders on stage.orders.id = gold.orders.id when matched then update set \
+             amount = gold.orders.amount + stage.orders.amount when not matched then insert (id, amount) values (stage.orders.id, 0)",
+        ),
+        "MERGE 2"
+    );
+    assert_eq!(project.rows(all), ["1|10", "2|20", "3|30", "4|40", "9|0"]);
+    assert_eq!(
+        tell(&project, "delete from gold.orders using stage.orders where stage.orders.id = gold.orders.id"),
+        "DELETE 2"
+    );
+    // A subquery has names of its own, and may ask about the row of the statement.
+    assert_eq!(
+        tell(&project, "delete from gold.orders where amount = (select max(orders.amount) from gold.orders)"),
+        "DELETE 1"
+    );
+    assert_eq!(
+        tell(
+            &project,
+            "update gold.orders set amount = a.hi from (select 2 as id, 99 as hi) as a where a.id = orders.id and \
+             orders.id in (select id from gold.orders) and exists (select 1 from gold.orders as o where o.id = orders.id)",
+        ),
+        "UPDATE 1"
+    );
+    assert_eq!(project.rows(all), ["2|99", "3|30"]);
+    // A clause decides which of several rows counts.
+    assert_eq!(
+        tell(
+            &project,
+            "merge into gold.orders as t using (select * from (values (3, 'u'), (3, 'x')) as v(k, op)) as s on t.id = s.k \
+             when matched and s.op = 'u' then update set amount = 1",
+        ),
+        "MERGE 1"
+    );
+    assert_eq!(project.rows(all), ["2|99", "3|1"]);
+    tell(&project, "create view gold.seen as select * from gold.orders; alter view gold.seen rename to looked");
+    assert_eq!(project.rows("select count(*) as n from gold.looked"), ["2"]);
+}
+
+#[test]
+fn a_condition_is_asked_once_for_each_row() {
+    let project = orders("");
+    tell(&project, "create table gold.many as select value as id, 0 as x from range(1, 1001)");
+    tell(
+        &project,
+        "update gold.many set x = 1 where random() < 0.5; delete from gold.many where random() < 0.5 and x = 1",
+    );
+    let rows = project
+        .rows("select count(*) = count(distinct id) as each_once, count(*) between 500 and 950 as rest from gold.many");
+    assert_eq!(rows, ["true|true"]);
+}
+
+#[test]
 fn relations_are_created_altered_and_dropped() {
     let project = orders("");
     tell(
@@ -162,6 +230,24 @@ fn what_cannot_be_done_is_told_and_changes_nothing() {
         ("insert into other.gold.orders select 1, 'a', 1", "error[unsupported-statement]"),
         ("insert into gold.orders values (1, 'a', 1) on conflict do nothing", "error[unsupported-statement]"),
         ("insert int gold.orders values (1)", "error[sql-syntax]"),
+        ("begin; delete from gold.orders; rollback", "error[unsupported-statement]"),
+        ("delete from gold.orders using (select 1 as id) as s where id = s.id", "error[ambiguous-column]"),
+        ("update gold.orders set amount = (select s.amount from gold.orders as s where s.id = orders.id)", "error["),
+        ("create or replace view gold.seen as select * from gold.seen", "error[bad-statement]"),
+        (
+            "create view gold.other as select * from gold.seen; create or replace view gold.seen as select * from gold.other",
+            "error[bad-statement]",
+        ),
+        (
+            "create temporary table t as select 1 as x; create view gold.lasting as select * from t",
+            "error[bad-statement]",
+        ),
+        ("create table information_schema.t as select 1 as x", "error[unsupported-statement]"),
+        ("insert into gold.orders select * from __karat.target", "error[unsupported-statement]"),
+        // All or nothing: the relations that are there stay.
+        ("drop table gold.orders, gold.none", "error[unknown-relation]"),
+        ("truncate table gold.orders, gold.seen", "error[bad-statement]"),
+        ("alter table gold.orders add column c int, drop column none", "error[unknown-column]"),
         (
             "update gold.orders set kind = n.k from (values (1, 'a'), (1, 'b')) as n(id, k) where n.id = orders.id",
             "error[bad-statement]",
@@ -264,6 +350,61 @@ fn a_failing_hook_fails_its_node_and_what_was_made_from_it_is_held_back() {
         ),
         ["good"]
     );
+}
+
+#[test]
+fn what_was_made_from_what_is_held_back_is_held_back_by_any_way() {
+    let project = Project::new(&[
+        ("seeds/old.csv", "x\n1\n"),
+        ("models/gold/a.sql", "{{ config(materialized='table') }} select 1 as x"),
+        ("models/gold/vb.sql", "{{ config(materialized='view') }} select x from {{ ref('b') }}"),
+        (
+            "models/gold/b.sql",
+            "{{ config(materialized='table', post_hook=[\"insert into {{ ref('a') }} select x from {{ this }}\", \
+             \"create or replace table side.copy as select * from {{ this }}\", \
+             \"create or replace table side.through as select * from gold.vb\" if flags.WHICH == 'build' else '']) }} \
+             select {{ var('x', 7) }} as x",
+        ),
+        (
+            "models/gold/z.sql",
+            "{{ config(materialized='table') }} -- depends_on: {{ ref('b') }}\nselect x from {{ source('side', 'copy') }}",
+        ),
+        (
+            "models/gold/moved.sql",
+            "{{ config(materialized='table', post_hook='alter table {{ this }} rename to kept') }} select {{ var('x', 7) }} as x",
+        ),
+        (
+            "models/gold/schema.yml",
+            "sources: [{name: side, tables: [{name: copy}]}]\nmodels:\n  - {name: b, columns: [{name: x, data_tests: [not_null]}]}\n  - {name: moved, columns: [{name: x, data_tests: [{not_null: {config: {enabled: false}}}]}]}\n",
+        ),
+    ]);
+    project.ok(&["run", "--select", "a", "b", "vb", "z"]);
+    assert_eq!(project.rows("select x from gold.a order by x"), ["1", "7"]);
+    let run = project.run(&["build", "--select", "b", "--vars", "{x: 'null'}"]).expect_code(1);
+    assert!(run.stderr.contains("change-withheld"), "{}", run.stderr);
+    for table in ["side.copy", "gold.b", "gold.vb"] {
+        assert_eq!(project.rows(&format!("select x from {table}")), ["7"], "{table}: {}", run.stderr);
+    }
+    assert_eq!(project.rows("select count(*) as n from gold.a"), ["2"]);
+    assert_eq!(project.rows("select count(*) as n from information_schema.tables where table_name = 'through'"), ["0"]);
+    project.ok(&["run", "--select", "moved"]);
+    assert_eq!(project.rows("select x from gold.kept"), ["7"]);
+}
+
+#[test]
+fn temporary_relations_are_for_one_node() {
+    let hooks = |text: &str| format!("{{{{ config(materialized='table', pre_hook=\"{text}\") }}}} select 1 as x");
+    let own = hooks(
+        "create temporary table stage as select '{{ this.identifier }}' as m; insert into audit.log select m from stage",
+    );
+    let project = Project::new(&[
+        ("project.yml", "name: shop\nversion: '1.0'\non-run-start: create table if not exists audit.log (m varchar)\n"),
+        ("models/gold/a.sql", &own),
+        ("models/gold/b.sql", &own),
+    ]);
+    // One after the other each has its own.
+    project.ok(&["run", "--threads", "1"]);
+    assert_eq!(project.rows("select m from audit.log order by m"), ["a", "b"]);
 }
 
 #[test]

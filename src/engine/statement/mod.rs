@@ -15,7 +15,7 @@ use crate::manifest::relation::{Relation, RelationKey};
 mod read;
 mod refused;
 
-pub use read::{Defaults, read};
+pub use read::{Defaults, read, relations};
 pub use refused::{FORMS, REFUSED};
 
 /// One statement of a text.
@@ -83,6 +83,23 @@ impl Action {
             Self::Drop(drop) if drop.view => "drop view",
             Self::Drop(_) => "drop table",
             Self::Alter(_) => "alter table",
+        }
+    }
+
+    /// The relations that it changes.
+    pub fn changed(&self) -> Vec<RelationKey> {
+        match self {
+            Self::Query | Self::Nothing(_) | Self::CreateSchema(_) | Self::DropSchema { .. } => Vec::new(),
+            Self::CreateTable(CreateTable { relation, .. })
+            | Self::CreateView(CreateView { relation, .. })
+            | Self::Insert(Insert { relation, .. })
+            | Self::Update(Update { relation, .. })
+            | Self::Delete(Delete { relation, .. })
+            | Self::Merge(Merge { relation, .. })
+            | Self::Alter(Alter { relation, .. }) => vec![relation.key()],
+            Self::Truncate(relations) | Self::Drop(Drop { relations, .. }) => {
+                relations.iter().map(Relation::key).collect()
+            }
         }
     }
 

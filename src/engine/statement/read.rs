@@ -43,6 +43,43 @@ pub fn read(sql: &str, dialect: &dyn Dialect, defaults: Defaults<'_>) -> Result<
     parts.into_iter().map(|(range, verb)| reader.statement(sql, range, verb)).collect()
 }
 
+/// The relations that a query names; what it names itself, with `with`, is none.
+pub fn relations(sql: &str, dialect: &dyn Dialect, defaults: Defaults<'_>) -> BTreeSet<RelationKey> {
+    let parser = Parser::new(dialect).with_recursion_limit(limits::SQL_RECURSION);
+    let parsed = parser.try_with_sql(sql).and_then(|mut parser| parser.parse_query());
+    parsed.map(|query| named(query.as_ref(), &Reader { dialect, defaults })).unwrap_or_default()
+}
+
+fn named<T: ast::Visit>(tree: &T, reader: &Reader<'_>) -> BTreeSet<RelationKey> {
+    struct Named<'a> {
+        reader: &'a Reader<'a>,
+        expressions: BTreeSet<String>,
+        found: Vec<(bool, RelationKey)>,
+    }
+    impl ast::Visitor for Named<'_> {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+            let expressions = query.with.iter().flat_map(|with| &with.cte_tables);
+            self.expressions.extend(expressions.map(|one| one.alias.name.value.to_lowercase()));
+            ControlFlow::Continue(())
+        }
+
+        fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<()> {
+            if let Ok(relation) = self.reader.relation(name) {
+                self.found.push((name.0.len() == 1, relation.key()));
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut visitor = Named { reader, expressions: BTreeSet::new(), found: Vec::new() };
+    // The visitor never stops early.
+    let _ = tree.visit(&mut visitor);
+    let Named { expressions, found, .. } = visitor;
+    let own = |(alone, key): &(bool, RelationKey)| *alone && expressions.contains(&key.identifier);
+    found.into_iter().filter(|one| !own(one)).map(|(_, key)| key).collect()
+}
+
 struct Reader<'a> {
     dialect: &'a dyn Dialect,
     defaults: Defaults<'a>,
@@ -64,7 +101,6 @@ impl Reader<'_> {
             Keyword::BEGIN => Some(Action::Nothing("begin")),
             Keyword::START => Some(Action::Nothing("start transaction")),
             Keyword::COMMIT => Some(Action::Nothing("commit")),
-            Keyword::ROLLBACK => Some(Action::Nothing("rollback")),
             Keyword::ANALYZE => Some(Action::Nothing("analyze")),
             Keyword::VACUUM => Some(Action::Nothing("vacuum")),
             _ if first_words(text).starts_with("checkpoint") => Some(Action::Nothing("checkpoint")),
@@ -73,7 +109,11 @@ impl Reader<'_> {
         if let Some(action) = fixed {
             return Ok(Statement { range, action, reads: BTreeSet::new() });
         }
+        if verb == Keyword::ROLLBACK {
+            return Err(refuse("rollback").at(first_word(&range, text)));
+        }
         let parsed = self.parse(sql, &range)?;
+        self.check_names(&parsed).map_err(|problem| placed(problem, sql, &range))?;
         let action = self.action(&parsed, text).map_err(|problem| placed(problem, sql, &range))?;
         let reads = self.reads(&parsed, &action);
         Ok(Statement { range, action, reads })
@@ -91,9 +131,30 @@ impl Reader<'_> {
         }
     }
 
+    /// Names that karat keeps for itself cannot be read or changed.
+    fn check_names(&self, statement: &ast::Statement) -> Read<()> {
+        let mut problem = Ok(());
+        // The visitor stops at the first that is wrong.
+        let _ = ast::visit_relations(statement, |name| {
+            let schema = parts(name).ok().and_then(|parts| parts.iter().rev().nth(1).cloned()).unwrap_or_default();
+            if schema.to_lowercase().starts_with("__karat") {
+                problem = Err(unsupported(format!("the schema `{schema}` is karat's own"), "choose another name"));
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
+        problem
+    }
+
     fn parse(&self, sql: &str, range: &Range<usize>) -> Read<ast::Statement> {
         let text = sql.get(range.clone()).unwrap_or_default();
         let words = first_words(text);
+        // The parser knows no other change of a view than its query.
+        let renamed = (words == "alter view" && text.to_lowercase().contains("rename"))
+            .then(|| text.to_lowercase().find("view"))
+            .flatten()
+            .map(|at| format!("{}table{}", &text[..at], &text[at + "view".len()..]));
+        let text = renamed.as_deref().unwrap_or(text);
         let parser = Parser::new(self.dialect).with_recursion_limit(limits::SQL_RECURSION);
         let parsed = parser.try_with_sql(text).and_then(|mut parser| {
             let statement = parser.parse_statement()?;
@@ -182,21 +243,17 @@ impl Reader<'_> {
         let changed = match action {
             Action::Insert(Insert { relation, .. })
             | Action::CreateTable(CreateTable { relation, .. })
-            | Action::CreateView(CreateView { relation, .. })
             | Action::Update(Update { relation, .. })
             | Action::Delete(Delete { relation, .. })
             | Action::Merge(Merge { relation, .. }) => Some(relation.key()),
             _ => None,
         };
-        let mut reads = BTreeSet::new();
-        // The visitor never stops early.
-        let _ = ast::visit_relations(statement, |name| {
-            if let Ok(relation) = self.relation(name) {
-                reads.insert(relation.key());
-            }
-            ControlFlow::<()>::Continue(())
-        });
-        if let Some(changed) = changed {
+        let mut reads = match statement {
+            ast::Statement::CreateView(create) => named(create.query.as_ref(), self),
+            _ => named(statement, self),
+        };
+        // A view that names itself reads itself; a table that does was read before it changes.
+        if let Some(changed) = changed.filter(|_| !matches!(action, Action::CreateView(_))) {
             reads.remove(&changed);
         }
         reads
@@ -231,6 +288,9 @@ impl Reader<'_> {
                 ));
             }
         };
+        if schema.eq_ignore_ascii_case("information_schema") {
+            return Err(unsupported("`information_schema` is made by the engine", "choose another schema"));
+        }
         Ok(Relation {
             database: identifier(self.defaults.database)?,
             schema: identifier(&schema)?,
@@ -331,7 +391,10 @@ impl Reader<'_> {
         }
         let (name, alias) = target(&update.table)?;
         let relation = self.relation(name)?;
-        let scope = Scope::of(name, alias)?;
+        let mut scope = Scope::of(name, alias)?;
+        if let Some(UpdateTableFromKind::BeforeSet(tables) | UpdateTableFromKind::AfterSet(tables)) = &update.from {
+            scope.leave_to(tables);
+        }
         let from = match &update.from {
             Some(UpdateTableFromKind::BeforeSet(tables) | UpdateTableFromKind::AfterSet(tables)) => {
                 Some(scope.tables(tables))
@@ -360,7 +423,8 @@ impl Reader<'_> {
         };
         let (name, alias) = target(table)?;
         let relation = self.relation(name)?;
-        let scope = Scope::of(name, alias)?;
+        let mut scope = Scope::of(name, alias)?;
+        scope.leave_to(delete.using.as_deref().unwrap_or_default());
         Ok(Delete {
             using: delete.using.as_ref().map(|tables| scope.tables(tables)),
             condition: delete.selection.as_ref().map(|condition| scope.expression(condition)),
@@ -378,12 +442,8 @@ impl Reader<'_> {
         let mut scope = Scope::of(name, alias)?;
         let source_alias = match &merge.source {
             TableFactor::Table { name, alias, .. } => {
-                let alias = match alias {
-                    Some(alias) => plain(&alias.name),
-                    None => last_part(name)?,
-                };
-                scope.rename(name, &alias)?;
-                alias
+                scope.leave_to(&[TableWithJoins { relation: merge.source.clone(), joins: Vec::new() }]);
+                scope.add(name, alias.as_ref().map(|alias| &alias.name), "__karat_source")?
             }
             TableFactor::Derived { alias: Some(alias), .. } => plain(&alias.name),
             _ => {
@@ -500,26 +560,44 @@ fn returning(verb: &str) -> SqlProblem {
 
 /// How expressions name the table that a statement changes.
 struct Scope {
-    /// The name of the table, quoted.
+    /// What the table is called in the queries that are made of the statement, quoted. Without an alias it is a name
+    /// that nothing else can have: another relation may well have the same last name.
     alias: String,
-    /// Full names, and what stands for them: a scratch relation has no schema.
+    /// Names of the relation as expressions write them, and what stands for them.
     names: Vec<(Vec<String>, String)>,
 }
 
 impl Scope {
     fn of(name: &ObjectName, alias: Option<&Ident>) -> Read<Self> {
-        let alias = match alias {
-            Some(alias) => plain(alias),
-            None => last_part(name)?,
-        };
-        let mut scope = Self { alias: quote(&alias), names: Vec::new() };
-        scope.rename(name, &alias)?;
+        Self::called(name, alias, "__karat_changed")
+    }
+
+    fn called(name: &ObjectName, alias: Option<&Ident>, own: &str) -> Read<Self> {
+        let mut scope = Self { alias: String::new(), names: Vec::new() };
+        scope.alias = quote(&scope.add(name, alias, own)?);
         Ok(scope)
     }
 
-    fn rename(&mut self, name: &ObjectName, alias: &str) -> Read<()> {
-        self.names.push((parts(name)?, alias.to_owned()));
-        Ok(())
+    /// Adds a relation; gives the name that stands for it.
+    fn add(&mut self, name: &ObjectName, alias: Option<&Ident>, own: &str) -> Read<String> {
+        if let Some(alias) = alias {
+            return Ok(plain(alias));
+        }
+        let parts = parts(name)?;
+        // `t`, `schema.t` and `database.schema.t` are one.
+        for length in 1..=parts.len() {
+            self.names.push((parts[parts.len() - length..].to_vec(), own.to_owned()));
+        }
+        Ok(own.to_owned())
+    }
+
+    /// Names that other relations of the statement have as well are theirs.
+    fn leave_to(&mut self, others: &[TableWithJoins]) {
+        let factors = others
+            .iter()
+            .flat_map(|table| std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation)));
+        let taken: Vec<Vec<String>> = factors.flat_map(known_as).collect();
+        self.names.retain(|(name, _)| !taken.contains(name));
     }
 
     /// An expression in which the table is known by its alias alone.
@@ -532,26 +610,74 @@ impl Scope {
     fn tables(&self, tables: &[TableWithJoins]) -> String {
         let mut tables = tables.to_vec();
         self.shorten(&mut tables);
-        tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(" cross join ")
     }
 
     fn shorten<T: ast::VisitMut>(&self, tree: &mut T) {
         // The visitor never stops early.
-        let _ = ast::visit_expressions_mut(tree, |expression| {
-            if let Expr::CompoundIdentifier(names) = expression
-                && let Some((column, relation)) = names.split_last()
-            {
-                let written: Vec<String> = relation.iter().map(plain).collect();
-                let same = |(full, _): &&(Vec<String>, String)| {
-                    full.len() == written.len()
-                        && full.iter().zip(&written).all(|(left, right)| left.eq_ignore_ascii_case(right))
-                };
-                if let Some((_, alias)) = self.names.iter().find(same) {
-                    *names = vec![Ident::with_quote('"', alias), column.clone()];
+        let _ = tree.visit(&mut Shorten { scope: self, inner: Vec::new() });
+    }
+}
+
+/// Puts the alias of a relation in the place of its names, but for parts of a query that have a relation of that name
+/// themselves.
+struct Shorten<'a> {
+    scope: &'a Scope,
+    /// Names and aliases of the relations of the queries around the present place.
+    inner: Vec<Vec<Vec<String>>>,
+}
+
+impl ast::VisitorMut for Shorten<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        let mut names = Vec::new();
+        if let SetExpr::Select(select) = query.body.as_ref() {
+            for table in &select.from {
+                let joined = table.joins.iter().map(|join| &join.relation);
+                for factor in std::iter::once(&table.relation).chain(joined) {
+                    names.extend(known_as(factor));
                 }
             }
-            ControlFlow::<()>::Continue(())
-        });
+        }
+        self.inner.push(names);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.inner.pop();
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        if let Expr::CompoundIdentifier(names) = expression
+            && let Some((column, relation)) = names.split_last()
+        {
+            let written: Vec<String> = relation.iter().map(|name| plain(name).to_lowercase()).collect();
+            let same = |full: &[String]| {
+                full.len() == written.len()
+                    && full.iter().zip(&written).all(|(left, right)| left.to_lowercase() == *right)
+            };
+            let hidden = self.inner.iter().flatten().any(|name| same(name));
+            if let Some((_, alias)) = self.scope.names.iter().find(|(full, _)| same(full)).filter(|_| !hidden) {
+                *names = vec![Ident::with_quote('"', alias), column.clone()];
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The names by which columns of a relation can be written.
+fn known_as(factor: &TableFactor) -> Vec<Vec<String>> {
+    match factor {
+        TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
+            vec![vec![plain(&alias.name)]]
+        }
+        TableFactor::Table { name, .. } => {
+            let parts = parts(name).unwrap_or_default();
+            (1..=parts.len()).map(|length| parts[parts.len() - length..].to_vec()).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -52,6 +52,7 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("load", "the engine has no extensions"),
     ("pragma", "settings belong to the project file and the profile"),
     ("revoke", "who may read is decided where the warehouse lies; leave it out for this target"),
+    ("rollback", "each statement stands for itself; what fails changes nothing"),
     ("set", "settings belong to the project file and the profile"),
     ("show", "ask `information_schema.tables`"),
     ("use", "write the schema before the name"),
