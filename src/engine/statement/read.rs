@@ -113,7 +113,7 @@ impl Reader<'_> {
             return Err(refuse("rollback").at(first_word(&range, text)));
         }
         let parsed = self.parse(sql, &range)?;
-        self.check_names(&parsed).map_err(|problem| placed(problem, sql, &range))?;
+        check_names(&parsed).map_err(|problem| placed(problem, sql, &range))?;
         let action = self.action(&parsed, text).map_err(|problem| placed(problem, sql, &range))?;
         let reads = self.reads(&parsed, &action);
         Ok(Statement { range, action, reads })
@@ -129,21 +129,6 @@ impl Reader<'_> {
             }
             _ => false,
         }
-    }
-
-    /// Names that karat keeps for itself cannot be read or changed.
-    fn check_names(&self, statement: &ast::Statement) -> Read<()> {
-        let mut problem = Ok(());
-        // The visitor stops at the first that is wrong.
-        let _ = ast::visit_relations(statement, |name| {
-            let schema = parts(name).ok().and_then(|parts| parts.iter().rev().nth(1).cloned()).unwrap_or_default();
-            if schema.to_lowercase().starts_with("__karat") {
-                problem = Err(unsupported(format!("the schema `{schema}` is karat's own"), "choose another name"));
-                return ControlFlow::Break(());
-            }
-            ControlFlow::Continue(())
-        });
-        problem
     }
 
     fn parse(&self, sql: &str, range: &Range<usize>) -> Read<ast::Statement> {
@@ -545,6 +530,21 @@ fn name_columns(body: &mut SetExpr) {
         SetExpr::Query(query) => name_columns(&mut query.body),
         _ => {}
     }
+}
+
+/// Names that karat keeps for itself cannot be read or changed.
+fn check_names(statement: &ast::Statement) -> Read<()> {
+    let mut problem = Ok(());
+    // The visitor stops at the first that is wrong.
+    let _ = ast::visit_relations(statement, |name| {
+        let schema = parts(name).ok().and_then(|parts| parts.iter().rev().nth(1).cloned()).unwrap_or_default();
+        if schema.to_lowercase().starts_with("__karat") {
+            problem = Err(unsupported(format!("the schema `{schema}` is karat's own"), "choose another name"));
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    problem
 }
 
 fn no_alteration(operation: &AlterTableOperation) -> SqlProblem {
