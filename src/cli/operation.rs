@@ -54,6 +54,8 @@ pub async fn execute(app: &Application, options: &OperationOptions) -> Result<Ou
         ended: Mutex::default(),
         changes: Changes::default(),
     });
+    // dbt finds an operation in any package, also one that templates of the project could not call without its name.
+    let package = package.or_else(|| run.invocation.templates.package_with(name));
     let owner = Arc::new(Node::operation(package.unwrap_or(&project.manifest.project_name), name));
     let started_at = app.clock.timestamp();
     let mut result = blank(&owner, "operation", 0);

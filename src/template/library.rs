@@ -246,6 +246,11 @@ impl Library {
         [package, self.root.as_str(), BUILT_IN_PACKAGE].into_iter().find_map(|package| self.find(package, name))
     }
 
+    /// The first package that has a macro.
+    pub fn package_with(&self, name: &str) -> Option<&str> {
+        self.packages.iter().find(|(_, macros)| macros.contains_key(name)).map(|(package, _)| package.as_str())
+    }
+
     /// The macro of a package.
     pub fn find(&self, package: &str, name: &str) -> Option<&Entry> {
         self.packages.get(built_in_alias(package))?.get(name)

@@ -251,6 +251,11 @@ impl Templates {
         }
     }
 
+    /// The first package that has a macro which the root project does not see under its bare name.
+    pub fn package_with(&self, name: &str) -> Option<&str> {
+        if self.library.resolve("", name).is_some() { None } else { self.library.package_with(name) }
+    }
+
     /// Calls a macro by name: of a package, or as the root project sees it. A name may also be `package.macro`.
     pub fn call_macro(
         &self,

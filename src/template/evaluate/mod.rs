@@ -486,7 +486,8 @@ impl<'t> Interpreter<'t> {
         self.frame = outer;
         match outcome {
             Ok(()) => Ok(Value::from(self.traces.remember(inside))),
-            Err(Stop::Return(value)) => Ok(value),
+            // The body of a call block is no macro of its own: `return()` leaves the macro that calls it.
+            Err(Stop::Return(value)) if called.id.is_some() || !definition.is_call_block() => Ok(value),
             Err(other) => Err(other),
         }
     }

@@ -10,7 +10,7 @@ use crate::template::evaluate::arguments::{Arguments, flag, text_argument};
 use crate::template::failure::{Eval, Failure, fail};
 use crate::template::functions::native;
 use crate::template::host::{ColumnValue, RelationKind, RelationValue};
-use crate::template::syntax::Span;
+use crate::template::syntax::{DISPATCHED, Span};
 use crate::template::values::relation::{ColumnObject, RelationObject, kind_of};
 use crate::template::values::table::Table;
 use crate::template::values::{self, Dict, List, text};
@@ -76,8 +76,8 @@ pub(super) fn attribute(name: &str) -> Option<Value> {
     })
 }
 
-/// `adapter.dispatch(name, namespace)`: the macro `karat__name`, else `default__name`, of the root project, else of the
-/// namespace's package; `dispatch:` of the project file may change that order.
+/// `adapter.dispatch(name, namespace)`: the macro `karat__name`, else `duckdb__name`, else `default__name`, of the root
+/// project, else of the namespace's package; `dispatch:` of the project file may change the order of the packages.
 fn dispatch(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span) -> Eval {
     let names = ["macro_name", "macro_namespace", "packages"];
     let [name, namespace, _packages] = arguments.bind("adapter.dispatch", names, 1)?;
@@ -88,7 +88,7 @@ fn dispatch(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span
         return Err(Failure::new("jinja-error", message).with_hint(hint).into());
     }
     let namespace = namespace.filter(|namespace| !namespace.is_none()).map(|namespace| text::display(&namespace));
-    let candidates = [format!("karat__{name}"), format!("default__{name}")];
+    let candidates = DISPATCHED.map(|prefix| format!("{prefix}__{name}"));
     let library = interpreter.library;
     let found = match &namespace {
         None => candidates.iter().find_map(|candidate| library.resolve(interpreter.host.package(), candidate)),
@@ -104,7 +104,8 @@ fn dispatch(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span
             Some(namespace) => format!(" in the packages {}", library.dispatch_order(namespace).join(", ")),
             None => String::new(),
         };
-        let message = format!("no macro {} or {} was found{place}", ticked(&candidates[0]), ticked(&candidates[1]));
+        let tried: Vec<String> = candidates.iter().map(|candidate| ticked(candidate)).collect();
+        let message = format!("no macro {} was found{place}", tried.join(", "));
         Err(Failure::new("jinja-undefined", message).into())
     }
 }

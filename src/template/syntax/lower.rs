@@ -8,8 +8,8 @@ use minijinja::machinery::{self, ast};
 use crate::base::diagnostic::{Diagnostic, did_you_mean};
 use crate::template::syntax::rewrite::{DO_TARGET, Rewritten, rewrite, span_of};
 use crate::template::syntax::{
-    Argument, Comparison, Expression, ExpressionKind, ForLoop, MacroDefinition, Operator, Origin, Parameter, Span,
-    Statement, Target, Template,
+    Argument, Comparison, DISPATCHED, Expression, ExpressionKind, ForLoop, MacroDefinition, Operator, Origin,
+    Parameter, Span, Statement, Target, Template,
 };
 
 const STATEMENTS: [&str; 15] = [
@@ -210,8 +210,7 @@ impl Lowering<'_> {
             && let ExpressionKind::Constant(dispatched) = &first.kind
             && let Some(dispatched) = dispatched.as_str()
         {
-            self.mentions.insert(format!("karat__{dispatched}").into());
-            self.mentions.insert(format!("default__{dispatched}").into());
+            self.mentions.extend(DISPATCHED.iter().map(|prefix| format!("{prefix}__{dispatched}").into()));
         }
         let span = callee.span;
         Ok(Expression { kind: ExpressionKind::Call(callee, arguments), span })

@@ -57,6 +57,10 @@ pub struct Span {
     pub end: usize,
 }
 
+/// The prefixes of the macros that `adapter.dispatch` looks for, in order. Packages have variants for the database whose
+/// SQL they are written for; of these karat's SQL is nearest to DuckDB's.
+pub const DISPATCHED: [&str; 3] = ["karat", "duckdb", "default"];
+
 /// A parsed template.
 #[derive(Debug)]
 pub struct Template {
@@ -81,6 +85,13 @@ pub struct MacroDefinition {
     pub span: Span,
     /// Names that it may call.
     pub mentions: BTreeSet<Arc<str>>,
+}
+
+impl MacroDefinition {
+    /// Whether this has the name of a call block's body.
+    pub fn is_call_block(&self) -> bool {
+        self.name.as_ref() == "caller"
+    }
 }
 
 /// A parameter of a macro.
