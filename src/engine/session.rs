@@ -15,6 +15,7 @@ use datafusion::catalog::{
 use datafusion::common::Result as EngineResult;
 use datafusion::common::config::{ConfigNonZeroUsize, Dialect};
 use datafusion::datasource::TableType;
+use datafusion::execution::FunctionRegistry as _;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
@@ -28,8 +29,8 @@ use object_store::ObjectStore;
 use url::Url;
 
 use crate::base::limits;
-use crate::engine::dialect::Stars;
 use crate::engine::dialect::lateral::Names;
+use crate::engine::dialect::{Stars, Truths};
 use crate::engine::distinct::CountDistinctByPairs;
 use crate::engine::error::SqlProblem;
 use crate::engine::memory::MemoryBudget;
@@ -193,6 +194,7 @@ fn base_state(options: &EngineOptions, runtime: Arc<RuntimeEnv>) -> EngineResult
         state.deregister_udtf(&name)?;
     }
     functions::register_all(&mut state)?;
+    state.register_expr_planner(Arc::new(Truths))?;
     Ok(state)
 }
 

@@ -3,7 +3,7 @@
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CaseWhen, DataType, DuplicateTreatment, ExactNumberInfo, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, TimezoneInfo,
+    FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, TimezoneInfo, Value,
 };
 
 use super::build::{self, binary, call, cast, digits, is_word, literal, text, try_cast};
@@ -82,6 +82,18 @@ pub const CALLS: &[Spelling] = &[
         "the seconds since 1970 as a float (DuckDB)",
         "select epoch(timestamp '1970-01-01 00:00:01.5')",
         "1.5",
+    ),
+    spelling(
+        "date_part('dayofweek', time), date_trunc('isoweek', time)",
+        "the parts `dayofweek`, `dayofweekiso`, `dayofyear`, `isoweek`, `weekiso`, `weekofyear`, `epoch_second` by their names in Postgres: `dow`, `isodow`, `doy`, `week`, `epoch` (DuckDB, Snowflake)",
+        "select date_part('dayofyear', date '2024-02-01')",
+        "32",
+    ),
+    spelling(
+        "coalesce(day, '2099-12-31')",
+        "a date or time written as text at the end of `coalesce` has the type of what stands before it (DuckDB, Postgres)",
+        "select coalesce(cast(null as date), '2099-12-31') + interval '1 day'",
+        "2100-01-01",
     ),
     spelling(
         "to_number(text [, precision, scale]), to_decimal, to_numeric",
@@ -179,6 +191,39 @@ const DIGESTS: [&str; 4] = ["sha224", "sha256", "sha384", "sha512"];
 const PARTS: [&str; 10] =
     ["year", "isoyear", "quarter", "month", "day", "hour", "minute", "second", "millisecond", "microsecond"];
 
+/// Other names of date parts in text.
+const PART_NAMES: [(&str, &str); 11] = [
+    ("dayofweek", "dow"),
+    ("day_of_week", "dow"),
+    ("weekday", "dow"),
+    ("dayofweekiso", "isodow"),
+    ("dayofweek_iso", "isodow"),
+    ("dayofyear", "doy"),
+    ("day_of_year", "doy"),
+    ("isoweek", "week"),
+    ("weekiso", "week"),
+    ("weekofyear", "week"),
+    ("epoch_second", "epoch"),
+];
+
+/// The name that the engine has for a date part in text, if it has another one.
+fn renamed_part(written: &Expr) -> Option<Expr> {
+    let written = literal(written)?.trim().to_ascii_lowercase();
+    let name = written.strip_suffix('s').filter(|name| name.starts_with("epoch")).unwrap_or(&written);
+    PART_NAMES.iter().find(|(other, _)| *other == name).map(|(_, known)| text(known))
+}
+
+/// Whether a text can be read as a date or a point in time.
+fn is_moment(text: &str) -> bool {
+    let mut parts = text.trim().splitn(3, '-');
+    let is_number = |part: Option<&str>, digits| {
+        part.is_some_and(|part| part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    is_number(parts.next(), 4)
+        && is_number(parts.next(), 2)
+        && parts.next().is_some_and(|rest| is_number(rest.get(..2), 2))
+}
+
 /// Arguments, if all are plain.
 fn arguments(function: &Function) -> Option<Vec<Expr>> {
     let FunctionArguments::List(list) = &function.args else { return None };
@@ -237,7 +282,11 @@ pub(super) fn rewrite(function: &mut Function) -> Result<Option<Expr>, Refusal> 
         let span = ident.span;
         *ident = Ident::new(*known);
         ident.span = span;
+        without_case_flag(function);
         return Ok(None);
+    }
+    if name == "regexp_like" {
+        without_case_flag(function);
     }
     let Some(args) = arguments(function) else { return Ok(None) };
     if LAMBDAS.contains(&name.as_str()) && args.iter().skip(1).any(is_lambda) {
@@ -245,6 +294,16 @@ pub(super) fn rewrite(function: &mut Function) -> Result<Option<Expr>, Refusal> 
     }
     let made = times(&name, &args)?;
     Ok(made.or_else(|| values(&name, &args)).or_else(|| texts(&name, &args)))
+}
+
+/// Takes the flag `c` out of the flags of `regexp_like`: that letters differ by case is how it is anyway.
+fn without_case_flag(function: &mut Function) {
+    let FunctionArguments::List(list) = &mut function.args else { return };
+    if let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(flags)))) = list.args.get_mut(2)
+        && let Value::SingleQuotedString(flags) = &mut flags.value
+    {
+        flags.retain(|flag| flag != 'c');
+    }
 }
 
 fn decimal(precision: u64, scale: u64) -> Option<DataType> {
@@ -271,6 +330,20 @@ fn values(name: &str, args: &[Expr]) -> Option<Expr> {
                 operand: None,
                 conditions,
                 else_result: Some(Box::new(otherwise.first().cloned().unwrap_or_else(build::null))),
+            })
+        }
+        // The engine's `coalesce` finds no type for a date and a text; a choice between them reads the text.
+        ("coalesce", [rest @ .., last]) if !rest.is_empty() && literal(last).is_some_and(is_moment) => {
+            let conditions = rest
+                .iter()
+                .map(|value| CaseWhen { condition: Expr::IsNotNull(Box::new(value.clone())), result: value.clone() })
+                .collect();
+            Some(Expr::Case {
+                case_token: AttachedToken::empty(),
+                end_token: AttachedToken::empty(),
+                operand: None,
+                conditions,
+                else_result: Some(Box::new(last.clone())),
             })
         }
         ("div0null", [a, b]) => {
@@ -337,6 +410,9 @@ fn times(name: &str, args: &[Expr]) -> Result<Option<Expr>, Refusal> {
     let foreign = |format: &Expr| literal(format).is_some_and(|format| !format.contains('%'));
     Ok(match (name, args) {
         ("epoch", [value]) => Some(call("date_part", vec![text("epoch"), value.clone()])),
+        ("date_part" | "datepart" | "date_trunc", [unit, value]) if renamed_part(unit).is_some() => {
+            renamed_part(unit).map(|unit| call(name, vec![unit, value.clone()]))
+        }
         ("to_varchar" | "to_char", [value, format]) if foreign(format) || name == "to_varchar" => {
             return Ok(Some(call("strftime", vec![value.clone(), format_of(format)?])));
         }
@@ -388,7 +464,12 @@ fn format_of(format: &Expr) -> Result<Expr, Refusal> {
 
 /// A format of Snowflake or Postgres in percent codes.
 fn translated(format: &str) -> Option<String> {
-    const ELEMENTS: [(&str, &str); 26] = [
+    const ELEMENTS: [(&str, &str); 30] = [
+        // The fill mode of Postgres is about blanks behind names, of which there are none here.
+        ("fmmonth", "%B"),
+        ("fmmon", "%b"),
+        ("fmday", "%A"),
+        ("fmdy", "%a"),
         ("yyyy", "%Y"),
         ("yy", "%y"),
         ("month", "%B"),

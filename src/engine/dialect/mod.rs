@@ -11,6 +11,7 @@ pub mod calls;
 pub(crate) mod lateral;
 pub mod refused;
 mod star;
+mod truth;
 mod types;
 
 use std::ops::ControlFlow;
@@ -24,6 +25,7 @@ use datafusion::sql::sqlparser::ast::{
 use crate::engine::error::SqlProblem;
 
 pub(crate) use star::Stars;
+pub(crate) use truth::Truths;
 
 /// A spelling of another database with what it means here and an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +89,18 @@ pub const SYNTAX: &[Spelling] = &[
         "`extract(doy from a)`",
         "select extract(dayofyear from date '2024-02-01')",
         "32",
+    ),
+    spelling(
+        "(a = 'x') > 0",
+        "a boolean compared with a number counts as one or zero (DuckDB)",
+        "select (a = 'x') > 0 from (values ('x')) as t(a)",
+        "true",
+    ),
+    spelling(
+        "a at time zone 'Europe/Berlin'",
+        "`timezone('Europe/Berlin', a)`: the instant of a wall time, the wall time of an instant (Postgres, DuckDB)",
+        "select timestamp '2024-07-01 12:00:00' at time zone 'Europe/Berlin'",
+        "2024-07-01T10:00:00Z",
     ),
     spelling("minus", "`except` (Snowflake)", "select 1 minus select 2", "1"),
     spelling("select top 1 a", "`limit 1`", "select top 1 a from (values (1), (2)) as t(a) order by a desc", "2"),
@@ -282,6 +296,9 @@ impl VisitorMut for Adapter<'_> {
             Expr::BinaryOp { left, op: BinaryOperator::DuckIntegerDivide, right } => {
                 let divisor = build::call("nullif", vec![(**right).clone(), build::number("0")]);
                 *expr = build::call("div", vec![(**left).clone(), divisor]);
+            }
+            Expr::AtTimeZone { timestamp, time_zone } => {
+                *expr = build::call("timezone", vec![(**time_zone).clone(), (**timestamp).clone()]);
             }
             Expr::InUnnest { expr: value, array_expr, negated } => {
                 let has = build::call("array_has", vec![(**array_expr).clone(), (**value).clone()]);

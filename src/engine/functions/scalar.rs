@@ -12,6 +12,7 @@ use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, exec_err, internal_err, plan_err};
+use datafusion::logical_expr::interval_arithmetic::Interval;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
@@ -292,6 +293,14 @@ impl ScalarUDFImpl for Function {
         let types = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
         let output = (self.output)(&Planned { name: self.name, types, literals: args.scalar_arguments })?;
         Ok(Arc::new(Field::new(self.name, output, true)))
+    }
+
+    /// Nothing is known about the values, but their type is: functions of the engine around this one compare the bounds
+    /// with numbers of theirs, for which those without a type will not do.
+    fn evaluate_bounds(&self, inputs: &[&Interval]) -> Result<Interval> {
+        let types: Vec<DataType> = inputs.iter().map(|input| input.data_type()).collect();
+        let typed = self.return_type(&types).and_then(|output| Interval::make_unbounded(&output));
+        typed.or_else(|_| Interval::make_unbounded(&DataType::Null))
     }
 
     fn is_strict(&self) -> bool {

@@ -79,6 +79,14 @@ pub(super) fn entries() -> Vec<Entry> {
             "select convert_timezone('America/Los_Angeles', 'America/New_York', timestamp '2024-01-01 14:00:00')",
             "2024-01-01T17:00:00",
         ),
+        Entry::scalar(
+            Function::new("timezone", "timezone(zone, value)", zone_types, zone_type, timezone),
+            "timezone(zone, value)",
+            "What `value at time zone zone` means: of a timestamp without a zone the instant, in UTC, at which the \
+             clocks of the zone show it; of an instant the wall time in the zone (Postgres, DuckDB).",
+            "select timezone('America/New_York', timezone('UTC', timestamp '2024-01-01 20:00:00'))",
+            "2024-01-01T15:00:00",
+        ),
     ]
 }
 
@@ -111,6 +119,20 @@ fn local_types(types: &[DataType]) -> Option<Vec<DataType>> {
 fn wall_types(types: &[DataType]) -> Option<Vec<DataType>> {
     let [value, zone] = types else { return None };
     Some(vec![date_or_timestamp(value)?, text(zone)?])
+}
+
+fn zone_types(types: &[DataType]) -> Option<Vec<DataType>> {
+    let [zone, value] = types else { return None };
+    let value = if text(value).is_some() { naive() } else { date_or_timestamp(value)? };
+    Some(vec![text(zone)?, value])
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it is one of the functions that say a type")]
+fn zone_type(planned: &Planned<'_>) -> Result<DataType> {
+    Ok(match planned.data_type(1) {
+        DataType::Timestamp(_, Some(_)) => naive(),
+        _ => utc(),
+    })
 }
 
 fn convert_types(types: &[DataType]) -> Option<Vec<DataType>> {
@@ -320,6 +342,19 @@ fn utc_to_local(call: &Call<'_>) -> Result<ArrayRef> {
         Ok(Moment::new(wall_time(zone, values.instant(row).naive()?)?))
     });
     timestamps(walls, TimeUnit::Microsecond, None)
+}
+
+fn timezone(call: &Call<'_>) -> Result<ArrayRef> {
+    let (zones, array) = (call.text(0)?, call.array(1)?);
+    let values = Moments::read(call.name, &array)?;
+    let is_instant = values.zone().is_some();
+    let mut remembered = Remembered::new();
+    let moments = strict(call.rows, &[&zones, &array], |row| {
+        let zone = *remembered.get(zones.value(row), |zone| zone_of(call.name, zone))?;
+        let moment = values.instant(row).naive()?;
+        Ok(Moment::new(if is_instant { wall_time(zone, moment)? } else { instant_of(zone, moment)? }))
+    });
+    timestamps(moments, TimeUnit::Microsecond, (!is_instant).then(|| Arc::from("UTC")))
 }
 
 fn convert_timezone(call: &Call<'_>) -> Result<ArrayRef> {
