@@ -3,6 +3,7 @@
 mod against_dbt;
 mod artifacts;
 mod clone;
+mod collection;
 mod commands;
 mod commands_output;
 mod constraints;

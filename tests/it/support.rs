@@ -5,7 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "reads and writes the folders of tests")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -328,6 +328,21 @@ fn copy_folder(from: &Path, to: &Path) {
         fs::create_dir_all(target.parent().unwrap()).unwrap();
         fs::copy(path, target).unwrap();
     });
+}
+
+/// Holds a text to the file that has it; `KARAT_UPDATE=1` writes the file anew.
+pub fn golden(file: &Path, text: &str) {
+    if std::env::var_os("KARAT_UPDATE").is_some() {
+        fs::write(file, text).unwrap();
+    }
+    let kept = fs::read_to_string(file).unwrap_or_default();
+    assert!(kept == text, "{} is out of date; this is what it should be:\n{text}", file.display());
+}
+
+/// The names of the folders in a folder.
+pub fn folders_in(folder: &Path) -> BTreeSet<String> {
+    let folders = fs::read_dir(folder).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_dir());
+    folders.map(|entry| entry.file_name().into_string().unwrap()).collect()
 }
 
 /// A number that the environment may set, so that a test can be run longer or repeated exactly.

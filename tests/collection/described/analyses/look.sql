@@ -1,0 +1,1 @@
+select * from {{ ref('second') }} where day = '{{ var('day') }}'

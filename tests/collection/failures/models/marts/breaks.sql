@@ -1,0 +1,1 @@
+select cast(word as integer) as x from {{ ref('words') }}

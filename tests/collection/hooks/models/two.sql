@@ -1,0 +1,1 @@
+select count(*) as n, sum(x) as x from {{ ref('one') }}

@@ -1,0 +1,1 @@
+{{ config(materialized='ledger') }} select 7 as amount

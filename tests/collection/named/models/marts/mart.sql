@@ -1,0 +1,1 @@
+select *, '{{ this.schema }}.{{ this.identifier }}' as place from {{ ref('stg_colours') }}

@@ -1,0 +1,1 @@
+select 1 as x, '{{ this.schema }}.{{ this.table }}' as place, '{{ model.alias }}' as alias

@@ -1,0 +1,1 @@
+select "Odd Column" + "select" as three from {{ ref('quoted') }}

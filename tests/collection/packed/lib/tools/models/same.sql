@@ -1,0 +1,1 @@
+{{ config(alias='same_of_tools') }} select 'tools' as x

@@ -1,0 +1,2 @@
+{% macro default__hello(name) %}'root says {{ name }}'{% endmacro %}
+{% macro inner() %}root{% endmacro %}

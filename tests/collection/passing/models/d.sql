@@ -1,0 +1,4 @@
+{{ config(materialized='table') }}
+-- a comment with ref
+with c as (select * from {{ ref('c') }})
+select * from c

@@ -1,0 +1,1 @@
+select count(*) as c from {{ ref('b') }} where n is not null

@@ -1,0 +1,1 @@
+select * from {{ ref('c') }} where m <> 2 * n

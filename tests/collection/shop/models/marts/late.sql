@@ -1,0 +1,1 @@
+select order_id from {{ ref('recent') }} where {{ money('1') }} < {{ var('least') }}
