@@ -15,9 +15,10 @@ impl ExprPlanner for Truths {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         let RawBinaryExpr { op, left, right } = expr;
         let (left, right) = if compares(&op) {
-            match (left.get_type(schema)?, right.get_type(schema)?) {
-                (DataType::Boolean, other) if other.is_numeric() => (number(left), right),
-                (other, DataType::Boolean) if other.is_numeric() => (left, number(right)),
+            // What has no type is told by the planner, which knows where it stands.
+            match (left.get_type(schema), right.get_type(schema)) {
+                (Ok(DataType::Boolean), Ok(other)) if other.is_numeric() => (number(left), right),
+                (Ok(other), Ok(DataType::Boolean)) if other.is_numeric() => (left, number(right)),
                 _ => (left, right),
             }
         } else {
