@@ -14,6 +14,7 @@ use crate::manifest::relation::{Relation, RelationKey};
 
 mod read;
 mod refused;
+mod scope;
 
 pub use read::{Defaults, read, relations};
 pub use refused::{FORMS, REFUSED};

@@ -19,6 +19,7 @@ use crate::base::limits;
 use crate::engine::error::{SYNTAX_HINT, SqlProblem};
 use crate::engine::guard;
 use crate::engine::statement::refused::refuse;
+use crate::engine::statement::scope::Scope;
 use crate::engine::statement::{
     Action, Alter, Alteration, Clause, CreateTable, CreateView, Delete, Drop, Effect, Insert, Merge, NewColumn, Side,
     Statement, Update,
@@ -86,7 +87,7 @@ struct Reader<'a> {
 }
 
 /// A problem without a place, or nothing wrong.
-type Read<T> = Result<T, SqlProblem>;
+pub(super) type Read<T> = Result<T, SqlProblem>;
 
 fn unsupported(what: impl Into<String>, hint: &str) -> SqlProblem {
     SqlProblem::new("unsupported-statement", what).hint(hint)
@@ -558,129 +559,6 @@ fn returning(verb: &str) -> SqlProblem {
     unsupported(format!("`{verb}` with `returning` is not supported"), "query the table in a statement of its own")
 }
 
-/// How expressions name the table that a statement changes.
-struct Scope {
-    /// What the table is called in the queries that are made of the statement, quoted. Without an alias it is a name
-    /// that nothing else can have: another relation may well have the same last name.
-    alias: String,
-    /// Names of the relation as expressions write them, and what stands for them.
-    names: Vec<(Vec<String>, String)>,
-}
-
-impl Scope {
-    fn of(name: &ObjectName, alias: Option<&Ident>) -> Read<Self> {
-        Self::called(name, alias, "__karat_changed")
-    }
-
-    fn called(name: &ObjectName, alias: Option<&Ident>, own: &str) -> Read<Self> {
-        let mut scope = Self { alias: String::new(), names: Vec::new() };
-        scope.alias = quote(&scope.add(name, alias, own)?);
-        Ok(scope)
-    }
-
-    /// Adds a relation; gives the name that stands for it.
-    fn add(&mut self, name: &ObjectName, alias: Option<&Ident>, own: &str) -> Read<String> {
-        if let Some(alias) = alias {
-            return Ok(plain(alias));
-        }
-        let parts = parts(name)?;
-        // `t`, `schema.t` and `database.schema.t` are one.
-        for length in 1..=parts.len() {
-            self.names.push((parts[parts.len() - length..].to_vec(), own.to_owned()));
-        }
-        Ok(own.to_owned())
-    }
-
-    /// Names that other relations of the statement have as well are theirs.
-    fn leave_to(&mut self, others: &[TableWithJoins]) {
-        let factors = others
-            .iter()
-            .flat_map(|table| std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation)));
-        let taken: Vec<Vec<String>> = factors.flat_map(known_as).collect();
-        self.names.retain(|(name, _)| !taken.contains(name));
-    }
-
-    /// An expression in which the table is known by its alias alone.
-    fn expression(&self, expression: &Expr) -> String {
-        let mut expression = expression.clone();
-        self.shorten(&mut expression);
-        expression.to_string()
-    }
-
-    fn tables(&self, tables: &[TableWithJoins]) -> String {
-        let mut tables = tables.to_vec();
-        self.shorten(&mut tables);
-        tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(" cross join ")
-    }
-
-    fn shorten<T: ast::VisitMut>(&self, tree: &mut T) {
-        // The visitor never stops early.
-        let _ = tree.visit(&mut Shorten { scope: self, inner: Vec::new() });
-    }
-}
-
-/// Puts the alias of a relation in the place of its names, but for parts of a query that have a relation of that name
-/// themselves.
-struct Shorten<'a> {
-    scope: &'a Scope,
-    /// Names and aliases of the relations of the queries around the present place.
-    inner: Vec<Vec<Vec<String>>>,
-}
-
-impl ast::VisitorMut for Shorten<'_> {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
-        let mut names = Vec::new();
-        if let SetExpr::Select(select) = query.body.as_ref() {
-            for table in &select.from {
-                let joined = table.joins.iter().map(|join| &join.relation);
-                for factor in std::iter::once(&table.relation).chain(joined) {
-                    names.extend(known_as(factor));
-                }
-            }
-        }
-        self.inner.push(names);
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.inner.pop();
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
-        if let Expr::CompoundIdentifier(names) = expression
-            && let Some((column, relation)) = names.split_last()
-        {
-            let written: Vec<String> = relation.iter().map(|name| plain(name).to_lowercase()).collect();
-            let same = |full: &[String]| {
-                full.len() == written.len()
-                    && full.iter().zip(&written).all(|(left, right)| left.to_lowercase() == *right)
-            };
-            let hidden = self.inner.iter().flatten().any(|name| same(name));
-            if let Some((_, alias)) = self.scope.names.iter().find(|(full, _)| same(full)).filter(|_| !hidden) {
-                *names = vec![Ident::with_quote('"', alias), column.clone()];
-            }
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-/// The names by which columns of a relation can be written.
-fn known_as(factor: &TableFactor) -> Vec<Vec<String>> {
-    match factor {
-        TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
-            vec![vec![plain(&alias.name)]]
-        }
-        TableFactor::Table { name, .. } => {
-            let parts = parts(name).unwrap_or_default();
-            (1..=parts.len()).map(|length| parts[parts.len() - length..].to_vec()).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
 /// The name of the one table that a statement changes.
 fn target(table: &TableWithJoins) -> Read<(&ObjectName, Option<&Ident>)> {
     if !table.joins.is_empty() {
@@ -797,14 +675,14 @@ fn identifier(text: &str) -> Read<Identifier> {
 }
 
 /// A name as it is stored: what is not quoted is written in lower case.
-fn plain(name: &Ident) -> String {
+pub(super) fn plain(name: &Ident) -> String {
     match name.quote_style {
         Some(_) => name.value.clone(),
         None => name.value.to_lowercase(),
     }
 }
 
-fn parts(name: &ObjectName) -> Read<Vec<String>> {
+pub(super) fn parts(name: &ObjectName) -> Read<Vec<String>> {
     name.0
         .iter()
         .map(|part| match part {
