@@ -674,12 +674,12 @@ pub struct DepsArguments {
     pub no_version_check: bool,
     #[arg(long, hide = true, overrides_with = "no_version_check")]
     version_check: bool,
-    /// Refused: comes later.
-    #[arg(long, hide = true, value_name = "PACKAGE")]
+    /// Put a package into the list first, as NAME@VERSION or, with --source, as ADDRESS@REVISION or a folder
+    #[arg(long, value_name = "PACKAGE")]
     pub add_package: Option<String>,
-    /// Where `--add-package` would find it.
-    #[arg(long, hide = true, value_name = "SOURCE")]
-    source: Option<String>,
+    /// Where --add-package finds it
+    #[arg(long, value_name = "SOURCE", value_parser = ["hub", "git", "local"], requires = "add_package")]
+    pub source: Option<String>,
 }
 
 /// `karat debug`.

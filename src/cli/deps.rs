@@ -12,6 +12,8 @@ use crate::files::packages::{self, LOCK_FILE, PACKAGE_FILES};
 use crate::files::project::find_root;
 use crate::parse;
 
+mod add;
+
 /// The index of packages, unless `KARAT_PACKAGE_HUB_URL` or `DBT_PACKAGE_HUB_URL` names another.
 pub const INDEX: &str = "https://hub.getdbt.com/";
 
@@ -29,6 +31,11 @@ pub async fn execute(app: &Application, options: &DepsOptions) -> Result<Outcome
         app.printer.diagnostics(&problems);
         return Err(Outcome::Usage);
     };
+    if let Some((source, package)) = &options.added {
+        let added = add::entry(source, package).and_then(|entry| add::to_list(&root, &entry));
+        let file = added.map_err(|problem| app.report(&(*problem).into()).err().unwrap_or(Outcome::Usage))?;
+        app.printer.status("Added", &format!("{package} to {file}"));
+    }
     let wanted = packages::load_packages(&dir, renderer, &mut problems);
     let lock = packages::load_lock(&dir, renderer, &mut problems);
     app.report(&problems)?;

@@ -219,7 +219,7 @@ impl Verb {
 }
 
 /// What `deps` takes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct DepsOptions {
     /// Find new versions even if the lock file fits.
     pub upgrade: bool,
@@ -227,6 +227,8 @@ pub struct DepsOptions {
     pub lock: bool,
     /// Take packages that ask for another version of dbt.
     pub no_version_check: bool,
+    /// A package to put into the list first: its kind of source, and what it is called there.
+    pub added: Option<(String, String)>,
 }
 
 /// What `init` takes.
@@ -762,16 +764,12 @@ impl Reader<'_> {
                 let options = self.build(given.selection, &rebuild, &no_failures, given.output.output);
                 Verb::Clone(BuildOptions { full_refresh: self.full_refresh(given.full_refresh), ..options })
             }
-            VerbArguments::Deps(given) => {
-                if given.add_package.is_some() {
-                    self.problems.push(not_supported("flag", "--add-package").with_hint("add it to packages.yml"));
-                }
-                Verb::Deps(DepsOptions {
-                    upgrade: given.upgrade,
-                    lock: given.lock,
-                    no_version_check: given.no_version_check,
-                })
-            }
+            VerbArguments::Deps(given) => Verb::Deps(DepsOptions {
+                upgrade: given.upgrade,
+                lock: given.lock,
+                no_version_check: given.no_version_check,
+                added: given.add_package.map(|package| (given.source.unwrap_or_else(|| "hub".to_owned()), package)),
+            }),
             VerbArguments::Docs(given) => Verb::Docs(self.docs(given)),
         })
     }

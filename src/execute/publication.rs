@@ -193,7 +193,9 @@ fn of_statements(run: &Run, plan: &RunPlan, held: &Held) -> Vec<Change> {
     let changed = run.changes.all();
     let mut changes = Vec::new();
     for (key, change) in changed {
-        if change.temporary {
+        let is_gone = matches!(run.view.fresh(&key), Some(Fresh::Gone));
+        if change.temporary || is_gone && run.view.published_kind(&key).is_none() {
+            // It was only on the way.
             continue;
         }
         let owner = owners.get(&key);

@@ -284,3 +284,29 @@ fn what_goes_wrong_is_told_and_leaves_what_was_installed() {
     std::fs::remove_dir_all(project.path("dbt_packages")).unwrap();
     project.ok(&["clean"]);
 }
+
+#[test]
+fn packages_are_added_to_the_list() {
+    let project = project(
+        "# mine\npackages:\n  - local: vendor/near\n",
+        "select {{ near.value() }} as n, {{ other.value() }} as o",
+    );
+    write_package(&project, "vendor/near", "near", "'near'");
+    write_package(&project, "vendor/other", "other", "'other'");
+    project
+        .ok(&["deps", "--add-package", "vendor/other", "--source", "local"])
+        .expect_message(&["Added vendor/other to packages.yml"]);
+    assert_eq!(
+        project.read("packages.yml"),
+        "# mine\npackages:\n  - local: vendor/near\n  - local: \"vendor/other\"\n"
+    );
+    project.ok(&["run"]);
+    assert_eq!(project.rows("select n, o from {{ ref('m') }}"), ["near|other"]);
+    for (arguments, told) in [
+        (&["vendor/other", "--source", "local"][..], "have `vendor/other` already"),
+        (&["dbt-labs/dbt_utils"][..], "says no version"),
+    ] {
+        let run = project.run(&[&["deps", "--add-package"], arguments].concat()).expect_code(2);
+        run.expect_message(&["error[invalid-argument]", told]);
+    }
+}
