@@ -73,11 +73,7 @@ pub async fn execute(
     let schedule = if selected.is_empty() { schedule } else { with_hooks(&project, schedule) };
 
     let warehouse = app.warehouse(&project)?;
-    let environment = app.environment(&project)?;
-    let _lock = lock(app, &project, &warehouse).await?;
-    let catalog = warehouse.catalog(&environment).await.map_err(|error| app.store(&error))?;
-    let recovered = warehouse.recover(&catalog, &app.run_info()).await.map_err(|error| app.store(&error))?;
-    app.report(&recovery_remarks(&recovered))?;
+    let (_lock, catalog) = begin(app, &project, &warehouse).await?;
     let work = Work { selected: &selected, builds: app.verb != "test" };
     let deferral = app.deferral(&project, &warehouse, &catalog, work).await?;
     app.report(&deferral.missing)?;
@@ -208,7 +204,7 @@ fn is_of_the_world(result: &NodeResult) -> bool {
 }
 
 /// What recovery did is worth knowing; a commit of others will refuse this run's publication to that table.
-pub fn recovery_remarks(recovered: &Recovered) -> Diagnostics {
+fn recovery_remarks(recovered: &Recovered) -> Diagnostics {
     let restored = recovered.restored.iter().map(|relation| {
         let message =
             format!("`{}` is back at its published version: an earlier run was cut off", relation.short_name());
@@ -290,6 +286,15 @@ fn with_hooks(project: &Project, schedule: Schedule) -> Schedule {
         all.insert(id);
     }
     with_hooks
+}
+
+/// Takes the environment's lock, and takes back what a run that was cut off has left: what is published now.
+pub async fn begin(app: &Application, project: &Project, warehouse: &Warehouse) -> Result<(EnvLock, Catalog), Outcome> {
+    let held = lock(app, project, warehouse).await?;
+    let catalog = warehouse.catalog(&app.environment(project)?).await.map_err(|error| app.store(&error))?;
+    let recovered = warehouse.recover(&catalog, &app.run_info()).await.map_err(|error| app.store(&error))?;
+    app.report(&recovery_remarks(&recovered))?;
+    Ok((held, catalog))
 }
 
 /// Takes the environment's lock, waiting for who has it.

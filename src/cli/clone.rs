@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::base::diagnostic::Diagnostic;
 use crate::cli::Outcome;
 use crate::cli::application::{Application, Project, store_diagnostic};
-use crate::cli::build::{lock, outcome, recovery_remarks, write_catalog};
+use crate::cli::build::{begin, outcome, write_catalog};
 use crate::cli::defer::{StateRelation, StateRelations, name_in_state};
 use crate::cli::options::{BuildOptions, OutputFormat};
 use crate::cli::summary::Context;
@@ -50,11 +50,7 @@ pub async fn execute(
     let previous = app.deferred_state(&project, "`clone` copies what a state has")?;
     let selection = app.select(&project, &options.selection, &[Seed, Model, Snapshot])?;
     let warehouse = app.warehouse(&project)?;
-    let environment = app.environment(&project)?;
-    let _lock = lock(app, &project, &warehouse).await?;
-    let catalog = warehouse.catalog(&environment).await.map_err(|error| app.store(&error))?;
-    let recovered = warehouse.recover(&catalog, &app.run_info()).await.map_err(|error| app.store(&error))?;
-    app.report(&recovery_remarks(&recovered))?;
+    let (_lock, catalog) = begin(app, &project, &warehouse).await?;
 
     let nodes = selection.iter().filter_map(|id| project.manifest.get(id)).filter(|node| !node.is_ephemeral());
     let nodes: Vec<Arc<Node>> = nodes
@@ -77,7 +73,7 @@ pub async fn execute(
         match warehouse.publish(&catalog, &app.run_info(), changes).await {
             Ok(published) => {
                 let publication = Publication {
-                    environment: environment.to_string(),
+                    environment: catalog.environment().to_string(),
                     entry: published.entry,
                     relations: published.relations,
                 };

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use serde_json::Value as Json;
 
-use crate::support::Project;
+use crate::support::{Project, plain};
 
 const PROFILES: &str = "p:\n  target: dev\n  outputs:\n    dev: {type: duckdb, path: p.duckdb, threads: 1}\n";
 
@@ -299,26 +299,6 @@ impl Pair {
         let shown: Json = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{query}: {text}"));
         (plain(&own), plain(shown["show"].as_array().unwrap()))
     }
-}
-
-/// Rows as sorted texts in which the same values look the same.
-fn plain(rows: &[Json]) -> Vec<String> {
-    let value = |value: &Json| match value {
-        Json::Number(number) => number.as_f64().unwrap().to_string(),
-        Json::String(text) => match text.parse::<f64>() {
-            Ok(number) => number.to_string(),
-            Err(_) => text.replace('T', " ").trim_end_matches(" 00:00:00").to_owned(),
-        },
-        other => other.to_string(),
-    };
-    let row = |row: &Json| {
-        let cells: BTreeMap<String, String> =
-            row.as_object().unwrap().iter().map(|(name, cell)| (name.to_lowercase(), value(cell))).collect();
-        format!("{cells:?}")
-    };
-    let mut rows: Vec<String> = rows.iter().map(row).collect();
-    rows.sort();
-    rows
 }
 
 /// Status and failures of each node of the last command.

@@ -17,7 +17,7 @@ use std::process::Command;
 use regex::Regex;
 use serde_json::{Value as Json, json};
 
-use crate::support::{Project, folders_in};
+use crate::support::{Project, folders_in, plain};
 
 /// What of a listed node has to be the same.
 const KEYS: [&str; 9] = [
@@ -179,26 +179,6 @@ fn described(lines: &str) -> BTreeMap<String, Json> {
         Some((node["unique_id"].as_str()?.to_owned(), node))
     };
     lines.lines().filter_map(node).collect()
-}
-
-/// Rows as sorted texts in which the same values look the same.
-fn plain(rows: &[Json]) -> Vec<String> {
-    let value = |value: &Json| match value {
-        Json::Number(number) => number.as_f64().unwrap().to_string(),
-        Json::String(text) => match text.parse::<f64>() {
-            Ok(number) => number.to_string(),
-            Err(_) => text.replace('T', " ").trim_end_matches(" 00:00:00").to_owned(),
-        },
-        other => other.to_string(),
-    };
-    let row = |row: &Json| {
-        let cells: BTreeMap<String, String> =
-            row.as_object().unwrap().iter().map(|(name, cell)| (name.to_lowercase(), value(cell))).collect();
-        format!("{cells:?}")
-    };
-    let mut rows: Vec<String> = rows.iter().map(row).collect();
-    rows.sort();
-    rows
 }
 
 /// dbt counts exposures of a `build` and hooks as results; for karat they are no work of their own.

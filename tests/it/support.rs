@@ -305,6 +305,26 @@ impl Run {
     }
 }
 
+/// Rows as sorted texts in which the same values look the same.
+pub fn plain(rows: &[Json]) -> Vec<String> {
+    let value = |value: &Json| match value {
+        Json::Number(number) => number.as_f64().unwrap().to_string(),
+        Json::String(text) => match text.parse::<f64>() {
+            Ok(number) => number.to_string(),
+            Err(_) => text.replace('T', " ").trim_end_matches(" 00:00:00").to_owned(),
+        },
+        other => other.to_string(),
+    };
+    let row = |row: &Json| {
+        let cells: BTreeMap<String, String> =
+            row.as_object().unwrap().iter().map(|(name, cell)| (name.to_lowercase(), value(cell))).collect();
+        format!("{cells:?}")
+    };
+    let mut rows: Vec<String> = rows.iter().map(row).collect();
+    rows.sort();
+    rows
+}
+
 /// Rows as lines, the values divided by bars.
 pub fn lines(rows: &[Json]) -> Vec<String> {
     let value = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);

@@ -1,7 +1,8 @@
 //! Small pieces of parsed SQL, made by hand.
 
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
     FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, UnaryOperator, Value,
 };
 
@@ -88,6 +89,17 @@ pub(super) fn digits(expr: &Expr) -> Option<u64> {
             _ => None,
         },
         _ => None,
+    }
+}
+
+/// `case when ... then ... else ... end`.
+pub(super) fn case(conditions: Vec<CaseWhen>, otherwise: Expr) -> Expr {
+    Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions,
+        else_result: Some(Box::new(otherwise)),
     }
 }
 

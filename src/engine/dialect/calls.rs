@@ -1,6 +1,5 @@
 //! Functions of other databases that are an expression over functions which are there, and other names of these.
 
-use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CaseWhen, DataType, DuplicateTreatment, ExactNumberInfo, Expr, Function, FunctionArg,
     FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, TimezoneInfo, Value,
@@ -324,13 +323,7 @@ fn values(name: &str, args: &[Expr]) -> Option<Expr> {
                     result: result.clone(),
                 })
                 .collect();
-            Some(Expr::Case {
-                case_token: AttachedToken::empty(),
-                end_token: AttachedToken::empty(),
-                operand: None,
-                conditions,
-                else_result: Some(Box::new(otherwise.first().cloned().unwrap_or_else(build::null))),
-            })
+            Some(build::case(conditions, otherwise.first().cloned().unwrap_or_else(build::null)))
         }
         // The engine's `coalesce` finds no type for a date and a text; a choice between them reads the text.
         ("coalesce", [rest @ .., last]) if !rest.is_empty() && literal(last).is_some_and(is_moment) => {
@@ -338,13 +331,7 @@ fn values(name: &str, args: &[Expr]) -> Option<Expr> {
                 .iter()
                 .map(|value| CaseWhen { condition: Expr::IsNotNull(Box::new(value.clone())), result: value.clone() })
                 .collect();
-            Some(Expr::Case {
-                case_token: AttachedToken::empty(),
-                end_token: AttachedToken::empty(),
-                operand: None,
-                conditions,
-                else_result: Some(Box::new(last.clone())),
-            })
+            Some(build::case(conditions, last.clone()))
         }
         ("div0null", [a, b]) => {
             let divisor = call("coalesce", vec![b.clone(), build::number("0")]);
