@@ -33,6 +33,7 @@ use crate::engine::dialect::lateral::Names;
 use crate::engine::dialect::{Stars, Truths};
 use crate::engine::distinct::CountDistinctByPairs;
 use crate::engine::error::SqlProblem;
+use crate::engine::membership;
 use crate::engine::memory::MemoryBudget;
 use crate::engine::{dialect, functions, guard, statement};
 use crate::manifest::relation::RelationKey;
@@ -184,6 +185,7 @@ fn base_state(options: &EngineOptions, runtime: Arc<RuntimeEnv>) -> EngineResult
         .with_default_features()
         .with_config(config)
         .with_runtime_env(runtime)
+        .with_optimizer_rules(membership::rules())
         .with_optimizer_rule(Arc::new(CountDistinctByPairs::new()))
         .with_relation_planners(vec![Arc::new(Stars)])
         .build();

@@ -34,7 +34,7 @@ impl RelationSource for Nothing {
     }
 }
 
-fn session() -> Session {
+pub fn session() -> Session {
     let engine = Engine::new(EngineOptions {
         memory: MemoryBudget::new(256 << 20),
         partitions: 2,
@@ -48,7 +48,7 @@ fn session() -> Session {
 }
 
 /// The rows of a result, columns apart by `|`.
-async fn rows(session: &Session, sql: &str) -> Result<String, SqlProblem> {
+pub async fn rows(session: &Session, sql: &str) -> Result<String, SqlProblem> {
     let mut rows = Vec::new();
     for batch in session.query(sql).await? {
         for row in 0..batch.num_rows() {

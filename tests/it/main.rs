@@ -30,6 +30,7 @@ mod hooks;
 mod incremental;
 mod incremental_families;
 mod materializations;
+mod membership;
 mod microbatch;
 mod packages;
 mod persist_docs;
