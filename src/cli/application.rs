@@ -19,12 +19,13 @@ use crate::base::limits;
 use crate::base::secret::Scrubber;
 use crate::cli::options::{GlobalOptions, SelectionOptions};
 use crate::cli::printer::Printer;
+use crate::cli::show::introspect;
 use crate::cli::{Outcome, log, seed_rows};
 use crate::compile::host::{DeferredRelation, Invocation};
 use crate::engine::memory::MemoryBudget;
 use crate::engine::neighbors::DeferredNames;
 use crate::engine::session::{Engine, EngineOptions};
-use crate::engine::view::Surroundings;
+use crate::engine::view::{Surroundings, WarehouseView};
 use crate::execute::result::{EventSink as _, RunEvent};
 use crate::files::packages;
 use crate::files::profiles::TargetChoice;
@@ -37,6 +38,7 @@ use crate::manifest::node::{NodeId, ResourceType};
 use crate::manifest::relation::Relation;
 use crate::manifest::sample::Sample;
 use crate::parse::{self, ParsedProject};
+use crate::plan::functions::functions;
 use crate::record;
 use crate::record::manifest::CompiledSql;
 use crate::select::{self, SelectArgs, Selection};
@@ -296,6 +298,7 @@ impl Application {
         warehouse: Arc<Warehouse>,
         catalog: Catalog,
         deferred: DeferredNames,
+        invocation: &Arc<Invocation>,
     ) -> Result<Surroundings, Outcome> {
         let folder = self.target_path(project).join("spill");
         crate::base::fs::create_dir_all(&folder).map_err(|error| self.file(error))?;
@@ -325,7 +328,7 @@ impl Application {
             let (store, _) = object_store::parse_url_opts(url, settings.iter().cloned())?;
             Ok(Arc::from(store))
         };
-        Ok(Surroundings {
+        let mut surroundings = Surroundings {
             neighbors: self.neighbors(project, &warehouse, Some(engine.clone())),
             deferred: Arc::new(deferred),
             engine,
@@ -334,7 +337,13 @@ impl Application {
             sources: Arc::new(sources),
             project_root: project.loaded.root_path().to_path_buf(),
             stores: Arc::new(open),
-        })
+            functions: Arc::default(),
+        };
+        if project.manifest.of_type(ResourceType::Function).next().is_some() {
+            let view = introspect(&WarehouseView::new(surroundings.clone()));
+            surroundings.functions = Arc::new(functions(invocation, &view, &surroundings.engine));
+        }
+        Ok(surroundings)
     }
 
     /// The folder for artifacts.

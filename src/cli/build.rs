@@ -36,13 +36,13 @@ const SHOWN_SEED_ROWS: usize = 5;
 
 /// The kinds of node that a verb is about.
 pub fn kinds(verb: &str) -> &'static [ResourceType] {
-    use ResourceType::{Model, Seed, Snapshot, Test, UnitTest};
+    use ResourceType::{Function, Model, Seed, Snapshot, Test, UnitTest};
     match verb {
         "run" => &[Model],
         "test" => &[Test, UnitTest],
         "seed" => &[Seed],
         "snapshot" => &[Snapshot],
-        _ => &[Seed, Model, Snapshot, Test, UnitTest],
+        _ => &[Seed, Model, Snapshot, Test, UnitTest, Function],
     }
 }
 
@@ -78,7 +78,7 @@ pub async fn execute(
     let deferral = app.deferral(&project, &warehouse, &catalog, work).await?;
     app.report(&deferral.missing)?;
     let invocation = app.invocation(&project, selected.clone(), deferral.nodes);
-    let surroundings = app.surroundings(&project, Arc::clone(&warehouse), catalog, deferral.names)?;
+    let surroundings = app.surroundings(&project, Arc::clone(&warehouse), catalog, deferral.names, &invocation)?;
 
     let (plan, problems) = check(&invocation, &schedule, &WarehouseView::new(surroundings.clone())).await;
     app.report(&problems)?;

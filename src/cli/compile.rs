@@ -33,7 +33,13 @@ pub async fn execute(app: &Application, options: &CompileOptions) -> Result<Outc
         app.printer.result(&printed(None, &compiled.sql, options.output));
         return Ok(Outcome::Success);
     }
-    let kinds = [ResourceType::Model, ResourceType::Snapshot, ResourceType::Test, ResourceType::Analysis];
+    let kinds = [
+        ResourceType::Model,
+        ResourceType::Snapshot,
+        ResourceType::Test,
+        ResourceType::Analysis,
+        ResourceType::Function,
+    ];
     let selection = app.select(&project, &options.selection, &kinds)?;
     let selected: Vec<NodeId> = selection.iter().cloned().collect();
     let Opened { view, invocation, .. } = open(app, &project, &selected).await?;

@@ -226,6 +226,7 @@ fn parse(app: &Application, output: OutputFormat) -> Result<Outcome, Outcome> {
             (ResourceType::Test, "tests"),
             (ResourceType::UnitTest, "unit tests"),
             (ResourceType::Exposure, "exposures"),
+            (ResourceType::Function, "functions"),
         ]
         .into_iter()
         .map(|(kind, name)| (manifest.of_type(kind).count(), name))
@@ -238,10 +239,10 @@ fn parse(app: &Application, output: OutputFormat) -> Result<Outcome, Outcome> {
 }
 
 fn list_nodes(app: &Application, options: &ListOptions) -> Result<Outcome, Outcome> {
-    use ResourceType::{Analysis, Exposure, Model, Seed, Snapshot, Source, Test, UnitTest};
+    use ResourceType::{Analysis, Exposure, Function, Model, Seed, Snapshot, Source, Test, UnitTest};
     let project = app.project()?;
     // As under dbt, analyses are listed only if they are asked for.
-    let mut kinds = vec![Model, Seed, Snapshot, Source, Test, UnitTest, Exposure];
+    let mut kinds = vec![Model, Seed, Snapshot, Source, Test, UnitTest, Exposure, Function];
     if options.all_kinds || options.selection.resource_types.contains(&Analysis) {
         kinds.push(Analysis);
     }

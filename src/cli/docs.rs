@@ -109,7 +109,7 @@ async fn look(
     let work = Work { selected: &selected, builds: false };
     let Deferral { nodes, names, .. } = app.deferral(project, &warehouse, &catalog, work).await?;
     let invocation = app.invocation(project, selected.clone(), nodes);
-    let view = WarehouseView::new(app.surroundings(project, warehouse, catalog, names)?);
+    let view = WarehouseView::new(app.surroundings(project, warehouse, catalog, names, &invocation)?);
     let schedule = project.dag.build_schedule(&project.manifest, &selected);
     let (plan, mut problems) = check(&invocation, &schedule, &view).await;
     let target = app.target_path(project);

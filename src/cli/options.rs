@@ -583,13 +583,13 @@ impl Reader<'_> {
 
     fn kinds(&mut self, given: Vec<String>, variable: &str, flag: &str) -> Vec<ResourceType> {
         let names = if given.is_empty() { self.variable(variable).into_iter().collect() } else { given };
-        let known = ["model", "seed", "snapshot", "source", "test", "unit_test", "exposure", "analysis"];
+        let known = ["model", "seed", "snapshot", "source", "test", "unit_test", "exposure", "analysis", "function"];
         let mut kinds = Vec::new();
         for name in names.iter().flat_map(|names| names.split([',', ' '])).filter(|name| !name.is_empty()) {
             match name {
                 "all" | "default" => return Vec::new(),
                 // Kinds of dbt that no project has here: nothing to select, nothing wrong.
-                "metric" | "semantic_model" | "saved_query" | "function" => {
+                "metric" | "semantic_model" | "saved_query" => {
                     self.problems.push(not_supported("resource type", name));
                 }
                 _ => {

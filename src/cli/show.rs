@@ -100,7 +100,8 @@ pub async fn open(app: &Application, project: &Project, selected: &[NodeId]) -> 
     let work = Work { selected, builds: false };
     let Deferral { nodes, names, missing } = app.deferral(project, &warehouse, &catalog, work).await?;
     let invocation = app.invocation(project, selected.to_vec(), nodes);
-    Ok(Opened { view: WarehouseView::new(app.surroundings(project, warehouse, catalog, names)?), invocation, missing })
+    let surroundings = app.surroundings(project, warehouse, catalog, names, &invocation)?;
+    Ok(Opened { view: WarehouseView::new(surroundings), invocation, missing })
 }
 
 /// What templates may learn of a view.

@@ -145,6 +145,7 @@ fn kinds(run: &RunResult) -> String {
         (ResourceType::Seed, "seed"),
         (ResourceType::Model, "model"),
         (ResourceType::Snapshot, "snapshot"),
+        (ResourceType::Function, "function"),
         (ResourceType::Test, "test"),
         (ResourceType::UnitTest, "unit test"),
         (ResourceType::Operation, "hook"),

@@ -15,13 +15,14 @@ pub fn graph_value(manifest: &Manifest) -> Json {
         let group = match node.resource_type {
             ResourceType::Source => "sources",
             ResourceType::Exposure => "exposures",
+            ResourceType::Function => "functions",
             ResourceType::UnitTest => continue,
             _ => "nodes",
         };
         groups.entry(group).or_default().insert(node.id.to_string(), node_value(node));
     }
     let mut graph = serde_json::Map::new();
-    for group in ["nodes", "sources", "exposures", "metrics", "groups", "semantic_models"] {
+    for group in ["nodes", "sources", "exposures", "metrics", "groups", "semantic_models", "functions"] {
         graph.insert(group.to_owned(), Json::Object(groups.remove(group).unwrap_or_default()));
     }
     let of_projects = manifest.groups.values().map(|group| (group.id.clone(), group_value(group)));

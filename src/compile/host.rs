@@ -19,6 +19,7 @@ use crate::compile::unit_test::Substitutes;
 use crate::files::Target;
 use crate::manifest::config::Materialization;
 use crate::manifest::constraint::KeyTarget;
+use crate::manifest::function::FunctionCall;
 use crate::manifest::manifest::Manifest;
 use crate::manifest::microbatch::{Batch, BatchRequest, Window};
 use crate::manifest::node::{Node, NodeId, RefCall, ResourceType, SourceCall};
@@ -98,6 +99,25 @@ impl Invocation {
             KeyTarget::Source(call) => self.manifest.find_source(&call.source, &call.table)?,
         };
         found.relation.as_ref().filter(|_| !found.is_ephemeral()).map(Relation::to_sql)
+    }
+
+    /// The node of a `function()`, as seen from a package.
+    pub fn resolve_function(&self, package: &str, call: &FunctionCall) -> Result<&Arc<Node>, HostError> {
+        let named = |node: &&Arc<Node>| {
+            node.name == call.name && call.package.as_ref().is_none_or(|package| node.package == *package)
+        };
+        let found: Vec<&Arc<Node>> = self.manifest.of_type(ResourceType::Function).filter(named).collect();
+        let from = |package: &str| found.iter().find(|node| node.package == package);
+        let first = from(package).or_else(|| from(&self.manifest.project_name)).or_else(|| found.first());
+        first.copied().ok_or_else(|| HostError::Refused {
+            code: "unknown-function",
+            message: format!("there is no function `{}`", call.name),
+            hint: did_you_mean(
+                &call.name,
+                self.manifest.of_type(ResourceType::Function).map(|node| node.name.as_str()),
+            )
+            .map(|near| format!("did you mean `{near}`?")),
+        })
     }
 
     /// The node of a `ref()`, as seen from a package.
@@ -342,6 +362,14 @@ impl Host for CompileHost {
                 "unknown-source",
                 format!("there is no source table `{}.{}`", call.source, call.table),
             )),
+        }
+    }
+
+    fn function(&self, call: FunctionCall) -> Result<RelationValue, HostError> {
+        let found = self.invocation.resolve_function(&self.package, &call)?;
+        match &found.relation {
+            Some(relation) => Ok(relation_value(relation, Some(RelationKind::Function))),
+            None => Err(HostError::refused("unknown-function", format!("`{}` has no name in SQL", call.name))),
         }
     }
 

@@ -242,7 +242,7 @@ fn facts(material: &Material<'_>, node: &Node) -> Vec<(&'static str, String)> {
             put("Given", Some(given.join(", ")));
         }
         Detail::Exposure(exposure) => exposure_facts(exposure, &mut put),
-        Detail::Analysis | Detail::Operation { .. } => {}
+        Detail::Analysis | Detail::Function(_) | Detail::Operation { .. } => {}
     }
     if let Some(published) = material.published.get(&node.id) {
         let version = published.version.map_or(String::new(), |version| format!(", Delta version {version}"));

@@ -17,5 +17,6 @@ pub mod session;
 pub mod statement;
 pub mod table;
 pub mod types;
+pub mod user_functions;
 pub mod view;
 mod wording;

@@ -12,6 +12,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use crate::engine::session::RelationSource;
+use crate::engine::user_functions::UserFunctions;
 use crate::engine::view::WarehouseView;
 use crate::manifest::relation::RelationKey;
 use crate::store::{Catalog, StoreError, Warehouse};
@@ -83,6 +84,10 @@ impl RelationSource for Foreign {
 
     fn table_type(&self, key: &RelationKey) -> Option<TableType> {
         if self.deferred.contains_key(key) { Some(TableType::Base) } else { self.view.table_type(key) }
+    }
+
+    fn functions(&self) -> Arc<UserFunctions> {
+        self.view.functions()
     }
 }
 

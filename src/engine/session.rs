@@ -35,8 +35,9 @@ use crate::engine::distinct::CountDistinctByPairs;
 use crate::engine::error::SqlProblem;
 use crate::engine::membership;
 use crate::engine::memory::MemoryBudget;
+use crate::engine::user_functions::{Definition, UserFunctions, check_query};
 use crate::engine::{dialect, functions, guard, statement};
-use crate::manifest::relation::RelationKey;
+use crate::manifest::relation::{Relation, RelationKey};
 
 /// How the engine is set up for one invocation.
 #[derive(Debug, Clone)]
@@ -84,6 +85,11 @@ pub trait RelationSource: Send + Sync + fmt::Debug + 'static {
     fn table_type(&self, key: &RelationKey) -> Option<TableType> {
         self.exists(key).then_some(TableType::Base)
     }
+
+    /// The functions of the project.
+    fn functions(&self) -> Arc<UserFunctions> {
+        Arc::default()
+    }
 }
 
 /// Rows of a batch when memory is short.
@@ -124,6 +130,18 @@ impl Engine {
         &self.options
     }
 
+    /// Adds a function to those of the project; the number is that of the form with the problem.
+    pub fn add_function(
+        &self,
+        functions: &mut UserFunctions,
+        name: &Relation,
+        definitions: &[Definition],
+    ) -> Result<(), (usize, SqlProblem)> {
+        let dialect = dialect_from_str(self.base.config_options().sql_parser.dialect);
+        let unknown = || (0, SqlProblem::new("bad-config", "the SQL dialect is not known"));
+        functions.add(dialect.ok_or_else(unknown)?.as_ref(), name, definitions)
+    }
+
     /// A session in which names mean what `relations` says.
     pub fn session(&self, relations: Arc<dyn RelationSource>, variant: Variant) -> Session {
         let catalogs = MemoryCatalogProviderList::new();
@@ -150,7 +168,8 @@ impl Engine {
             .with_catalog_list(Arc::new(catalogs))
             .with_config(config)
             .build();
-        Session { state, now: self.options.now, relations }
+        let functions = relations.functions();
+        Session { state, now: self.options.now, relations, functions }
     }
 }
 
@@ -206,6 +225,7 @@ pub struct Session {
     state: SessionState,
     now: DateTime<Utc>,
     relations: Arc<dyn RelationSource>,
+    functions: Arc<UserFunctions>,
 }
 
 impl Session {
@@ -259,10 +279,41 @@ impl Session {
         let mut statement = state.sql_to_statement(sql, &name).map_err(|error| self.problem(sql, &error))?;
         if let Statement::Statement(query) = &mut statement {
             guard::check_uses(query)?;
+            self.functions.expand(sql, query.as_mut())?;
             dialect::adapt(sql, query.as_mut())?;
             functions::adapt(query.as_mut());
         }
         Ok(statement)
+    }
+
+    /// The functions of the project.
+    pub fn functions(&self) -> &Arc<UserFunctions> {
+        &self.functions
+    }
+
+    /// The query with the calls of the project's functions written out; as it is if there are none, or if it cannot be
+    /// read.
+    pub fn written_out(&self, sql: &str) -> String {
+        let name = self.state.config_options().sql_parser.dialect;
+        if !self.functions.is_empty()
+            && let Ok(Statement::Statement(mut query)) = self.state.sql_to_statement(sql, &name)
+            && let Ok(true) = self.functions.expand(sql, query.as_mut())
+        {
+            return query.to_string();
+        }
+        sql.to_owned()
+    }
+
+    /// Whether the code of a function can be planned; what its arguments are is not known. A place is one in the code.
+    pub async fn check_function(&self, definition: &Definition) -> Result<(), SqlProblem> {
+        let Some(dialect) = dialect_from_str(self.state.config_options().sql_parser.dialect) else { return Ok(()) };
+        let Some((sql, moved)) = check_query(dialect.as_ref(), definition) else { return Ok(()) };
+        let code = moved..moved + definition.body.len();
+        self.plan(&sql).await.map(|_| ()).map_err(|mut problem| {
+            let inside = problem.range.take().filter(|range| code.start <= range.start && range.end <= code.end);
+            problem.range = inside.map(|range| range.start - moved..range.end - moved);
+            problem
+        })
     }
 
     /// Reads a text of one or several statements, which may change the warehouse.
@@ -282,7 +333,7 @@ impl Session {
         let Some(dialect) = dialect_from_str(settings.sql_parser.dialect) else { return BTreeSet::new() };
         let catalog = &settings.catalog;
         let defaults = statement::Defaults { database: &catalog.default_catalog, schema: &catalog.default_schema };
-        statement::relations(sql, dialect.as_ref(), defaults)
+        statement::relations(&self.written_out(sql), dialect.as_ref(), defaults)
     }
 
     /// Optimizes a plan and makes it runnable.

@@ -25,6 +25,7 @@ use crate::engine::files::{self, Access, Cause, DeltaOpener, ExternalTable, Stor
 use crate::engine::neighbors::{DeferredNames, Foreign, Neighbors, opened};
 use crate::engine::session::{Engine, RelationSource, Session, Variant};
 use crate::engine::table;
+use crate::engine::user_functions::UserFunctions;
 use crate::manifest::relation::RelationKey;
 use crate::manifest::source::ExternalSource;
 use crate::store::{Catalog, PublishedRelation, TableVersion, Warehouse, foreign_table};
@@ -71,6 +72,8 @@ pub struct Surroundings {
     pub deferred: Arc<DeferredNames>,
     /// Finds the other environments.
     pub neighbors: Arc<dyn Neighbors>,
+    /// The functions of the project.
+    pub functions: Arc<UserFunctions>,
 }
 
 /// Opens the Delta tables of sources through the store.
@@ -331,6 +334,10 @@ impl RelationSource for WarehouseView {
     fn table_type(&self, key: &RelationKey) -> Option<TableType> {
         self.kind(key).map(|kind| if kind == RelationKind::View { TableType::View } else { TableType::Base })
     }
+
+    fn functions(&self) -> Arc<UserFunctions> {
+        Arc::clone(&self.surroundings.functions)
+    }
 }
 
 /// Another source of relations with some scratch relations in front: the inputs of one step.
@@ -372,6 +379,10 @@ impl RelationSource for Overlay {
 
     fn table_type(&self, key: &RelationKey) -> Option<TableType> {
         self.below.table_type(key)
+    }
+
+    fn functions(&self) -> Arc<UserFunctions> {
+        self.below.functions()
     }
 }
 

@@ -52,6 +52,7 @@ pub fn action(step: &Step) -> &'static str {
         Intent::Check(_) => "test",
         Intent::Compare => "unit test",
         Intent::Operation => "hook",
+        Intent::Function => "function",
         Intent::Custom => "custom",
         Intent::Nothing => "nothing",
     }
@@ -178,7 +179,8 @@ async fn view(run: &Arc<Run>, node: &Arc<Node>, compiled: &CompiledNode) -> Resu
     let plan = session.plan(&compiled.sql).await.map_err(|problem| Failure::of_sql(node, compiled, &problem))?;
     if let Some(relation) = &node.relation {
         let schema = Arc::new(plan.schema().as_arrow().clone());
-        run.view.put(relation.key(), Fresh::View { sql: compiled.sql.clone(), schema });
+        // A published view means the same until it is built again, whatever becomes of the functions that it calls.
+        run.view.put(relation.key(), Fresh::View { sql: session.written_out(&compiled.sql), schema });
     }
     Ok(())
 }

@@ -170,7 +170,7 @@ impl One<'_> {
     async fn existing(&self, relation: &Relation) -> Result<Existing, Failure> {
         let key = relation.key();
         match self.run.view.kind(&key) {
-            None => Ok(Existing::Nothing),
+            None | Some(RelationKind::Function) => Ok(Existing::Nothing),
             Some(RelationKind::Table) => match current(self.run, self.owner, relation).await? {
                 Some(version) => Ok(Existing::Table(version)),
                 None => Ok(Existing::Nothing),

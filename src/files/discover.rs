@@ -87,9 +87,19 @@ fn read_package(dir: &ProjectDir, config: ProjectConfig, diagnostics: &mut Diagn
     macros.extend(walker.find(&paths.tests, &["sql"], |file| generic(file) && !in_macros(file)));
     let fixtures = walker.find(&paths.tests, &["csv", "sql"], fixture);
     let analyses = walker.find(&paths.analyses, &["sql"], |file| !in_macros(file));
+    let functions = walker.find(&paths.functions, &["sql"], |file| !in_macros(file));
+    for file in walker.find(&paths.functions, &["py", "js"], |_| true) {
+        let name = file.relative.rsplit('/').next().unwrap_or_default();
+        let message = format!("the function `{name}` is not read: karat runs functions in SQL only");
+        walker.diagnostics.push(
+            Diagnostic::warning("not-supported-yet", message)
+                .at(Location::of_file(&SourceFile::new(file.path, "")), "")
+                .with_hint("write it in SQL"),
+        );
+    }
     let docs = walker.find(&paths.docs, &["md"], |_| true);
     let everywhere: Vec<String> =
-        [&paths.models, &paths.seeds, &paths.snapshots, &paths.tests, &paths.macros, &paths.analyses]
+        [&paths.models, &paths.seeds, &paths.snapshots, &paths.tests, &paths.macros, &paths.analyses, &paths.functions]
             .into_iter()
             .flatten()
             .cloned()
@@ -112,6 +122,7 @@ fn read_package(dir: &ProjectDir, config: ProjectConfig, diagnostics: &mut Diagn
         macros: read(macros, diagnostics),
         fixtures: read(fixtures, diagnostics),
         analyses: read(analyses, diagnostics),
+        functions: read(functions, diagnostics),
         docs: read(docs, diagnostics),
         properties: read(properties, diagnostics),
         config,

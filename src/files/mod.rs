@@ -9,6 +9,7 @@ pub mod packages;
 pub mod profiles;
 pub mod project;
 pub mod properties;
+pub mod properties_function;
 pub mod properties_model;
 pub mod properties_source;
 pub mod properties_unit;
@@ -72,6 +73,8 @@ pub struct Package {
     pub fixtures: Vec<TextFile>,
     /// `.sql` files below `analysis-paths`.
     pub analyses: Vec<TextFile>,
+    /// `.sql` files below `function-paths`.
+    pub functions: Vec<TextFile>,
     /// `.md` files below `docs-paths`.
     pub docs: Vec<TextFile>,
     /// `.yml` and `.yaml` files below any of these folders.

@@ -191,7 +191,7 @@ impl ProjectConfig {
         for ignored in ["dbt-cloud", "query-tag", "anchors"] {
             fields.take(ignored);
         }
-        fields.refuse_for_now(&["metrics", "semantic-models", "saved-queries", "functions"], diagnostics);
+        fields.refuse_for_now(&["metrics", "semantic-models", "saved-queries"], diagnostics);
         let severity = if kind == ProjectKind::Karat { Severity::Error } else { Severity::Warning };
         fields.finish(severity, diagnostics);
         Some(Self {
@@ -309,7 +309,15 @@ fn read_paths(fields: &mut Fields<'_>, kind: ProjectKind, diagnostics: &mut Diag
         functions: read("function-paths", None, &["functions"]),
     };
     if paths.docs.is_empty() {
-        let all = [&paths.models, &paths.seeds, &paths.snapshots, &paths.tests, &paths.macros, &paths.analyses];
+        let all = [
+            &paths.models,
+            &paths.seeds,
+            &paths.snapshots,
+            &paths.tests,
+            &paths.macros,
+            &paths.analyses,
+            &paths.functions,
+        ];
         paths.docs = all.into_iter().flatten().cloned().collect();
     }
     paths
@@ -467,7 +475,7 @@ fn read_dispatch(fields: &mut Fields<'_>, diagnostics: &mut Diagnostics) -> BTre
 }
 
 /// The trees' keys as written, and the name under which each is kept.
-const TREES: [(&str, &str); 13] = [
+const TREES: [(&str, &str); 14] = [
     ("models", "models"),
     ("seeds", "seeds"),
     ("snapshots", "snapshots"),
@@ -479,6 +487,7 @@ const TREES: [(&str, &str); 13] = [
     ("unit-tests", "unit_tests"),
     ("exposures", "exposures"),
     ("analyses", "analyses"),
+    ("functions", "functions"),
     ("macros", "macros"),
     ("operations", "operations"),
 ];

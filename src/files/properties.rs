@@ -1,4 +1,4 @@
-//! Properties files: what `.yml` files say about models, seeds, snapshots, macros, exposures and analyses.
+//! Properties files: what `.yml` files say about models, seeds, snapshots, macros, functions, exposures and analyses.
 //!
 //! Texts are kept as written; [`crate::parse`] renders their Jinja. Sources are in
 //! [`properties_source`](super::properties_source).
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity, did_you_mean};
 use crate::base::source::{Location, SourceFile};
 use crate::files::fields::{Fields, Single, wrong_type};
+use crate::files::properties_function::FunctionProperties;
 use crate::files::properties_model::{GroupProperties, ModelProperties};
 use crate::files::properties_source::{SourceProperties, read_source};
 use crate::files::properties_unit::UnitTestProperties;
@@ -28,6 +29,8 @@ pub struct Properties {
     pub snapshots: Vec<NodeProperties>,
     /// `analyses:`.
     pub analyses: Vec<NodeProperties>,
+    /// `functions:`.
+    pub functions: Vec<NodeProperties>,
     /// `data_tests:` at the top: descriptions and configuration of singular tests.
     pub tests: Vec<NodeProperties>,
     /// `sources:`.
@@ -42,7 +45,7 @@ pub struct Properties {
     pub groups: Vec<GroupProperties>,
 }
 
-/// What a file says about one model, seed, snapshot, analysis or singular test.
+/// What a file says about one model, seed, snapshot, analysis, function or singular test.
 #[derive(Debug, Clone)]
 pub struct NodeProperties {
     /// Name of the node.
@@ -59,6 +62,8 @@ pub struct NodeProperties {
     pub relation: Option<Spanned<String>>,
     /// What is said about models alone.
     pub model: ModelProperties,
+    /// What is said about functions alone.
+    pub function: FunctionProperties,
 }
 
 /// What a file says about one column.
@@ -159,6 +164,7 @@ pub fn read_properties(file: &Arc<SourceFile>, unknown: Severity, diagnostics: &
         ("seeds", "seed", &mut properties.seeds),
         ("snapshots", "snapshot", &mut properties.snapshots),
         ("analyses", "analysis", &mut properties.analyses),
+        ("functions", "function", &mut properties.functions),
     ] {
         for item in fields.list(key, Single::Refused, reader.diagnostics) {
             into.extend(reader.node(kind, item));
@@ -184,7 +190,7 @@ pub fn read_properties(file: &Arc<SourceFile>, unknown: Severity, diagnostics: &
     for item in fields.list("groups", Single::Refused, reader.diagnostics) {
         properties.groups.extend(reader.group(item));
     }
-    let later = ["semantic_models", "metrics", "saved_queries", "functions"];
+    let later = ["semantic_models", "metrics", "saved_queries"];
     fields.refuse_for_now(&later, reader.diagnostics);
     // Anchors for reuse are kept under a key of their own.
     fields.take("anchors");
@@ -221,13 +227,14 @@ impl Reader<'_> {
         let columns = self.columns(&mut fields);
         let tests = self.tests(&mut fields);
         let model = if kind == "model" { self.model(&name, &mut fields) } else { ModelProperties::default() };
+        let function = if kind == "function" { self.function(&mut fields) } else { FunctionProperties::default() };
         let relation = if kind == "snapshot" { fields.text("relation", self.diagnostics) } else { None };
         // Known to dbt, of no consequence here.
         for key in ["time_spine", "quote_columns"] {
             fields.take(key);
         }
         fields.finish(self.unknown, self.diagnostics);
-        Some(NodeProperties { name, description, config, columns, tests, relation, model })
+        Some(NodeProperties { name, description, config, columns, tests, relation, model, function })
     }
 
     /// `config:` with the keys beside it that mean the same.

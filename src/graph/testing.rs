@@ -123,6 +123,7 @@ fn node(line: &str) -> Node {
         columns: IndexMap::new(),
         refs: Vec::new(),
         sources: Vec::new(),
+        functions: Vec::new(),
         depends_on: Vec::new(),
         macros: Vec::new(),
         introspective: false,

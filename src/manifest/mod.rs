@@ -4,6 +4,7 @@
 
 pub mod config;
 pub mod constraint;
+pub mod function;
 pub mod group;
 #[expect(clippy::module_inception, reason = "the manifest is the main noun of the module")]
 pub mod manifest;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::base::source::{Location, SourceFile};
 use crate::manifest::config::{Materialization, NodeConfig};
 use crate::manifest::constraint::Constraint;
+use crate::manifest::function::{FunctionCall, FunctionDetail};
 use crate::manifest::relation::{Layer, Relation};
 use crate::manifest::source::ExternalSource;
 use crate::manifest::unit_test::UnitTest;
@@ -56,6 +57,8 @@ pub enum ResourceType {
     Exposure,
     /// A query that is compiled but not run.
     Analysis,
+    /// A function that SQL may call.
+    Function,
     /// A hook of the project (`on-run-start`, `on-run-end`).
     Operation,
 }
@@ -72,6 +75,7 @@ impl ResourceType {
             Self::UnitTest => "unit_test",
             Self::Exposure => "exposure",
             Self::Analysis => "analysis",
+            Self::Function => "function",
             Self::Operation => "operation",
         }
     }
@@ -87,6 +91,7 @@ impl ResourceType {
             Self::UnitTest,
             Self::Exposure,
             Self::Analysis,
+            Self::Function,
             Self::Operation,
         ];
         if matches!(text, "data_test" | "data-test") {
@@ -166,6 +171,8 @@ pub enum Detail {
     Test(TestDetail),
     /// A unit test.
     UnitTest(Box<UnitTest>),
+    /// A function.
+    Function(Box<FunctionDetail>),
     /// An exposure.
     Exposure(Exposure),
     /// A hook of the project.
@@ -307,6 +314,8 @@ pub struct Node {
     pub refs: Vec<RefCall>,
     /// `source()` calls found in the code or declared.
     pub sources: Vec<SourceCall>,
+    /// `function()` calls found in the code.
+    pub functions: Vec<FunctionCall>,
     /// Resolved parents, without repetition, in order of mention.
     pub depends_on: Vec<NodeId>,
     /// Macros used, as ids (`macro.shop.cents`).
@@ -358,6 +367,7 @@ impl Node {
             columns: IndexMap::new(),
             refs: Vec::new(),
             sources: Vec::new(),
+            functions: Vec::new(),
             depends_on: Vec::new(),
             macros: Vec::new(),
             introspective: false,
@@ -441,6 +451,14 @@ impl Node {
         }
     }
 
+    /// What only functions have, if it is one.
+    pub fn function(&self) -> Option<&FunctionDetail> {
+        match &self.detail {
+            Detail::Function(function) => Some(function),
+            _ => None,
+        }
+    }
+
     /// Whether it is compiled to SQL: it has a template, or tests the one of a model.
     pub fn has_query(&self) -> bool {
         self.code.is_some() || matches!(self.detail, Detail::UnitTest(_))
@@ -465,6 +483,7 @@ impl Node {
             ResourceType::Snapshot => "snapshot",
             ResourceType::Test => "test",
             ResourceType::UnitTest => "unit",
+            ResourceType::Function => "function",
             _ => "view",
         }
     }

@@ -13,6 +13,7 @@ use crate::files::yaml::{Spanned, Yaml};
 use crate::files::{LoadedProject, Package, ProjectKind, render_strings};
 use crate::manifest::config::{Materialization, NodeConfig};
 use crate::manifest::constraint::KeyTarget;
+use crate::manifest::function::FunctionCall;
 use crate::manifest::manifest::Macro;
 use crate::manifest::node::{Code, Column, Detail, Node, NodeId, RefCall, ResourceType, SourceCall, search_name};
 use crate::manifest::relation::Layer;
@@ -70,6 +71,7 @@ pub(super) struct Draft<'a> {
 pub(super) enum Declared {
     Ref(RefCall),
     Source(SourceCall),
+    Function(FunctionCall),
 }
 
 /// What was recorded, the macros that were called, whether data is asked for, and `config()` as written.
@@ -192,9 +194,10 @@ impl<'a> Builder<'a> {
             let written = properties.model.deprecation_date.as_ref();
             model.deprecation_date = written.and_then(|text| deprecations::date(text, &mut self.diagnostics));
         }
-        let (mut refs, mut sources) = (Vec::new(), Vec::new());
+        let (mut refs, mut sources, mut functions) = (Vec::new(), Vec::new(), Vec::new());
         for declared in draft.declared {
             match declared {
+                Declared::Function(call) => functions.push(call),
                 Declared::Ref(call) => refs.push(call),
                 Declared::Source(call) => sources.push(call),
             }
@@ -210,6 +213,11 @@ impl<'a> Builder<'a> {
         for call in recorded.sources {
             if !sources.iter().any(|known| known.source == call.source && known.table == call.table) {
                 sources.push(call);
+            }
+        }
+        for call in recorded.functions {
+            if !functions.iter().any(|known: &FunctionCall| known.name == call.name && known.package == call.package) {
+                functions.push(call);
             }
         }
         for target in key_targets(&detail, &columns) {
@@ -238,6 +246,7 @@ impl<'a> Builder<'a> {
             columns,
             refs,
             sources,
+            functions,
             depends_on: Vec::new(),
             macros,
             introspective,
@@ -246,7 +255,11 @@ impl<'a> Builder<'a> {
         self.check_constraints(&node);
         if matches!(
             node.resource_type,
-            ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot | ResourceType::Test
+            ResourceType::Model
+                | ResourceType::Seed
+                | ResourceType::Snapshot
+                | ResourceType::Test
+                | ResourceType::Function
         ) {
             node.relation = self.name_relation(&node, &config);
         }
@@ -309,12 +322,13 @@ impl<'a> Builder<'a> {
                 let found = host.take();
                 recorded.refs.extend(found.refs);
                 recorded.sources.extend(found.sources);
+                recorded.functions.extend(found.functions);
             }
         }
     }
 
     /// The first rendering: nothing is executed, everything that is asked for is recorded.
-    fn render(&mut self, draft: &Draft<'_>, config: IndexMap<String, Json>) -> Rendering {
+    pub fn render(&mut self, draft: &Draft<'_>, config: IndexMap<String, Json>) -> Rendering {
         let Some(code) = &draft.code else { return (Recorded::default(), Vec::new(), false, None) };
         let host = self.parse_host(draft, config);
         let take = |host: &ParseHost| {
@@ -323,6 +337,7 @@ impl<'a> Builder<'a> {
                 // Generated code has no places; what it asks for stands where the node is declared.
                 recorded.refs.iter_mut().for_each(|call| call.location.clone_from(&draft.location));
                 recorded.sources.iter_mut().for_each(|call| call.location.clone_from(&draft.location));
+                recorded.functions.iter_mut().for_each(|call| call.location.clone_from(&draft.location));
             }
             recorded
         };
@@ -486,6 +501,7 @@ fn complete_raw(config: &mut NodeConfig, kind: ResourceType) {
         ResourceType::Test => Some("test"),
         ResourceType::UnitTest => Some("unit"),
         ResourceType::Analysis => Some("view"),
+        ResourceType::Function => Some("function"),
         // Only the configuration knows the name of one that the project has written.
         ResourceType::Model if config.materialized == Materialization::Custom => None,
         ResourceType::Model => Some(config.materialized.as_str()),

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use crate::base::env::ProcessEnv;
 use crate::base::secret::is_secret_name;
+use crate::manifest::function::FunctionCall;
 use crate::manifest::node::{RefCall, SourceCall};
 use crate::parse::vars::Vars;
 use crate::template::host::{ColumnValue, Host, HostError, MessageLevel, RelationValue};
@@ -82,6 +83,10 @@ impl Host for YamlHost {
         Err(not_in_yaml("source"))
     }
 
+    fn function(&self, _: FunctionCall) -> Result<RelationValue, HostError> {
+        Err(not_in_yaml("function"))
+    }
+
     fn set_config(&self, _: IndexMap<String, Json>) -> Result<(), HostError> {
         Err(not_in_yaml("config"))
     }
@@ -136,6 +141,8 @@ pub struct Recorded {
     pub refs: Vec<RefCall>,
     /// `source()` calls, each target once.
     pub sources: Vec<SourceCall>,
+    /// `function()` calls, each target once.
+    pub functions: Vec<FunctionCall>,
     /// `config()` calls in order.
     pub configs: Vec<IndexMap<String, Json>>,
 }
@@ -204,6 +211,15 @@ impl Host for ParseHost {
         let mut recorded = self.recorded();
         if !recorded.sources.iter().any(|known| known.source == call.source && known.table == call.table) {
             recorded.sources.push(call);
+        }
+        Ok(relation)
+    }
+
+    fn function(&self, call: FunctionCall) -> Result<RelationValue, HostError> {
+        let relation = placeholder(call.package.as_deref().unwrap_or(&self.package), &call.name);
+        let mut recorded = self.recorded();
+        if !recorded.functions.iter().any(|known| known.name == call.name && known.package == call.package) {
+            recorded.functions.push(call);
         }
         Ok(relation)
     }

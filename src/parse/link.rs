@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::base::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::base::source::Location;
+use crate::manifest::function::FunctionCall;
 use crate::manifest::manifest::Manifest;
 use crate::manifest::node::{Node, NodeId, RefCall, ResourceType, SourceCall};
 use crate::manifest::relation::RelationKey;
@@ -160,16 +161,19 @@ struct Index<'a> {
     root: &'a str,
     refable: BTreeMap<&'a str, Vec<&'a Node>>,
     tables: BTreeMap<(&'a str, &'a str), Vec<&'a Node>>,
+    functions: BTreeMap<&'a str, Vec<&'a Node>>,
 }
 
 impl<'a> Index<'a> {
     fn new(nodes: &'a [Node], root: &'a str) -> Self {
-        let mut index = Self { root, refable: BTreeMap::new(), tables: BTreeMap::new() };
+        let mut index = Self { root, refable: BTreeMap::new(), tables: BTreeMap::new(), functions: BTreeMap::new() };
         for node in nodes {
             if node.resource_type.is_built() {
                 index.refable.entry(&node.name).or_default().push(node);
             } else if let Some(table) = node.source() {
                 index.tables.entry((&table.source_name, &node.name)).or_default().push(node);
+            } else if node.resource_type == ResourceType::Function {
+                index.functions.entry(&node.name).or_default().push(node);
             }
         }
         index
@@ -205,6 +209,12 @@ impl<'a> Index<'a> {
                             .at_maybe(other.location.clone(), "described here"),
                     );
                 }
+            }
+        }
+        for call in &node.functions {
+            match self.find_function(node, call) {
+                Ok(id) => parents.push(id),
+                Err(diagnostic) => diagnostics.push(*diagnostic),
             }
         }
         if let Some(test) = node.unit_test() {
@@ -312,6 +322,36 @@ impl<'a> Index<'a> {
             None => diagnostic
                 .with_hint("`ref` takes the name of a model's, seed's or snapshot's file; `karat ls` lists them"),
         }
+    }
+
+    /// The node's own package first, then the root project, then any.
+    fn find_function(&self, node: &Node, call: &FunctionCall) -> Result<NodeId, Box<Diagnostic>> {
+        let named = self.functions.get(call.name.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let wanted = |other: &&&Node| call.package.as_ref().is_none_or(|package| other.package == *package);
+        let all: Vec<&Node> = named.iter().filter(wanted).copied().collect();
+        let from = |package: &str| all.iter().find(|other| other.config.enabled && other.package == package);
+        let enabled = || all.iter().find(|other| other.config.enabled);
+        if let Some(found) = from(&node.package).or_else(|| from(self.root)).or_else(enabled) {
+            return Ok(found.id.clone());
+        }
+        let place = call.location.clone().or_else(|| node.location.clone());
+        let used = used_by(node, call.location.as_ref());
+        if let Some(other) = all.first() {
+            return Err(Box::new(
+                Diagnostic::error("unknown-function", format!("the function `{}` is disabled", call.name))
+                    .at_maybe(place, used)
+                    .with_note(format!("it is in {}", path_hint(other)))
+                    .with_hint("enable it, or do not call it"),
+            ));
+        }
+        let message = format!("there is no function `{}`", call.name);
+        let diagnostic = Diagnostic::error("unknown-function", message).at_maybe(place, used);
+        Err(Box::new(match did_you_mean(&call.name, self.functions.keys().copied()) {
+            Some(near) => diagnostic.with_hint(format!("did you mean `{near}`?")),
+            None => {
+                diagnostic.with_hint("functions are files in `functions/`; SQL's own are called by their names alone")
+            }
+        }))
     }
 
     fn unknown_source(&self, node: &Node, call: &SourceCall) -> Diagnostic {

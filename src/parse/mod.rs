@@ -9,6 +9,7 @@ pub mod config;
 mod constraints;
 mod deprecations;
 mod docs;
+mod functions;
 mod generic_tests;
 mod groups;
 pub mod hosts;
@@ -314,6 +315,7 @@ impl Read {
                     (ResourceType::Seed, properties.seeds),
                     (ResourceType::Snapshot, properties.snapshots),
                     (ResourceType::Analysis, properties.analyses),
+                    (ResourceType::Function, properties.functions),
                     (ResourceType::Test, properties.tests),
                 ] {
                     for one in described {

@@ -58,7 +58,7 @@ pub(super) fn draft<'a>(kind: ResourceType, package: &'a Package, name: &str, pa
     }
 }
 
-fn file_draft<'a>(kind: ResourceType, package: &'a Package, file: &TextFile, detail: Detail) -> Draft<'a> {
+pub(super) fn file_draft<'a>(kind: ResourceType, package: &'a Package, file: &TextFile, detail: Detail) -> Draft<'a> {
     let (_, stem) = folders_and_stem(&file.relative);
     let mut made = draft(kind, package, stem, &file.source.path, &file.relative);
     made.code = Some(whole_file(file));
@@ -109,6 +109,7 @@ impl<'a> Builder<'a> {
             let draft = file_draft(ResourceType::Test, package, file, detail);
             self.add(draft);
         }
+        self.add_functions(package);
         self.add_hooks(package);
     }
 

@@ -133,6 +133,7 @@ impl<'a> Builder<'a> {
             columns,
             refs: Vec::new(),
             sources: Vec::new(),
+            functions: Vec::new(),
             depends_on: Vec::new(),
             macros: Vec::new(),
             introspective: false,

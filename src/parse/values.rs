@@ -38,6 +38,7 @@ pub fn node_value(node: &Node) -> Json {
             "name": call.name, "package": call.package, "version": call.version.as_ref().map(Version::value),
         })).collect::<Vec<_>>(),
         "sources": node.sources.iter().map(|call| json!([call.source, call.table])).collect::<Vec<_>>(),
+        "functions": node.functions.iter().map(|call| json!([call.name])).collect::<Vec<_>>(),
     });
     let Some(object) = value.as_object_mut() else { return value };
     if let Some(relation) = &node.relation {

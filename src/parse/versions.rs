@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::diagnostic::{Diagnostic, Diagnostics};
 use crate::files::properties::{ColumnProperties, NodeProperties};
+use crate::files::properties_function::FunctionProperties;
 use crate::files::properties_model::{ModelProperties, VersionProperties};
 use crate::files::{LoadedProject, Package};
 use crate::manifest::node::ResourceType;
@@ -65,6 +66,7 @@ fn of_version(model: &NodeProperties, version: &VersionProperties) -> NodeProper
         columns,
         tests: version.tests.clone().unwrap_or_else(|| model.tests.clone()),
         relation: None,
+        function: FunctionProperties::default(),
         model: ModelProperties {
             versions: Vec::new(),
             latest_version: None,

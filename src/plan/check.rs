@@ -28,6 +28,7 @@ use crate::manifest::unit_test::UnitTest;
 use crate::plan::algebra::{BATCH, SCRATCH_SCHEMA};
 use crate::plan::constraints;
 use crate::plan::contract::{self, contract_problem};
+use crate::plan::functions;
 use crate::plan::incremental::schema_change;
 use crate::plan::microbatch::MicrobatchPlan;
 use crate::plan::rehearsal::rehearse;
@@ -251,6 +252,15 @@ impl Check<'_> {
         step.compiled = Some(Arc::clone(&compiled));
         match step.intent {
             Intent::Nothing => return,
+            Intent::Function => {
+                let engine = &self.view.surroundings().engine;
+                match functions::check(self.invocation, &self.introspect, engine, &self.session, node).await {
+                    Ok(problems) => self.diagnostics.extend(Diagnostics(problems)),
+                    Err(RenderError::Diagnostic(diagnostic)) => self.diagnostics.push(*diagnostic),
+                    Err(RenderError::NotReady(_)) => self.defer(node),
+                }
+                return;
+            }
             Intent::Operation => {
                 if let Err(problem) = rehearse(self.view, &compiled.sql).await
                     // A hook before it may make what it names.

@@ -7,6 +7,7 @@ pub mod algebra;
 pub mod check;
 pub mod constraints;
 pub mod contract;
+pub mod functions;
 pub mod incremental;
 pub mod microbatch;
 pub mod rehearsal;

@@ -34,6 +34,8 @@ pub enum Intent {
     Compare,
     /// Run a statement of the project (`on-run-start`, `on-run-end`).
     Operation,
+    /// Make sure of a function: it is part of the project, and stored nowhere.
+    Function,
     /// Let a materialization that the project has written do what it says.
     Custom,
     /// Nothing: an ephemeral model or an exposure, selected by name.

@@ -37,6 +37,7 @@ pub fn step(invocation: &Invocation, node: &Arc<Node>, view: &WarehouseView, pre
         Detail::Snapshot => (Intent::Snapshot(snapshot(invocation, node)), "snapshot"),
         Detail::Test(_) => (Intent::Check(TestPlan::new(&node.config, invocation.store_failures)), "test"),
         Detail::UnitTest(_) => (Intent::Compare, "unit test"),
+        Detail::Function(_) => (Intent::Function, "function"),
         Detail::Operation { .. } => (Intent::Operation, "hook"),
         Detail::Analysis | Detail::Source(_) | Detail::Exposure(_) => (Intent::Nothing, "not built"),
     };

@@ -19,6 +19,7 @@ use crate::manifest::version::Version;
 use crate::record::{Invocation, compiled, model};
 
 mod dbt;
+mod function;
 
 /// Name of the artifact.
 pub const FILE_NAME: &str = "manifest.json";
@@ -47,7 +48,7 @@ pub fn artifact(manifest: &Manifest, sql: &CompiledSql, target: &Path, invocatio
         groups.entry(section(node)).or_default().insert(node.id.to_string(), in_project.node(node));
     }
     let mut take = |name: &str| Json::Object(groups.remove(name).unwrap_or_default());
-    let (nodes, sources, exposures) = (take("nodes"), take("sources"), take("exposures"));
+    let (nodes, sources, exposures, functions) = (take("nodes"), take("sources"), take("exposures"), take("functions"));
     let mut disabled: Map<String, Json> = Map::new();
     for node in &manifest.disabled {
         let entry = disabled.entry(node.id.to_string()).or_insert_with(|| json!([]));
@@ -80,7 +81,7 @@ pub fn artifact(manifest: &Manifest, sql: &CompiledSql, target: &Path, invocatio
         "saved_queries": {},
         "semantic_models": {},
         "unit_tests": unit_tests,
-        "functions": {},
+        "functions": functions,
     })
 }
 
@@ -143,6 +144,7 @@ fn section(node: &Node) -> &'static str {
     match node.resource_type {
         ResourceType::Source => "sources",
         ResourceType::Exposure => "exposures",
+        ResourceType::Function => "functions",
         _ => "nodes",
     }
 }
@@ -208,7 +210,8 @@ impl Writer<'_> {
         let sql = self.sql.and_then(|sql| sql.get(&node.id));
         let is_seed = node.resource_type == ResourceType::Seed;
         let path = |kind: &str| self.target.map(|target| slashes_of(&target.join(kind).join(compiled::path(node))));
-        let has_relation = node.resource_type.is_built() && !node.is_ephemeral();
+        let has_relation =
+            node.resource_type.is_built() && !node.is_ephemeral() || node.resource_type == ResourceType::Function;
         let stored = node.config.store_failures == Some(true) && node.resource_type == ResourceType::Test;
         let relation_name = node.relation.as_ref().filter(|_| has_relation || stored).map(ToString::to_string);
         put(
@@ -243,7 +246,7 @@ impl Writer<'_> {
                 ("refs", refs_json(node)),
                 ("sources", sources_json(node)),
                 ("metrics", json!([])),
-                ("functions", json!([])),
+                ("functions", json!(node.functions.iter().map(function::call).collect::<Vec<_>>())),
                 ("depends_on", depends_on(node)),
                 ("compiled_path", if sql.is_some() { json!(path("compiled")) } else { Json::Null }),
                 ("compiled", json!(sql.is_some())),
@@ -255,6 +258,7 @@ impl Writer<'_> {
         );
         match &node.detail {
             Detail::Model(detail) => put(keys, model::keys(self.manifest, node, detail)),
+            Detail::Function(function) => put(keys, function::keys(function)),
             Detail::Operation { index, .. } => put(keys, [("index", json!(index))]),
             Detail::Test(test) => {
                 if let Some(call) = &test.generic {
@@ -429,6 +433,9 @@ fn config_json(node: &Node) -> Json {
             ("materialized", json!(node.materialized())),
         ],
     );
+    if node.resource_type == ResourceType::Function {
+        keys.extend(function::config_keys(config));
+    }
     if is_test {
         put(&mut keys, test_config(config));
     } else {

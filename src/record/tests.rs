@@ -51,6 +51,7 @@ fn node(id: &str, path: &str, detail: Detail) -> Node {
         columns: IndexMap::from([("id".into(), Column { name: "id".into(), ..Column::default() })]),
         refs: vec![RefCall { package: None, name: "stg".into(), version: None, location: None }],
         sources: vec![SourceCall { source: "src".into(), table: "t".into(), location: None }],
+        functions: Vec::new(),
         depends_on: Vec::new(),
         macros: vec!["macro.shop.cents".into()],
         introspective: false,

@@ -53,6 +53,9 @@ pub struct Manifest {
     /// Unit tests.
     #[serde(default)]
     pub(super) unit_tests: BTreeMap<String, Node>,
+    /// Functions.
+    #[serde(default)]
+    pub(super) functions: BTreeMap<String, Node>,
     /// Macros.
     #[serde(default)]
     pub(super) macros: BTreeMap<String, Macro>,
@@ -74,7 +77,7 @@ impl Manifest {
 
     /// A node of any kind.
     pub(super) fn any(&self, id: &str) -> Option<&Node> {
-        let sections = [&self.nodes, &self.sources, &self.exposures, &self.unit_tests];
+        let sections = [&self.nodes, &self.sources, &self.exposures, &self.unit_tests, &self.functions];
         sections.into_iter().find_map(|section| section.get(id))
     }
 }
@@ -139,6 +142,10 @@ pub struct Node {
     pub(super) given: Json,
     pub(super) expect: Json,
     pub(super) overrides: Json,
+    pub(super) arguments: Json,
+    pub(super) returns: Json,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) overloads: Vec<Overload>,
 }
 
 impl Node {
@@ -147,6 +154,16 @@ impl Node {
         matches!(self.resource_type.as_str(), "model" | "seed" | "snapshot")
             && self.config.materialized.as_deref() != Some("ephemeral")
     }
+}
+
+/// Another form of a function; descriptions do not count.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct Overload {
+    defined_in: String,
+    arguments: Json,
+    returns: Json,
+    raw_body: Option<String>,
 }
 
 /// The rendered configuration.

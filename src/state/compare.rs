@@ -138,6 +138,7 @@ impl Comparison {
             ("unit_test", Some(old)) => same_unit_test(new, old),
             ("test", Some(old)) if !new.test_metadata.is_null() => same_config(new, old) && new.fqn == old.fqn,
             ("model", Some(old)) => same_node(new, old) && same_contract(new, old) && same_to_refs(new, old),
+            ("function", Some(old)) => same_node(new, old) && same_signature(new, old),
             (_, Some(old)) => same_node(new, old),
         };
         !same || self.uses_modified_macro(new)
@@ -236,6 +237,11 @@ fn same_node(new: &Node, old: &Node) -> bool {
         && same_persisted_description(new, old)
         && new.fqn == old.fqn
         && same_relation(new, old)
+}
+
+/// What a function takes and gives, in all its forms.
+fn same_signature(new: &Node, old: &Node) -> bool {
+    new.arguments == old.arguments && new.returns == old.returns && new.overloads == old.overloads
 }
 
 /// The text; of a seed its file. A generic test's text is made from what is compared here.

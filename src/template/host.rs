@@ -10,6 +10,7 @@ use arrow::record_batch::RecordBatch;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
+use crate::manifest::function::FunctionCall;
 use crate::manifest::node::{RefCall, SourceCall};
 
 /// A relation as templates see it (dbt's `Relation`): renders as quoted names, has `database`, `schema`,
@@ -42,6 +43,8 @@ pub enum RelationKind {
     Cte,
     /// Files outside.
     External,
+    /// A function that SQL may call.
+    Function,
 }
 
 impl RelationKind {
@@ -52,6 +55,7 @@ impl RelationKind {
             Self::View => "view",
             Self::Cte => "cte",
             Self::External => "external",
+            Self::Function => "function",
         }
     }
 }
@@ -127,6 +131,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// `source()`. While parsing: records the call and answers with a placeholder.
     fn source(&self, call: SourceCall) -> Result<RelationValue, HostError>;
+
+    /// `function()`. While parsing: records the call and answers with a placeholder.
+    fn function(&self, call: FunctionCall) -> Result<RelationValue, HostError>;
 
     /// `config(...)`: values set by the template. Ignored while compiling.
     fn set_config(&self, values: IndexMap<String, Json>) -> Result<(), HostError>;

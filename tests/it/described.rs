@@ -107,10 +107,3 @@ fn described_nodes_may_be_kept_out_of_the_documentation() {
     assert_eq!(nodes["model.p.hidden"]["docs"], json!({"show": false, "node_color": "red"}));
     assert_eq!(nodes["model.p.z"]["docs"], json!({"show": true, "node_color": "#fff"}));
 }
-
-#[test]
-fn described_functions_are_refused_by_name() {
-    let project = Project::new(&[("dbt_project.yml", PROJECT), ("models/m.sql", "select {{ function('f') }}(1) as x")]);
-    let run = project.run(&["parse"]).expect_code(2);
-    run.expect_message(&["error[not-supported-yet]: functions of the project", "models/m.sql:1:11"]);
-}

@@ -52,4 +52,5 @@ mod support;
 mod tidy;
 mod types;
 mod unit_tests;
+mod user_functions;
 mod versions;

@@ -53,6 +53,21 @@ pub(super) const CODES: &[Code] = &[
         ),
     },
     Code {
+        name: "bad-function",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "a function is not described",
+        cause: "A file in `functions/` needs a description of its arguments and of what it returns, each with its \
+            `data_type`; forms of one function differ in the number of their arguments.",
+        fix: "Describe it in a `.yml` file beside it, below `functions:`.",
+        example: Some(
+            "functions:
+  - name: price_for_xlarge
+    arguments: [{name: price, data_type: double}]
+    returns: {data_type: double}",
+        ),
+    },
+    Code {
         name: "bad-location",
         stage: Stage::Project,
         exits: &[2],

@@ -22,6 +22,16 @@ pub(super) const CODES: &[Code] = &[
         example: None,
     },
     Code {
+        name: "bad-call",
+        stage: Stage::Sql,
+        exits: &[2, 1],
+        title: "a function of the project is called wrongly",
+        cause: "A query calls a function of `functions/` with too many or too few arguments, with `over` or `filter`, \
+            or the function's own code is broken.",
+        fix: "Correct the call, or the function that the message names.",
+        example: None,
+    },
+    Code {
         name: "contract",
         stage: Stage::Sql,
         exits: &[2],
@@ -191,7 +201,7 @@ pub(super) const CODES: &[Code] = &[
         stage: Stage::Sql,
         exits: &[2],
         title: "a function does not exist",
-        cause: "Neither SQL nor karat has a function of this name.",
+        cause: "Neither SQL nor karat has a function of this name; or `function()` names one that is not in `functions/`.",
         fix: "Correct the name. Files are read through sources, not through functions such as `read_csv`.",
         example: None,
     },

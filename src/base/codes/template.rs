@@ -32,6 +32,16 @@ pub(super) const CODES: &[Code] = &[
         example: None,
     },
     Code {
+        name: "invalid-function",
+        stage: Stage::Template,
+        exits: &[2],
+        title: "`function` is called wrongly",
+        cause: "`function` takes the name of a function of the project, or the name of a package and that of a \
+            function, as texts. It gives the function's name in SQL; the arguments of the call follow it.",
+        fix: "Write `{{ function('price') }}(amount)`.",
+        example: None,
+    },
+    Code {
         name: "invalid-ref",
         stage: Stage::Template,
         exits: &[2],

@@ -34,6 +34,7 @@ pub fn found(manifest: &Manifest) -> Entry {
         (ResourceType::Source, "source"),
         (ResourceType::Exposure, "exposure"),
         (ResourceType::UnitTest, "unit test"),
+        (ResourceType::Function, "function"),
     ];
     let mut parts: Vec<String> = names
         .into_iter()

@@ -98,6 +98,7 @@ fn node(id: &str, schema: &str, detail: Detail) -> Arc<Node> {
         columns: IndexMap::new(),
         refs: Vec::new(),
         sources: Vec::new(),
+        functions: Vec::new(),
         depends_on: Vec::new(),
         macros: Vec::new(),
         introspective: false,

@@ -76,7 +76,7 @@ pub const KEYS: [Key; 54] = [
     },
     Key {
         name: "schema",
-        of: "models, seeds, snapshots, tests",
+        of: "models, seeds, snapshots, tests, functions",
         value: "text",
         default: "the layer, or the target's schema",
         meaning: "Custom schema; `generate_schema_name` makes the name from it.",
@@ -441,7 +441,7 @@ pub const KEYS: [Key; 54] = [
 ];
 
 /// Keys of dbt and its adapters that are kept for artifacts and macros but mean nothing here.
-pub const KEPT: [&str; 26] = [
+pub const KEPT: [&str; 31] = [
     "docs",
     "external_location",
     "format",
@@ -468,4 +468,9 @@ pub const KEPT: [&str; 26] = [
     "file_format",
     "relation",
     "unrendered_config",
+    "type",
+    "volatility",
+    "runtime_version",
+    "entry_point",
+    "snowflake",
 ];

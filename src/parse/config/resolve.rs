@@ -54,6 +54,7 @@ pub fn resolve(
         ResourceType::Snapshot => reader.snapshot(&mut config),
         ResourceType::Seed => reader.seed(&mut config),
         ResourceType::Test => reader.test(&mut config),
+        ResourceType::Function => reader.function(),
         ResourceType::Source
         | ResourceType::UnitTest
         | ResourceType::Exposure
@@ -97,6 +98,19 @@ impl Reader<'_> {
             _ => {
                 self.wrong("persist_docs", "a mapping such as `{relation: true, columns: true}`");
                 false
+            }
+        }
+    }
+
+    /// What a function says about itself, as far as it has a meaning here.
+    fn function(&mut self) {
+        for (key, allowed) in
+            [("type", &["scalar", "aggregate"][..]), ("volatility", &["deterministic", "stable", "non-deterministic"])]
+        {
+            let Some(text) = self.text(key) else { continue };
+            if !allowed.contains(&text.as_str()) {
+                let words: Vec<String> = allowed.iter().map(|word| format!("`{word}`")).collect();
+                self.wrong(key, &words.join(" or "));
             }
         }
     }

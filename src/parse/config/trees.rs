@@ -81,7 +81,8 @@ impl Trees {
     /// Warns of folders in the trees that hold for no node.
     pub fn report_unused(&self, diagnostics: &mut Diagnostics) {
         for (name, tree) in &self.rendered {
-            if !matches!(*name, "models" | "seeds" | "snapshots" | "sources" | "data_tests" | "exposures") {
+            if !matches!(*name, "models" | "seeds" | "snapshots" | "sources" | "data_tests" | "exposures" | "functions")
+            {
                 continue;
             }
             let used = self.used.get(name).map(Vec::as_slice).unwrap_or_default();
@@ -125,6 +126,7 @@ fn tree_name(kind: ResourceType) -> Option<&'static str> {
         ResourceType::UnitTest => "unit_tests",
         ResourceType::Exposure => "exposures",
         ResourceType::Analysis => "analyses",
+        ResourceType::Function => "functions",
         ResourceType::Operation => return None,
     })
 }

@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
+use crate::manifest::function::FunctionCall;
 use crate::manifest::node::{RefCall, SourceCall};
 use crate::manifest::version::Version;
 use crate::template::evaluate::Interpreter;
@@ -87,12 +88,22 @@ pub(super) fn source(interpreter: &mut Interpreter<'_>, arguments: Arguments, sp
     Ok(RelationObject::value(relation))
 }
 
-/// `function(name)`: dbt's way to call a function of the project.
-pub(super) fn function(_: &mut Interpreter<'_>, _: Arguments, _: Span) -> Eval {
-    let message = "functions of the project (`functions/`, `function('name')`) are not supported yet";
-    Err(Failure::new("not-supported-yet", message)
-        .with_hint("write the expression as a macro: `{% macro name(x) %}...{% endmacro %}`")
-        .into())
+/// `function(name)` and `function(package, name)`: the name by which SQL calls a function of the project.
+pub(super) fn function(interpreter: &mut Interpreter<'_>, arguments: Arguments, span: Span) -> Eval {
+    let texts: Vec<Option<&str>> = arguments.positional.iter().map(Value::as_str).collect();
+    let (package, name) = match (texts.as_slice(), arguments.keyword.is_empty()) {
+        ([Some(name)], true) => (None, (*name).to_owned()),
+        ([Some(package), Some(name)], true) => (Some((*package).to_owned()), (*name).to_owned()),
+        _ => {
+            let message = "`function` takes one name, or two: that of the package and that of the function";
+            return Err(Failure::new("invalid-function", message)
+                .with_hint("write `{{ function('price') }}(amount)`")
+                .into());
+        }
+    };
+    let location = Some(interpreter.location(span));
+    let relation = interpreter.host.function(FunctionCall { package, name, location })?;
+    Ok(RelationObject::value(relation))
 }
 
 /// `config(key=value, …)` or `config({…})`.

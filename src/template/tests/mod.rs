@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
 use crate::base::source::SourceFile;
+use crate::manifest::function::FunctionCall;
 use crate::manifest::node::{Code, RefCall, SourceCall};
 use crate::template::host::{ColumnValue, Host, HostError, MessageLevel, RelationKind, RelationValue, SharedHost};
 use crate::template::{MacroFile, RenderError, Rendered, Settings, Templates};
@@ -95,6 +96,10 @@ impl Host for TestHost {
 
     fn source(&self, call: SourceCall) -> Result<RelationValue, HostError> {
         Ok(relation(&call.source, &call.table))
+    }
+
+    fn function(&self, call: FunctionCall) -> Result<RelationValue, HostError> {
+        Ok(relation("gold", &call.name))
     }
 
     fn set_config(&self, values: IndexMap<String, Json>) -> Result<(), HostError> {

@@ -299,7 +299,7 @@ pub fn call_method(value: &Value, name: &str, arguments: &Arguments) -> Eval<Opt
 
 /// The kind that a text names.
 pub fn kind_of(value: &Value) -> Option<RelationKind> {
-    [RelationKind::Table, RelationKind::View, RelationKind::Cte, RelationKind::External]
+    [RelationKind::Table, RelationKind::View, RelationKind::Cte, RelationKind::External, RelationKind::Function]
         .into_iter()
         .find(|kind| value.as_str() == Some(kind.as_str()))
 }
