@@ -308,6 +308,7 @@ impl Application {
             partitions: std::thread::available_parallelism().map_or(4, std::num::NonZero::get),
             now: self.clock.now(),
             dialect: project.target.settings.get("dialect").cloned().unwrap_or_else(|| "generic".to_owned()),
+            fractional_division: project.target.divides_into_fractions(),
             temporary_folder: folder,
             database: project.target.database.to_string(),
             default_schema: project.target.schema.to_string(),

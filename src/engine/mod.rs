@@ -18,5 +18,6 @@ pub mod statement;
 pub mod table;
 pub mod types;
 pub mod user_functions;
+mod using;
 pub mod view;
 mod wording;

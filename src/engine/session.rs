@@ -1,6 +1,6 @@
 //! The runtime and the sessions: how karat configures DataFusion.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -24,19 +24,20 @@ use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties as _, collect, execute_stream};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 use object_store::ObjectStore;
 use url::Url;
 
 use crate::base::limits;
 use crate::engine::dialect::lateral::Names;
-use crate::engine::dialect::{Stars, Truths};
+use crate::engine::dialect::{Fractions, Multiples, Stars, Truths};
 use crate::engine::distinct::CountDistinctByPairs;
 use crate::engine::error::SqlProblem;
 use crate::engine::membership;
 use crate::engine::memory::MemoryBudget;
 use crate::engine::user_functions::{Definition, UserFunctions, check_query};
-use crate::engine::{dialect, functions, guard, statement};
+use crate::engine::{dialect, functions, guard, statement, using};
 use crate::manifest::relation::{Relation, RelationKey};
 
 /// How the engine is set up for one invocation.
@@ -50,6 +51,8 @@ pub struct EngineOptions {
     pub now: DateTime<Utc>,
     /// Dialect of the SQL parser.
     pub dialect: String,
+    /// Whether `/` of two integers is a fraction (`DuckDB`, Snowflake) and not an integer (Postgres).
+    pub fractional_division: bool,
     /// Where spilled data goes.
     pub temporary_folder: PathBuf,
     /// The environment's database name.
@@ -216,6 +219,10 @@ fn base_state(options: &EngineOptions, runtime: Arc<RuntimeEnv>) -> EngineResult
     }
     functions::register_all(&mut state)?;
     state.register_expr_planner(Arc::new(Truths))?;
+    state.register_expr_planner(Arc::new(Multiples::new()))?;
+    if options.fractional_division {
+        state.register_expr_planner(Arc::new(Fractions))?;
+    }
     Ok(state)
 }
 
@@ -246,6 +253,9 @@ impl Session {
     pub async fn plan(&self, sql: &str) -> Result<LogicalPlan, SqlProblem> {
         let state = self.state();
         let mut statement = self.statement(&state, sql)?;
+        if using::may_be_in(sql) {
+            statement = self.without_using(&state, statement).await;
+        }
         let mut names = Names::default();
         let plan = loop {
             let error = match state.statement_to_plan(statement.clone()).await {
@@ -268,6 +278,27 @@ impl Session {
             .execute_and_check(plan, state.config_options(), |_, _| {})
             .map_err(|error| self.problem(sql, &error))?;
         Ok(analyzed)
+    }
+
+    /// A statement without `using` and `natural`. A relation that cannot be planned is left to the planner, which says
+    /// what is wrong.
+    async fn without_using(&self, state: &SessionState, statement: Statement) -> Statement {
+        let Statement::Statement(query) = &statement else { return statement };
+        let mut columns = BTreeMap::new();
+        loop {
+            let (written, asked) = using::written_out(query, &columns);
+            if asked.is_empty() {
+                return Statement::Statement(Box::new(written));
+            }
+            for query in asked {
+                let key = query.to_string();
+                let query = ast::Statement::Query(Box::new(query));
+                let planned = state.statement_to_plan(Statement::Statement(Box::new(query))).await;
+                let names =
+                    |plan: LogicalPlan| plan.schema().fields().iter().map(|field| field.name().clone()).collect();
+                columns.insert(key, planned.ok().map(names));
+            }
+        }
     }
 
     /// Guards and parses one statement.

@@ -75,7 +75,19 @@ pub struct Target {
     pub location: Option<Location>,
 }
 
+/// Types of databases whose `/` gives a fraction of two integers; that of the others gives an integer.
+const FRACTIONAL: [&str; 6] = ["duckdb", "snowflake", "bigquery", "databricks", "spark", "mysql"];
+
 impl Target {
+    /// Whether `/` of two integers is a fraction, as in the database that the project was written for. A target of our
+    /// own says it with `settings: {division: fraction}`.
+    pub fn divides_into_fractions(&self) -> bool {
+        match self.settings.get("division") {
+            Some(written) => written == "fraction",
+            None => FRACTIONAL.contains(&self.kind.as_str()),
+        }
+    }
+
     /// Whether the warehouse is an object store and not a local folder.
     pub fn is_remote(&self) -> bool {
         is_url(&self.warehouse)
@@ -341,6 +353,10 @@ fn read_output(
     if own {
         for key in ["settings", "storage_options"] {
             for (key, value) in fields.take(key).and_then(Yaml::entries).unwrap_or_default() {
+                if key.value == "division" && !matches!(value.as_str(), Some("fraction" | "integer")) {
+                    let message = "`division` of a target is `integer` or `fraction`";
+                    diagnostics.push(Diagnostic::error("bad-value", message).at(value.location.clone(), ""));
+                }
                 settings.insert(key.value.clone(), value.scalar_text().unwrap_or_default());
             }
         }

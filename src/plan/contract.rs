@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::base::diagnostic::Diagnostic;
 use crate::engine::types::{data_type_of, sql_type_of};
@@ -54,10 +54,19 @@ pub fn has_contract(node: &Node) -> bool {
 fn type_problem(column: &Column, field: &Field) -> Option<String> {
     let Some(declared) = &column.data_type else { return Some("no data type in contract".to_owned()) };
     match data_type_of(declared) {
-        Ok(wanted) if steps::storable_type(&wanted).as_ref() == Some(field.data_type()) => None,
-        Ok(_) => Some("data type mismatch".to_owned()),
+        Ok(wanted) => match steps::storable_type(&wanted) {
+            Some(stored) if is_kept(&stored, field.data_type()) => None,
+            _ => Some("data type mismatch".to_owned()),
+        },
         Err(error) => Some(error.to_string()),
     }
+}
+
+/// Whether a column of a type keeps the promise of another one. Integers of any size keep that of any other: a literal
+/// is an integer of 64 bits here, and of 32 elsewhere. They are stored as declared, and one that does not fit is an
+/// error.
+fn is_kept(declared: &DataType, found: &DataType) -> bool {
+    declared == found || (declared.is_integer() && found.is_integer())
 }
 
 /// The mismatches as a table with dbt's columns.
@@ -96,13 +105,21 @@ pub fn lost_comments(node: &Node, schema: &Schema) -> Option<Diagnostic> {
     Some(Diagnostic::warning("unmatched-properties", message).at_maybe(node.location.clone(), ""))
 }
 
-/// The columns of a table with a contract: in the order of the contract, as under dbt.
+/// The columns of a table with a contract: in the order of the contract, as under dbt, and with its types.
 pub fn ordered(node: &Node, schema: &SchemaRef) -> SchemaRef {
     if !has_contract(node) {
         return Arc::clone(schema);
     }
     let declared = |name: &String| node.columns.values().position(|column| column.name.eq_ignore_ascii_case(name));
-    let mut fields: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
+    let typed = |field: &Arc<Field>| {
+        let column = declared(field.name()).and_then(|at| node.columns.get_index(at)).map(|(_, column)| column);
+        let wanted = column.and_then(|column| data_type_of(column.data_type.as_ref()?).ok());
+        match wanted.as_ref().and_then(steps::storable_type).filter(|wanted| is_kept(wanted, field.data_type())) {
+            Some(wanted) => Arc::new(field.as_ref().clone().with_data_type(wanted)),
+            None => Arc::clone(field),
+        }
+    };
+    let mut fields: Vec<Arc<Field>> = schema.fields().iter().map(typed).collect();
     fields.sort_by_key(|field| declared(field.name()).unwrap_or(usize::MAX));
     Arc::new(Schema::new(fields))
 }

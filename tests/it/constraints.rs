@@ -373,3 +373,26 @@ fn constraints_that_are_wrong() {
       = hint: list its `columns` with their `data_type` in a properties file
     ");
 }
+
+/// An integer of any size keeps the promise of an integer, and is stored as it was promised.
+#[test]
+fn contracts_take_integers_of_any_size() {
+    let properties = "models:
+  - name: m
+    config: {contract: {enforced: true}}
+    columns: [{name: id, data_type: integer}, {name: small, data_type: smallint}, {name: large, data_type: bigint}]
+";
+    let project = Project::new(&[
+        ("dbt_project.yml", PROJECT),
+        ("models/m.sql", "select 1 as id, length('abc') as small, 4::int as large"),
+        ("models/s.yml", properties),
+    ]);
+    project.ok(&["build"]);
+    assert_eq!(
+        project.rows("select arrow_typeof(id), arrow_typeof(small), arrow_typeof(large), id, small, large from main.m"),
+        ["Int32|Int16|Int64|1|3|4"]
+    );
+    project.write("models/m.sql", "select 3000000000 + length('') as id, 1 as small, 1 as large");
+    let run = project.run(&["run"]).expect_code(1);
+    run.expect_message(&["can't cast value 3000000000 to type integer", "models/m.sql:1:1"]);
+}

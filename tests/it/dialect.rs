@@ -8,13 +8,14 @@ use async_trait::async_trait;
 use chrono::DateTime;
 use datafusion::catalog::TableProvider;
 use datafusion::error::Result;
+use insta::assert_snapshot;
 use karat::engine::dialect::{SYNTAX, calls};
 use karat::engine::error::SqlProblem;
 use karat::engine::memory::MemoryBudget;
 use karat::engine::session::{Engine, EngineOptions, RelationSource, Session, Variant};
 use karat::manifest::relation::RelationKey;
 
-use crate::support::cell;
+use crate::support::{Project, cell};
 
 #[derive(Debug)]
 struct Nothing;
@@ -40,6 +41,7 @@ pub fn session() -> Session {
         partitions: 2,
         now: DateTime::from_timestamp(1_709_210_000, 0).unwrap(),
         dialect: "generic".to_owned(),
+        fractional_division: false,
         temporary_folder: std::env::temp_dir(),
         database: "p".to_owned(),
         default_schema: "main".to_owned(),
@@ -382,4 +384,50 @@ async fn errors_point_into_the_written_sql() {
     let sql = "select * rename (a as b), startswith(nothing, 'x') from (values (1)) as t(a)";
     let problem = rows(&session(), sql).await.unwrap_err();
     assert_eq!(problem.range.and_then(|range| sql.get(range)), Some("nothing"));
+}
+
+/// What `/` of integers gives depends on the database that the project was written for.
+#[test]
+fn division_is_that_of_the_target() {
+    let profile = |target: &str| format!("p: {{target: dev, outputs: {{dev: {target}}}}}\n");
+    let project = Project::new(&[
+        ("dbt_project.yml", "name: p\nversion: '1.0'\nprofile: p\n"),
+        ("profiles.yml", &profile("{type: duckdb, path: x.duckdb}")),
+    ]);
+    let quotients = || project.text("select 7 / 2 as a, 1 / 4 * 4 as b, 7.0 / 2 as c, (33 / 100)::numeric(16, 2) as d");
+    assert_snapshot!(quotients(), @"3.5|1.0|3.5|0.33");
+    project.write("profiles.yml", &profile("{type: postgres, host: h, schema: main}"));
+    assert_snapshot!(quotients(), @"3|0|3.5|0.0");
+    project.write("profiles.yml", &profile("{type: karat}"));
+    assert_snapshot!(quotients(), @"3|0|3.5|0.0");
+    project.write("profiles.yml", &profile("{type: karat, settings: {division: fraction}}"));
+    assert_snapshot!(quotients(), @"3.5|1.0|3.5|0.33");
+    project.write("profiles.yml", &profile("{type: karat, settings: {division: exact}}"));
+    project.run(&["parse"]).expect_code(2).expect_message(&["`division` of a target is", "profiles.yml:1:"]);
+}
+
+/// Multiples of intervals, as Postgres and DuckDB compute them.
+#[tokio::test]
+async fn intervals_are_multiplied() {
+    const CASES: [(&str, &str); 9] = [
+        ("select date '2024-01-01' + i * interval '1 day' from (values (0), (2)) as t(i)", "2024-01-01; 2024-01-03"),
+        ("select timestamp '2024-01-01 00:00:00' + interval '1 hour' * 1.5", "2024-01-01T01:30:00"),
+        ("select timestamp '2024-01-31 00:00:00' + interval '2 month' / 2", "2024-02-29T00:00:00"),
+        ("select timestamp '2024-01-01 00:00:00' + interval '1 month' / 2", "2024-01-16T00:00:00"),
+        ("select timestamp '2024-01-01 00:00:00' - interval '3 day' * -1", "2024-01-04T00:00:00"),
+        (
+            "select timestamp '2024-01-01 00:00:00' + interval (i + 1) hour from (values (1)) as t(i)",
+            "2024-01-01T02:00:00",
+        ),
+        ("select count(*) from GENERATE_SERIES(0, 3) as s(day)", "4"),
+        ("select max(d) from range(date '2024-01-01', date '2024-01-05', interval '2 days') as s(d)", "2024-01-03"),
+        ("select (null * interval '1 day') is null, interval '1 day' * cast(null as int)", "true|NULL"),
+    ];
+    let session = session();
+    for (sql, expected) in CASES {
+        let found = rows(&session, sql).await.unwrap_or_else(|problem| format!("{problem:?}"));
+        assert_eq!(found, expected, "{sql}");
+    }
+    let problem = rows(&session, "select interval '1 month' * 1e12").await.unwrap_err();
+    assert!(problem.message.contains("out of range") || problem.message.contains("too long"), "{}", problem.message);
 }

@@ -29,6 +29,7 @@ mod guides;
 mod hooks;
 mod incremental;
 mod incremental_families;
+mod joins;
 mod materializations;
 mod membership;
 mod microbatch;

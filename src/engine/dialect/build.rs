@@ -3,7 +3,8 @@
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, UnaryOperator, Value,
+    FunctionArguments, Ident, Interval, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, TableFactor,
+    UnaryOperator, Value,
 };
 
 /// A call of a function with plain arguments.
@@ -113,4 +114,63 @@ pub(super) fn name_value(query: &mut Query) {
     {
         *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::new("__karat_value") };
     }
+}
+
+/// `interval (a) day` as `a * interval '1 day'`.
+pub(super) fn multiple(interval: &Interval) -> Option<Expr> {
+    let unit = interval.leading_field.as_ref()?;
+    if interval.last_field.is_some() {
+        return None;
+    }
+    Some(multiple_of(interval.value.as_ref().clone(), &unit.to_string()))
+}
+
+/// `(number * interval '1 day')`.
+pub(super) fn multiple_of(number: Expr, unit: &str) -> Expr {
+    let one = Interval {
+        value: Box::new(text(&format!("1 {unit}"))),
+        leading_field: None,
+        leading_precision: None,
+        last_field: None,
+        fractional_seconds_precision: None,
+    };
+    let number = Expr::Nested(Box::new(number));
+    Expr::Nested(Box::new(binary(number, BinaryOperator::Multiply, Expr::Interval(one))))
+}
+
+/// Writes a name without quotes in small letters: those of table functions are looked up as they are written.
+pub(super) fn fold_name(name: &mut ObjectName) {
+    if let [ObjectNamePart::Identifier(ident)] = name.0.as_mut_slice()
+        && ident.quote_style.is_none()
+    {
+        ident.value = ident.value.to_lowercase();
+    }
+}
+
+/// `generate_series(start, end, interval)` after `from` as `unnest` of the list: the engine's table function wants
+/// timestamps of another precision.
+pub(super) fn series_of_times(factor: &TableFactor) -> Option<TableFactor> {
+    let TableFactor::Table { name, args: Some(args), alias, .. } = factor else { return None };
+    let name = name.to_string();
+    if !matches!(name.as_str(), "generate_series" | "range") {
+        return None;
+    }
+    let args = args
+        .args
+        .iter()
+        .map(|arg| match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+            _ => None,
+        })
+        .collect::<Option<Vec<Expr>>>()?;
+    if !matches!(args.as_slice(), [_, _, Expr::Interval(_) | Expr::Cast { .. }]) {
+        return None;
+    }
+    Some(TableFactor::UNNEST {
+        alias: alias.clone(),
+        array_exprs: vec![call(&name, args)],
+        with_offset: false,
+        with_offset_alias: None,
+        with_ordinality: false,
+    })
 }

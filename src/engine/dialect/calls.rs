@@ -145,6 +145,18 @@ pub const CALLS: &[Spelling] = &[
         "29.02.2024",
     ),
     spelling(
+        "strftime(format, value)",
+        "`strftime(value, format)` (DuckDB)",
+        "select strftime('%d.%m.%Y', date '2024-02-29')",
+        "29.02.2024",
+    ),
+    spelling(
+        "to_days(number), to_years, to_months, to_weeks, to_hours, to_minutes, to_seconds",
+        "an interval of so many days and so on (DuckDB)",
+        "select date '2024-02-28' + to_days(2)",
+        "2024-03-01",
+    ),
+    spelling(
         "date_sub(value, interval), timestamp_sub, timestamp_add, datetime_sub, datetime_add",
         "the interval later or earlier (BigQuery)",
         "select date_sub(date '2024-03-31', interval 1 month)",
@@ -183,6 +195,20 @@ pub const CALLS: &[Spelling] = &[
         "x",
     ),
 ];
+
+/// The unit of `DuckDB`'s functions that make an interval.
+fn unit_of(name: &str) -> Option<&'static str> {
+    const UNITS: [(&str, &str); 7] = [
+        ("to_years", "year"),
+        ("to_months", "month"),
+        ("to_weeks", "week"),
+        ("to_days", "day"),
+        ("to_hours", "hour"),
+        ("to_minutes", "minute"),
+        ("to_seconds", "second"),
+    ];
+    UNITS.iter().find(|(other, _)| *other == name).map(|(_, unit)| *unit)
+}
 
 /// Digests that the engine gives as bytes.
 const DIGESTS: [&str; 4] = ["sha224", "sha256", "sha384", "sha512"];
@@ -416,6 +442,14 @@ fn times(name: &str, args: &[Expr]) -> Result<Option<Expr>, Refusal> {
         ("parse_timestamp", [format, value]) => return read("strptime", value, format, Some(zoned())),
         ("to_timestamp_ntz", [value, format]) | ("parse_datetime", [format, value]) => {
             return read("strptime", value, format, None);
+        }
+        ("strftime", [format, value])
+            if literal(format).is_some_and(|text| text.contains('%')) && literal(value).is_none() =>
+        {
+            Some(call("strftime", vec![value.clone(), format.clone()]))
+        }
+        (name, [number]) if unit_of(name).is_some() => {
+            unit_of(name).map(|unit| build::multiple_of(number.clone(), unit))
         }
         ("format_date" | "format_timestamp" | "format_datetime", [format, value]) => {
             Some(call("strftime", vec![value.clone(), format.clone()]))

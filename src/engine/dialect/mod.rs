@@ -6,6 +6,7 @@
 //! tables that decide are also what the reference page is made of: [`SYNTAX`], [`calls::RENAMED`], [`calls::CALLS`] and
 //! [`refused`].
 
+mod arithmetic;
 mod build;
 pub mod calls;
 pub(crate) mod lateral;
@@ -24,6 +25,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use crate::engine::error::SqlProblem;
 
+pub(crate) use arithmetic::{Fractions, Multiples};
 pub(crate) use star::Stars;
 pub(crate) use truth::Truths;
 
@@ -95,6 +97,18 @@ pub const SYNTAX: &[Spelling] = &[
         "a boolean compared with a number counts as one or zero (DuckDB)",
         "select (a = 'x') > 0 from (values ('x')) as t(a)",
         "true",
+    ),
+    spelling(
+        "3 * interval '1 day', interval '1 day' / 2, interval (a) day",
+        "a multiple or a part of an interval (Postgres, DuckDB)",
+        "select date '2024-01-01' + interval (a) day from (values (2)) as t(a)",
+        "2024-01-03",
+    ),
+    spelling(
+        "from generate_series(start, end, interval '1 day')",
+        "`unnest(generate_series(...))`; also `range` (DuckDB, Postgres)",
+        "select count(*) from generate_series(timestamp '2024-01-01', timestamp '2024-01-03', interval '1 day') as s(t)",
+        "3",
     ),
     spelling(
         "a at time zone 'Europe/Berlin'",
@@ -254,6 +268,13 @@ impl VisitorMut for Adapter<'_> {
                     _ => ControlFlow::Continue(()),
                 }
             }
+            TableFactor::Table { name, args: Some(_), .. } => {
+                build::fold_name(name);
+                if let Some(unnest) = build::series_of_times(factor) {
+                    *factor = unnest;
+                }
+                ControlFlow::Continue(())
+            }
             _ => ControlFlow::Continue(()),
         }
     }
@@ -296,6 +317,11 @@ impl VisitorMut for Adapter<'_> {
             Expr::BinaryOp { left, op: BinaryOperator::DuckIntegerDivide, right } => {
                 let divisor = build::call("nullif", vec![(**right).clone(), build::number("0")]);
                 *expr = build::call("div", vec![(**left).clone(), divisor]);
+            }
+            Expr::Interval(interval) if !matches!(interval.value.as_ref(), Expr::Value(_)) => {
+                if let Some(multiple) = build::multiple(interval) {
+                    *expr = multiple;
+                }
             }
             Expr::AtTimeZone { timestamp, time_zone } => {
                 *expr = build::call("timezone", vec![(**time_zone).clone(), (**timestamp).clone()]);

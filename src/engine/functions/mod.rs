@@ -10,6 +10,7 @@ mod adapt;
 mod aggregates;
 mod conditions;
 mod dates;
+mod intervals;
 mod json;
 mod lists;
 mod moment;
@@ -21,6 +22,7 @@ mod text;
 mod zones;
 
 pub use adapt::adapt;
+pub(crate) use intervals::interval_times;
 
 use std::sync::Arc;
 
@@ -102,9 +104,10 @@ impl Entry {
 }
 
 /// Each family with its functions, in the order of the reference page.
-fn families() -> [(&'static str, Vec<Entry>); 10] {
+fn families() -> [(&'static str, Vec<Entry>); 11] {
     [
         ("Date arithmetic", dates::entries()),
+        ("Intervals", intervals::entries()),
         ("Date parts and formats", parts::entries()),
         ("Reading and counting time", reading::entries()),
         ("Time zones", zones::entries()),
