@@ -21,6 +21,13 @@ impl ProcessEnv {
         self.0.get(name).map(String::as_str)
     }
 
+    /// What the environment adds to the `metadata.env` of artifacts and to `dbt_metadata_envs`: the variables
+    /// `DBT_ENV_CUSTOM_ENV_<name>`, by their names without that.
+    pub fn custom(&self) -> BTreeMap<String, String> {
+        let own = |name: &String| Some(name.strip_prefix("DBT_ENV_CUSTOM_ENV_")?.to_owned());
+        self.0.iter().filter_map(|(name, value)| Some((own(name)?, value.clone()))).collect()
+    }
+
     /// The value of the first of several names that is set and not empty: karat's own name, then dbt's.
     pub fn first(&self, names: &[&str]) -> Option<&str> {
         names.iter().filter_map(|name| self.get(name)).find(|value| !value.is_empty())
@@ -28,12 +35,13 @@ impl ProcessEnv {
 }
 
 /// Variables that are not those of a flag, with what they mean, for the reference page.
-pub const OTHER_VARIABLES: [(&str, &str); 9] = [
+pub const OTHER_VARIABLES: [(&str, &str); 10] = [
     (
         "KARAT_ENV_SECRET_*, DBT_ENV_SECRET_*",
         "Secrets: `env_var()` reads them in `profiles.yml` and in lists of packages only, and \
         whatever is printed, logged or written shows `*****` instead of their values.",
     ),
+    ("DBT_ENV_CUSTOM_ENV_*", "Facts for the `metadata.env` of artifacts and for `dbt_metadata_envs`."),
     ("any other", "`env_var('NAME')` in templates reads it."),
     (
         "KARAT_PACKAGE_HUB_URL, DBT_PACKAGE_HUB_URL",

@@ -12,4 +12,5 @@ pub mod ident;
 pub mod limits;
 pub mod secret;
 pub mod source;
+pub mod strictness;
 pub mod units;

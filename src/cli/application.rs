@@ -17,6 +17,7 @@ use crate::base::fs::FsError;
 use crate::base::ident::Identifier;
 use crate::base::limits;
 use crate::base::secret::Scrubber;
+use crate::base::strictness::Treatment;
 use crate::cli::options::{GlobalOptions, SelectionOptions};
 use crate::cli::printer::Printer;
 use crate::cli::show::introspect;
@@ -92,13 +93,21 @@ pub struct Project {
 }
 
 impl Application {
-    /// Prints diagnostics; an error among them (or a warning, with `--warn-error`) ends the command.
+    /// Prints diagnostics; an error among them ends the command, and so does a warning that is one for this invocation.
     pub fn report(&self, diagnostics: &Diagnostics) -> Result<(), Outcome> {
-        self.printer.diagnostics(diagnostics);
-        let strict = self.options.warn_error == Some(true);
-        let is_bad =
-            |found: &Diagnostic| found.severity == Severity::Error || (strict && found.severity == Severity::Warning);
-        if diagnostics.0.iter().any(is_bad) { Err(Outcome::Usage) } else { Ok(()) }
+        let mut is_bad = false;
+        for found in &diagnostics.0 {
+            let treatment = match found.severity {
+                Severity::Error => Treatment::Error,
+                Severity::Warning => self.options.strictness.of(found.code),
+                Severity::Note => Treatment::Warning,
+            };
+            is_bad |= treatment == Treatment::Error;
+            if treatment != Treatment::Silent {
+                self.printer.diagnostic(found);
+            }
+        }
+        if is_bad { Err(Outcome::Usage) } else { Ok(()) }
     }
 
     /// Prints a failure of the world.
@@ -250,7 +259,7 @@ impl Application {
             batches: self.batches.clone(),
             sample: self.flags.sample.map(|sample| sample.window(self.clock.now())),
             store_failures: self.flags.store_failures,
-            warn_error: self.options.warn_error == Some(true),
+            warn_error: self.options.strictness.of("test-warned") == Treatment::Error,
             selected,
             deferred,
             globals: project.parsed.globals.clone(),
@@ -365,6 +374,7 @@ impl Application {
             id: self.id.to_string(),
             started_at: self.clock.now(),
             generated_at: self.clock.timestamp(),
+            env: self.env.custom(),
         }
     }
 

@@ -102,6 +102,9 @@ pub struct GlobalArguments {
     pub warn_error: bool,
     #[arg(long, global = true, hide = true, overrides_with = "warn_error")]
     pub no_warn_error: bool,
+    /// Say which warnings are errors, which stay warnings, and which are not said
+    #[arg(long, global = true, value_name = "YAML", help_heading = GLOBAL)]
+    pub warn_error_options: Option<String>,
     /// Print errors and results only
     #[arg(long, short, global = true, overrides_with = "no_quiet", help_heading = GLOBAL)]
     pub quiet: bool,
@@ -214,8 +217,6 @@ pub struct IgnoredArguments {
 /// Flags of dbt that are refused by name.
 #[derive(Debug, Clone, Default, Args)]
 pub struct LaterArguments {
-    #[arg(long, global = true, hide = true, value_name = "YAML")]
-    warn_error_options: Option<String>,
     #[arg(long, global = true, hide = true, value_name = "SQL")]
     inline_direct: Option<String>,
     #[arg(long, global = true, hide = true)]
@@ -225,14 +226,10 @@ pub struct LaterArguments {
 impl LaterArguments {
     /// The flags that were given, as written.
     pub fn given(&self) -> Vec<&'static str> {
-        [
-            (self.warn_error_options.is_some(), "--warn-error-options"),
-            (self.inline_direct.is_some(), "--inline-direct"),
-            (self.no_introspect, "--no-introspect"),
-        ]
-        .into_iter()
-        .filter_map(|(given, flag)| given.then_some(flag))
-        .collect()
+        [(self.inline_direct.is_some(), "--inline-direct"), (self.no_introspect, "--no-introspect")]
+            .into_iter()
+            .filter_map(|(given, flag)| given.then_some(flag))
+            .collect()
     }
 }
 

@@ -18,15 +18,17 @@ use crate::engine::session::Variant;
 use crate::engine::types::sql_type_of;
 use crate::engine::view::WarehouseView;
 use crate::execute::changes::Changes;
+use crate::execute::node::{action, blank};
 use crate::execute::publication::{Held, publish, withheld};
 use crate::execute::result::{EventSink, NodeResult, Publication, RunEvent, RunResult, Status};
 use crate::execute::run::Run;
 use crate::execute::scheduler::run_all;
 use crate::execute::turns::Turns;
 use crate::graph::schedule::Schedule;
+use crate::manifest::manifest::Manifest;
 use crate::manifest::node::{Detail, NodeId, ResourceType};
 use crate::plan::check::check;
-use crate::plan::run_plan::RunPlan;
+use crate::plan::run_plan::{Intent, RunPlan};
 use crate::record;
 use crate::record::catalog::{CatalogColumn, CatalogRow};
 use crate::store::{Catalog, EnvLock, HolderInfo, PublishedRelation, Recovered, Warehouse};
@@ -81,7 +83,10 @@ pub async fn execute(
     let surroundings = app.surroundings(&project, Arc::clone(&warehouse), catalog, deferral.names, &invocation)?;
 
     let (plan, problems) = check(&invocation, &schedule, &WarehouseView::new(surroundings.clone())).await;
-    app.report(&problems)?;
+    if let Err(outcome) = app.report(&problems) {
+        write_artifacts(app, &project, &not_run(app, &plan))?;
+        return Err(outcome);
+    }
 
     let nodes = plan.steps.len();
     app.printer.structured(&events::dbt::concurrency(app.threads(&project), &project.target.name, nodes));
@@ -147,23 +152,30 @@ async fn show_seeds(app: &Application, view: &Arc<WarehouseView>, result: &RunRe
 pub async fn write_catalog(app: &Application, project: &Project, warehouse: &Warehouse) -> Result<(), Outcome> {
     let environment = app.environment(project)?;
     let catalog = warehouse.catalog(&environment).await.map_err(|error| app.store(&error))?;
-    let artifact = record::catalog::artifact(&project.manifest, &catalog_rows(&catalog), &app.record());
+    let rows = catalog_rows(&project.manifest, &catalog);
+    let artifact = record::catalog::artifact(&project.manifest, &rows, &app.record());
     app.write_artifact(project, record::catalog::FILE_NAME, &artifact)
 }
 
-/// What is published, as `catalog.json` tells it.
-pub fn catalog_rows(catalog: &Catalog) -> Vec<CatalogRow> {
-    let row = |published: &PublishedRelation| {
+/// What is published, as `catalog.json` tells it: under its node, and under a source that names the same relation.
+pub fn catalog_rows(manifest: &Manifest, catalog: &Catalog) -> Vec<CatalogRow> {
+    let row = |id: &NodeId, published: &PublishedRelation| {
         let table = published.as_table();
         CatalogRow {
-            id: published.common().node_id.clone(),
+            id: id.clone(),
             kind: if table.is_some() { "table" } else { "view" },
             columns: columns_of(published.schema()),
             rows: table.map(|table| table.rows),
             bytes: table.map(|table| table.bytes),
         }
     };
-    catalog.relations().map(row).collect()
+    let own = catalog.relations().map(|published| row(&published.common().node_id, published));
+    let of_sources = manifest.of_type(ResourceType::Source).filter_map(|node| {
+        let relation =
+            node.relation.as_ref().filter(|_| node.source().is_some_and(|table| table.external.is_none()))?;
+        Some(row(&node.id, catalog.get(&relation.key())?))
+    });
+    own.chain(of_sources).collect()
 }
 
 /// The columns of a schema with their SQL types.
@@ -311,6 +323,28 @@ pub async fn lock(app: &Application, project: &Project, warehouse: &Warehouse) -
         app.printer.diagnostic(&store_diagnostic(&error));
         Outcome::World
     })
+}
+
+/// The results of a run that the check has stopped: what is wrong has an error, and nothing else was done. Who reads the
+/// artifacts finds this command in them and not the one before it.
+fn not_run(app: &Application, plan: &RunPlan) -> RunResult {
+    let results = plan.steps.values().filter(|step| !matches!(step.intent, Intent::Nothing));
+    let results = results.filter(|step| step.node.resource_type != ResourceType::Operation).map(|step| {
+        let mut result = blank(&step.node, action(step), 0);
+        (result.status, result.message) = match plan.problems.get(&step.node.id) {
+            Some(problem) => (Status::Error, Some(problem.clone())),
+            None => (Status::Skipped, Some("not run: the check before the run found errors".to_owned())),
+        };
+        result.compiled_sql = step.compiled.as_ref().map(|compiled| compiled.sql.clone());
+        result
+    });
+    RunResult {
+        results: results.collect(),
+        publication: None,
+        failure: None,
+        interrupted: false,
+        elapsed: app.clock.elapsed(),
+    }
 }
 
 fn write_artifacts(app: &Application, project: &Project, result: &RunResult) -> Result<(), Outcome> {

@@ -24,7 +24,7 @@ use crate::engine::view::WarehouseView;
 use crate::manifest::node::{NodeId, ResourceType};
 use crate::plan::check::{self, check};
 use crate::record;
-use crate::record::catalog::CatalogColumn;
+use crate::record::catalog::{CatalogColumn, CatalogRow};
 use crate::record::manifest::CompiledSql;
 use crate::store::{Catalog, PublishedRelation, Warehouse};
 use crate::template::host::ColumnValue;
@@ -53,7 +53,7 @@ pub async fn generate(app: &Application, options: &GenerateOptions) -> Result<Ou
     } else {
         warehouse.catalog(&environment).await.map_err(|error| app.store(&error))?
     };
-    let mut rows = catalog_rows(&catalog);
+    let mut rows = catalog_rows(&project.manifest, &catalog);
     rows.retain(|row| chosen.contains(&row.id));
     let mut found = Found { published: published(&catalog), ..Found::default() };
     if !options.no_compile {
@@ -63,6 +63,14 @@ pub async fn generate(app: &Application, options: &GenerateOptions) -> Result<Ou
         // What is published is what a reader will see: it goes before what a run would make of it now.
         found.columns.insert(row.id.clone(), row.columns.clone());
     }
+    // Sources over files are not published; they were looked at.
+    let files = project.manifest.of_type(Source).filter(|node| rows.iter().all(|row| row.id != node.id));
+    let of_files = files.filter_map(|node| {
+        let columns = found.columns.get(&node.id)?.clone();
+        Some(CatalogRow { id: node.id.clone(), kind: "external", columns, rows: None, bytes: None })
+    });
+    let of_files: Vec<CatalogRow> = of_files.collect();
+    rows.extend(of_files);
     let artifact = record::catalog::artifact(&project.manifest, &rows, &app.record());
     app.write_manifest(&project, &found.compiled)?;
     app.write_artifact(&project, record::catalog::FILE_NAME, &artifact)?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
+use crate::base::strictness::Strictness;
 use crate::cli::options::{
     BuildOptions, ColorChoice, GlobalOptions, LogFormat, LogLevel, Operation, Options, SelectionOptions, Verb,
 };
@@ -51,6 +52,7 @@ fn global(global: &GlobalOptions, folder: &Path) -> Vec<(&'static str, Json)> {
         ("threads", json!(global.threads)),
         ("fail_fast", json!(global.fail_fast.unwrap_or(false))),
         ("warn_error", json!(global.warn_error)),
+        ("warn_error_options", warn_error_options(&global.strictness)),
         ("quiet", json!(global.quiet)),
         ("debug", json!(global.debug)),
         ("print", json!(global.print)),
@@ -66,7 +68,6 @@ fn global(global: &GlobalOptions, folder: &Path) -> Vec<(&'static str, Json)> {
     ];
     // What karat does not have, as dbt's defaults say it.
     flags.extend([
-        ("warn_error_options", json!({"error": [], "warn": [], "silence": []})),
         ("log_format_file", json!("json")),
         ("log_file_max_bytes", json!(crate::base::limits::LOG_FILE_BYTES)),
         ("use_colors_file", json!(false)),
@@ -159,4 +160,10 @@ fn selection(options: &SelectionOptions) -> Vec<(&'static str, Json)> {
         flags.push(("indirect_selection", json!(mode.as_str())));
     }
     flags
+}
+
+/// The names that were given, as the codes that they mean.
+fn warn_error_options(strictness: &Strictness) -> Json {
+    let error = if strictness.all { json!("all") } else { json!(strictness.error) };
+    json!({"error": error, "warn": strictness.warn, "silence": strictness.silence})
 }

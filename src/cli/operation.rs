@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use crate::base::source::SourceFile;
 use crate::cli::Outcome;
 use crate::cli::application::Application;
-use crate::cli::build::{lock, publish_operation};
+use crate::cli::build::{begin, publish_operation};
 use crate::cli::options::{Operation, OperationOptions};
 use crate::cli::retry::Retried;
 use crate::cli::show::{Opened, open, render_problem};
@@ -41,7 +41,7 @@ pub async fn execute(app: &Application, options: &OperationOptions) -> Result<Ou
         Operation::Sql(_) => (None, "inline_query"),
     };
     let warehouse = app.warehouse(&project)?;
-    let _lock = lock(app, &project, &warehouse).await?;
+    let (_lock, _) = begin(app, &project, &warehouse).await?;
     let Opened { view, invocation, .. } = open(app, &project, &[]).await?;
     let warehouse = Arc::clone(&view.surroundings().warehouse);
     let run = Arc::new(Run {

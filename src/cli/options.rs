@@ -16,20 +16,20 @@ use crate::base::clock;
 use crate::base::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::base::env::ProcessEnv;
 use crate::base::limits;
-use crate::base::source::SourceFile;
+use crate::base::strictness::Strictness;
 use crate::base::units::parse_size;
 use crate::cli::args::{Arguments, FailureArguments, GlobalArguments, RebuildArguments, SelectionArguments};
 use crate::cli::args::{SourceArguments, VerbArguments};
 use crate::cli::explain::ExplainArguments;
 use crate::cli::retry::Retried;
-use crate::files::{project, yaml};
+use crate::files::project;
 use crate::manifest::microbatch::Window;
 use crate::manifest::node::ResourceType;
 use crate::manifest::sample::Sample;
 use crate::select::IndirectSelection;
 
 /// Environment variables that stand for flags: the name without its prefix `KARAT_` or `DBT_`, and its meaning.
-pub const VARIABLES: [(&str, &str); 34] = [
+pub const VARIABLES: [(&str, &str); 35] = [
     ("PROJECT_DIR", "--project-dir"),
     ("PROFILES_DIR", "--profiles-dir"),
     ("PROFILE", "--profile"),
@@ -42,6 +42,7 @@ pub const VARIABLES: [(&str, &str); 34] = [
     ("LOCK_TIMEOUT", "--lock-timeout"),
     ("FAIL_FAST", "--fail-fast"),
     ("WARN_ERROR", "--warn-error"),
+    ("WARN_ERROR_OPTIONS", "--warn-error-options"),
     ("QUIET", "--quiet"),
     ("DEBUG", "--debug"),
     ("PRINT", "--print"),
@@ -103,8 +104,10 @@ pub struct GlobalOptions {
     pub lock_timeout: Duration,
     /// Whether to stop at the first failure.
     pub fail_fast: Option<bool>,
-    /// Whether warnings are errors.
+    /// Whether all warnings are errors.
     pub warn_error: Option<bool>,
+    /// Which warnings are errors, and which are not said.
+    pub strictness: Strictness,
     /// Whether only errors and results are printed.
     pub quiet: bool,
     /// Whether more is printed.
@@ -431,70 +434,6 @@ impl Reader<'_> {
         }
     }
 
-    fn switch_variable(&mut self, variable: &str) -> Option<bool> {
-        let value = self.variable(variable)?;
-        match value.to_ascii_lowercase().as_str() {
-            "1" | "true" | "t" | "yes" | "y" | "on" => Some(true),
-            "0" | "false" | "f" | "no" | "n" | "off" => Some(false),
-            _ => {
-                let flag = format!("--{}", variable.to_ascii_lowercase().replace('_', "-"));
-                self.problems.push(bad_value(&flag, &value, "true or false"));
-                None
-            }
-        }
-    }
-
-    /// One of several words, of a flag or its variable.
-    fn word<T: Copy>(&mut self, given: Option<String>, variable: &str, flag: &str, words: &[(&str, T)]) -> Option<T> {
-        let from_variable = if variable.is_empty() { None } else { self.variable(variable) };
-        let value = given.or(from_variable)?;
-        let lower = value.to_ascii_lowercase();
-        if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == lower) {
-            return Some(*meaning);
-        }
-        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        let mut problem = bad_value(flag, &value, &format!("one of {}", names.join(", ")));
-        if let Some(near) = did_you_mean(&value, names) {
-            problem = problem.with_hint(format!("did you mean `{near}`?"));
-        }
-        self.problems.push(problem);
-        None
-    }
-
-    /// A value that a function reads.
-    fn parsed<T>(
-        &mut self,
-        given: Option<String>,
-        variable: &str,
-        flag: &str,
-        expected: &str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
-        let value = given.or_else(|| self.variable(variable))?;
-        let parsed = parse(&value);
-        if parsed.is_none() {
-            self.problems.push(bad_value(flag, &value, expected));
-        }
-        parsed
-    }
-
-    /// A YAML mapping given as text.
-    fn mapping(&mut self, text: Option<&str>, flag: &str) -> IndexMap<String, Json> {
-        let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return IndexMap::new() };
-        let file = SourceFile::new(flag, text);
-        let Some(value) = yaml::parse(&file, &mut self.problems) else { return IndexMap::new() };
-        match value.to_json() {
-            Json::Object(entries) => entries.into_iter().collect(),
-            Json::Null => IndexMap::new(),
-            _ => {
-                let expected = "a YAML mapping such as `{name: value}`";
-                let hint = format!("write it as `{flag} '{{name: value}}'`");
-                self.problems.push(bad_value(flag, text, expected).with_hint(hint));
-                IndexMap::new()
-            }
-        }
-    }
-
     fn global(&mut self, given: GlobalArguments) -> GlobalOptions {
         const LEVELS: [(&str, LogLevel); 5] = [
             ("debug", LogLevel::Debug),
@@ -550,6 +489,7 @@ impl Reader<'_> {
             }
         });
         let debug = self.switch(given.debug, given.no_debug, "--debug", "DEBUG").unwrap_or(false);
+        let warn_error = self.switch(given.warn_error, given.no_warn_error, "--warn-error", "WARN_ERROR");
         let default_level = if debug { LogLevel::Debug } else { LogLevel::Info };
         GlobalOptions {
             project_dir: self.path(given.project_dir, "PROJECT_DIR"),
@@ -564,7 +504,8 @@ impl Reader<'_> {
             now,
             lock_timeout: lock_timeout.unwrap_or(Duration::from_secs(limits::LOCK_WAIT_SECONDS)),
             fail_fast: self.switch(given.fail_fast, given.no_fail_fast, "--fail-fast", "FAIL_FAST"),
-            warn_error: self.switch(given.warn_error, given.no_warn_error, "--warn-error", "WARN_ERROR"),
+            strictness: self.strictness(given.warn_error_options, warn_error),
+            warn_error,
             quiet: self.switch(given.quiet, given.no_quiet, "--quiet", "QUIET").unwrap_or(false),
             debug,
             print: self.switch(given.print, given.no_print, "--print", "PRINT").unwrap_or(true),
@@ -785,6 +726,8 @@ mod docs;
 mod forms;
 mod sample;
 mod state;
+mod values;
+mod warnings;
 pub use docs::{DocsOptions, GenerateOptions, LineageFormat, LineageOptions, ServeOptions};
 pub use forms::{ColorChoice, ListFormat, LogFormat, LogLevel, OutputFormat};
 pub use state::StateOptions;

@@ -204,6 +204,7 @@ fn over(own: GlobalArguments, earlier: GlobalArguments) -> GlobalArguments {
         no_fail_fast,
         warn_error,
         no_warn_error,
+        warn_error_options: own.warn_error_options.or(earlier.warn_error_options),
         quiet,
         no_quiet,
         debug,

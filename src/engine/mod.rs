@@ -16,6 +16,7 @@ pub mod neighbors;
 pub mod session;
 pub mod statement;
 pub mod table;
+mod texts;
 pub mod types;
 pub mod user_functions;
 mod using;

@@ -31,11 +31,12 @@ use url::Url;
 
 use crate::base::limits;
 use crate::engine::dialect::lateral::Names;
-use crate::engine::dialect::{Fractions, Multiples, Stars, Truths};
+use crate::engine::dialect::{Division, Multiples, Stars, Truths};
 use crate::engine::distinct::CountDistinctByPairs;
 use crate::engine::error::SqlProblem;
 use crate::engine::membership;
 use crate::engine::memory::MemoryBudget;
+use crate::engine::texts::TimesAsText;
 use crate::engine::user_functions::{Definition, UserFunctions, check_query};
 use crate::engine::{dialect, functions, guard, statement, using};
 use crate::manifest::relation::{Relation, RelationKey};
@@ -207,6 +208,7 @@ fn base_state(options: &EngineOptions, runtime: Arc<RuntimeEnv>) -> EngineResult
         .with_default_features()
         .with_config(config)
         .with_runtime_env(runtime)
+        .with_analyzer_rule(Arc::new(TimesAsText::new()))
         .with_optimizer_rules(membership::rules())
         .with_optimizer_rule(Arc::new(CountDistinctByPairs::new()))
         .with_relation_planners(vec![Arc::new(Stars)])
@@ -220,9 +222,7 @@ fn base_state(options: &EngineOptions, runtime: Arc<RuntimeEnv>) -> EngineResult
     functions::register_all(&mut state)?;
     state.register_expr_planner(Arc::new(Truths))?;
     state.register_expr_planner(Arc::new(Multiples::new()))?;
-    if options.fractional_division {
-        state.register_expr_planner(Arc::new(Fractions))?;
-    }
+    state.register_expr_planner(Arc::new(Division { fractional: options.fractional_division }))?;
     Ok(state)
 }
 
@@ -254,7 +254,7 @@ impl Session {
         let state = self.state();
         let mut statement = self.statement(&state, sql)?;
         if using::may_be_in(sql) {
-            statement = self.without_using(&state, statement).await;
+            statement = Box::pin(self.without_using(&state, statement)).await;
         }
         let mut names = Names::default();
         let plan = loop {

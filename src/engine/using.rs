@@ -481,7 +481,9 @@ impl VisitorMut for Namer<'_> {
         {
             let mut value = value.clone();
             if let Expr::CompoundIdentifier(parts) = &mut value {
-                parts.iter_mut().for_each(|part| part.span = name.span);
+                for part in parts {
+                    part.span = name.span;
+                }
             }
             *expr = value;
         }

@@ -370,7 +370,7 @@ pub const KEYS: [(&str, &str, &str); 25] = [
 ];
 
 /// The flags that a project file may set: the command line's, with `_` for `-`.
-pub const FLAGS: [&str; 13] = [
+pub const FLAGS: [&str; 14] = [
     "debug",
     "fail_fast",
     "full_refresh",
@@ -383,6 +383,7 @@ pub const FLAGS: [&str; 13] = [
     "store_failures",
     "use_colors",
     "warn_error",
+    "warn_error_options",
     "write_json",
 ];
 
@@ -409,7 +410,9 @@ pub fn flags_of(root: &Path) -> BTreeMap<String, String> {
     let written = glance(root);
     let flags = written.as_ref().and_then(|written| written.get("flags")).and_then(Yaml::entries).unwrap_or_default();
     let known = flags.iter().filter(|(key, _)| FLAGS.contains(&key.value.as_str()));
-    known.filter_map(|(key, value)| Some((key.value.clone(), value.scalar_text()?))).collect()
+    // A mapping is a text of YAML, as on the command line.
+    let text = |value: &Yaml| value.scalar_text().or_else(|| value.entries().map(|_| value.to_json().to_string()));
+    known.filter_map(|(key, value)| Some((key.value.clone(), text(value)?))).collect()
 }
 
 /// The folder for artifacts that the project file of a folder names: before the project is read, for what an earlier
@@ -436,11 +439,6 @@ fn read_flags(fields: &mut Fields<'_>, kind: ProjectKind, diagnostics: &mut Diag
     for (key, _) in entries {
         let name = key.value.as_str();
         if FLAGS.contains(&name) || FLAGS_WITHOUT_EFFECT.contains(&name) {
-            continue;
-        }
-        if name == "warn_error_options" {
-            let message = "the flag `warn_error_options` is not supported yet and has no effect";
-            diagnostics.push(Diagnostic::warning("not-supported-yet", message).at(key.location.clone(), ""));
             continue;
         }
         let near = did_you_mean(name, FLAGS);

@@ -109,7 +109,7 @@ fn files_project_file_is_read() {
     assert_eq!(config.profile.unwrap().value, "from_env");
     assert_eq!(config.version.unwrap(), "1");
     assert_eq!(config.paths.models, ["models", "more"]);
-    assert_eq!(config.paths.docs, ["models", "more", "seeds", "snapshots", "tests", "macros", "analyses"]);
+    assert_eq!(config.paths.docs, ["models", "more", "seeds", "snapshots", "tests", "macros", "analyses", "functions"]);
     assert_eq!(config.on_run_start[0].value, "select {{ later }}");
     assert_eq!(config.configs["data_tests"].to_json(), json!({"+severity": "warn"}));
     assert_eq!(config.dispatch["dbt_utils"], ["shop", "dbt_utils"]);

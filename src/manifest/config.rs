@@ -170,6 +170,13 @@ pub struct Hook {
     pub transaction: bool,
 }
 
+/// dbt's `latest_version_pointer`: a view of the latest version of a model under a name without version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionPointer {
+    /// Its name; the model's without one.
+    pub alias: Option<String>,
+}
+
 /// The merged configuration of one node.
 ///
 /// Values hold what dbt's documentation says they mean; those of karat's own are marked. `raw` holds every key as
@@ -202,6 +209,8 @@ pub struct NodeConfig {
     pub incremental_strategy: Option<IncrementalStrategy>,
     /// Column with the time of a row's event: batches of microbatch models that read the relation are filtered by it.
     pub event_time: Option<String>,
+    /// The view that stands for the latest version of a model.
+    pub latest_version_pointer: Option<VersionPointer>,
     /// The batches of a microbatch model.
     pub microbatch: Option<Microbatch>,
     /// Conditions on `DBT_INTERNAL_DEST` and `DBT_INTERNAL_SOURCE` that a row must meet to be matched.
@@ -288,6 +297,7 @@ impl Default for NodeConfig {
             unique_key: Vec::new(),
             incremental_strategy: None,
             event_time: None,
+            latest_version_pointer: None,
             microbatch: None,
             incremental_predicates: Vec::new(),
             merge_update_columns: None,

@@ -262,7 +262,7 @@ fn globals(root: &str, target: &Target, invocation: &Invocation) -> BTreeMap<Str
         ("invocation_args_dict", json!(invocation.arguments)),
         ("graph", json!({"nodes": {}, "sources": {}, "exposures": {}})),
         ("selected_resources", json!([])),
-        ("dbt_metadata_envs", json!({})),
+        ("dbt_metadata_envs", json!(invocation.env.custom())),
         ("results", json!([])),
         ("schemas", json!([])),
         ("database_schemas", json!([])),

@@ -187,8 +187,9 @@ pub async fn check(
         let before = check.diagnostics.0.len();
         let mut step = steps::step(invocation, node, view.as_ref(), prerequisites.clone());
         check.step(node, &mut step).await;
-        let failed = check.diagnostics.0.iter().skip(before).any(|found| found.severity == Severity::Error);
-        if failed {
+        let mut found = check.diagnostics.0.iter().skip(before);
+        if let Some(error) = found.find(|found| found.severity == Severity::Error) {
+            plan.problems.insert(id.clone(), error.message.clone());
             check.broken.insert(id.clone());
         }
         plan.steps.insert(id.clone(), step);

@@ -1,6 +1,6 @@
 //! The plan of a run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -72,4 +72,6 @@ impl Step {
 pub struct RunPlan {
     /// By node.
     pub steps: IndexMap<NodeId, Step>,
+    /// What the check has found wrong with a node: its first error.
+    pub problems: BTreeMap<NodeId, String>,
 }

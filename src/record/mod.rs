@@ -11,6 +11,7 @@ pub mod manifest;
 mod model;
 pub mod run_results;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -28,19 +29,24 @@ pub struct Invocation {
     pub started_at: DateTime<Utc>,
     /// When the artifact was made.
     pub generated_at: DateTime<Utc>,
+    /// What the environment adds to the facts: see [`ProcessEnv::custom`](crate::base::env::ProcessEnv::custom).
+    pub env: BTreeMap<String, String>,
 }
 
 impl Invocation {
     /// dbt's `metadata` of an artifact, for a schema such as `manifest/v12`.
     pub fn metadata(&self, schema: &str) -> Json {
+        let mut env = serde_json::Map::new();
+        // Readers check the keys strictly: what is ours stands in the places that dbt leaves free.
+        env.insert("KARAT_VERSION".to_owned(), json!(env!("CARGO_PKG_VERSION")));
+        env.extend(self.env.iter().map(|(name, value)| (name.clone(), json!(value))));
         json!({
             "dbt_schema_version": format!("https://schemas.getdbt.com/dbt/{schema}.json"),
             "dbt_version": DBT_VERSION,
             "generated_at": instant(self.generated_at),
             "invocation_id": self.id,
             "invocation_started_at": instant(self.started_at),
-            // Readers check the keys strictly: what is ours stands in the places that dbt leaves free.
-            "env": {"KARAT_VERSION": env!("CARGO_PKG_VERSION")},
+            "env": env,
         })
     }
 }

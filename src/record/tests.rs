@@ -1,6 +1,6 @@
 //! Tests of the module above.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -151,7 +151,12 @@ fn freshness() -> Freshness {
 
 fn invocation() -> Invocation {
     let time = crate::base::clock::parse_now("2024-01-31T06:00:00Z").unwrap();
-    Invocation { id: "00000000-0000-0000-0000-000000000000".into(), started_at: time, generated_at: time }
+    Invocation {
+        id: "00000000-0000-0000-0000-000000000000".into(),
+        started_at: time,
+        generated_at: time,
+        env: BTreeMap::new(),
+    }
 }
 
 fn manifest_json() -> Json {

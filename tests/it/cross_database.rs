@@ -7,7 +7,7 @@ use crate::support::Project;
 /// (template, what its value is as text; `null` for null)
 const CASES: &[(&str, &str)] = &[
     ("dbt.dateadd('month', 1, \"cast('2024-01-31' as date)\")", "2024-02-29"),
-    ("dbt.dateadd('hour', -2, \"'2024-01-01 01:30:00'\")", "2023-12-31T23:30:00"),
+    ("dbt.dateadd('hour', -2, \"'2024-01-01 01:30:00'\")", "2023-12-31 23:30:00"),
     ("dbt.dateadd(datepart='DAY', interval='1 + 1', from_date_or_timestamp=\"date '2024-01-01'\")", "2024-01-03"),
     ("dbt.dateadd('day', 'row_number() over (order by 1) - 1', \"date '2024-01-01'\")", "2024-01-01"),
     ("dbt.datediff(\"'1999-12-31 23:59:59.999999'\", \"'2000-01-01 00:00:00.000000'\", 'microsecond')", "1"),
@@ -15,7 +15,7 @@ const CASES: &[(&str, &str)] = &[
     ("dbt.datediff(\"'2019-12-31'\", \"'2019-12-27'\", 'week')", "-1"),
     ("dbt.datediff(\"'2019-12-31'\", \"'2020-01-06 02:00:00'\", 'week')", "1"),
     ("dbt.datediff(\"cast(null as date)\", \"'2020-01-06'\", 'day')", "null"),
-    ("dbt.date_trunc('month', \"timestamp '2018-01-05 12:00:00'\")", "2018-01-01T00:00:00"),
+    ("dbt.date_trunc('month', \"timestamp '2018-01-05 12:00:00'\")", "2018-01-01 00:00:00"),
     ("dbt.last_day(\"date '2018-01-02'\", 'quarter')", "2018-03-31"),
     ("dbt.last_day(\"'2018-01-02'\", 'YEAR')", "2018-12-31"),
     ("dbt.date(2023, 9, 7)", "2023-09-07"),
@@ -25,7 +25,7 @@ const CASES: &[(&str, &str)] = &[
     ("dbt.cast(\"'1.5'\", dbt.type_numeric())", "1.500000"),
     ("dbt.cast(\"'1.5'\", dbt.type_float())", "1.5"),
     ("dbt.cast(\"'1'\", dbt.type_boolean())", "true"),
-    ("dbt.cast(\"'2024-01-01'\", dbt.type_timestamp())", "2024-01-01T00:00:00"),
+    ("dbt.cast(\"'2024-01-01'\", dbt.type_timestamp())", "2024-01-01 00:00:00"),
     ("dbt.cast(\"'é'\", dbt.type_string())", "é"),
     ("dbt.cast(\"'é'\", api.Column.string_type(10))", "é"),
     ("dbt.cast_bool_to_text('1 = 1')", "true"),

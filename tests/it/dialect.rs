@@ -431,3 +431,31 @@ async fn intervals_are_multiplied() {
     let problem = rows(&session, "select interval '1 month' * 1e12").await.unwrap_err();
     assert!(problem.message.contains("out of range") || problem.message.contains("too long"), "{}", problem.message);
 }
+
+/// Timestamps become text as in Postgres and DuckDB, and quotients keep their digits.
+#[tokio::test]
+async fn texts_of_timestamps_and_quotients_are_those_of_databases() {
+    const CASES: [(&str, &str); 7] = [
+        (
+            "select cast(t as varchar), 'x' || t from (values (timestamp '2024-01-02 03:04:05.50')) as v(t)",
+            "2024-01-02 03:04:05.5|x2024-01-02 03:04:05.5",
+        ),
+        ("select concat(timestamptz '2024-01-02 03:04:05+02:00', '')", "2024-01-02 01:04:05+00"),
+        ("select try_cast(timestamp '2024-01-02' as text), cast(null::timestamp as text)", "2024-01-02 00:00:00|NULL"),
+        ("select md5(cast(timestamp '2024-01-02' as varchar))", "4180441d3cbdba09a18df175d6d9eb15"),
+        (
+            "select t::text as k, count(*) from (values (timestamp '2024-01-02'), (timestamp '2024-01-02')) as v(t) group by 1",
+            "2024-01-02 00:00:00|2",
+        ),
+        ("select 2 / 3.0, 1.0 / 3, 7 / 2", "0.6666666666666666|0.3333333333333333|3"),
+        (
+            "select (10.00 / 4)::decimal(10, 2), round(sum(x) / count(*), 6) from (values (1.10), (2.25)) as t(x)",
+            "2.50|1.6750000000000000",
+        ),
+    ];
+    let session = session();
+    for (sql, expected) in CASES {
+        let found = rows(&session, sql).await.unwrap_or_else(|problem| format!("{problem:?}"));
+        assert_eq!(found, expected, "{sql}");
+    }
+}

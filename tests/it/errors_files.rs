@@ -385,7 +385,7 @@ fn command_lines_that_are_wrong() {
     assert_snapshot!(refused_with(&[], &["build", "--threads", "0", "--memory", "lots", "--resource-type", "modell"]), @r"
     error[invalid-argument]: `0` is not a value of `--threads`: expected a whole number from 1
     error[invalid-argument]: `lots` is not a value of `--memory`: expected a size such as 4GiB
-    error[invalid-argument]: `modell` is not a value of `--resource-type`: expected one of model, seed, snapshot, source, test, unit_test, exposure, analysis
+    error[invalid-argument]: `modell` is not a value of `--resource-type`: expected one of model, seed, snapshot, source, test, unit_test, exposure, analysis, function
      |
      = hint: did you mean `model`?
     ");

@@ -49,6 +49,7 @@ mod snapshots;
 mod snapshots_random;
 mod state;
 mod statements;
+mod strictness;
 mod support;
 mod tidy;
 mod types;

@@ -1,4 +1,4 @@
-//! Arithmetic that other databases have: `/` of integers that is a fraction, and multiples of intervals.
+//! Arithmetic that other databases have: `/` of integers and decimals, and multiples of intervals.
 
 use std::sync::Arc;
 
@@ -11,19 +11,59 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use crate::engine::functions::interval_times;
 
-/// Plans `/` of two integers as a fraction, as `DuckDB` and Snowflake do; the engine gives an integer, as Postgres does.
+/// Plans `/` of integers and decimals. Of two integers it gives a fraction, as in `DuckDB` and Snowflake, or an integer,
+/// as in Postgres. The engine cuts the quotient of decimals to four digits more than the dividend has: `DuckDB` gives a
+/// float there, and Postgres at least sixteen digits.
 #[derive(Debug)]
-pub(crate) struct Fractions;
+pub(crate) struct Division {
+    /// Whether it is that of `DuckDB`.
+    pub(crate) fractional: bool,
+}
 
-impl ExprPlanner for Fractions {
+/// Digits after the point that a dividend is given: the quotient has four more.
+const DIVIDEND_SCALE: i8 = 12;
+/// Digits of a decimal of 128 bits.
+const DECIMAL_DIGITS: u8 = 38;
+
+impl Division {
+    /// The type that the dividend is cast to, if it is.
+    fn dividend(&self, left: &DataType, right: &DataType) -> Option<DataType> {
+        let is_exact = |found: &DataType| found.is_integer() || matches!(found, DataType::Decimal128(_, _));
+        if !is_exact(left) || !is_exact(right) {
+            return None;
+        }
+        if self.fractional {
+            return Some(DataType::Float64);
+        }
+        let (precision, scale) = match (left, right) {
+            (DataType::Decimal128(precision, scale), _) => (*precision, *scale),
+            // An integer of 64 bits has 19 digits.
+            (_, DataType::Decimal128(_, _)) => (19, 0),
+            _ => return None,
+        };
+        // What stands before the point must still fit.
+        let whole = i16::from(precision) - i16::from(scale);
+        let wanted = (i16::from(DECIMAL_DIGITS) - whole).min(i16::from(DIVIDEND_SCALE));
+        if wanted <= i16::from(scale) {
+            return None;
+        }
+        let precision = u8::try_from(whole + wanted).ok()?;
+        Some(DataType::Decimal128(precision, i8::try_from(wanted).ok()?))
+    }
+}
+
+impl ExprPlanner for Division {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         let RawBinaryExpr { op, left, right } = expr;
         // What has no type is told by the planner, which knows where it stands.
-        let is_integer = |operand: &Expr| operand.get_type(schema).is_ok_and(|found| found.is_integer());
-        let left = if op == BinaryOperator::Divide && is_integer(&left) && is_integer(&right) {
-            Expr::Cast(Cast::new(Box::new(left), DataType::Float64))
-        } else {
-            left
+        let types = (op == BinaryOperator::Divide).then(|| (left.get_type(schema), right.get_type(schema)));
+        let wanted = match &types {
+            Some((Ok(one), Ok(other))) => self.dividend(one, other),
+            _ => None,
+        };
+        let left = match wanted {
+            Some(wanted) => Expr::Cast(Cast::new(Box::new(left), wanted)),
+            None => left,
         };
         Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }))
     }

@@ -25,7 +25,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use crate::engine::error::SqlProblem;
 
-pub(crate) use arithmetic::{Fractions, Multiples};
+pub(crate) use arithmetic::{Division, Multiples};
 pub(crate) use star::Stars;
 pub(crate) use truth::Truths;
 

@@ -18,11 +18,13 @@ mod numbers;
 mod parts;
 mod reading;
 mod scalar;
+mod stamps;
 mod text;
 mod zones;
 
 pub use adapt::adapt;
 pub(crate) use intervals::interval_times;
+pub(crate) use stamps::timestamp_text;
 
 use std::sync::Arc;
 
@@ -104,10 +106,11 @@ impl Entry {
 }
 
 /// Each family with its functions, in the order of the reference page.
-fn families() -> [(&'static str, Vec<Entry>); 11] {
+fn families() -> [(&'static str, Vec<Entry>); 12] {
     [
         ("Date arithmetic", dates::entries()),
         ("Intervals", intervals::entries()),
+        ("Timestamps as text", stamps::entries()),
         ("Date parts and formats", parts::entries()),
         ("Reading and counting time", reading::entries()),
         ("Time zones", zones::entries()),

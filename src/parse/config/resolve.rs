@@ -10,7 +10,7 @@ use crate::base::source::Location;
 use crate::files::properties::not_one_of;
 use crate::manifest::config::{
     HardDeletes, Hook, IncrementalStrategy, Materialization, NodeConfig, OnSchemaChange, SnapshotColumns,
-    SnapshotStrategy, TestSeverity,
+    SnapshotStrategy, TestSeverity, VersionPointer,
 };
 use crate::manifest::group::Access;
 use crate::manifest::node::ResourceType;
@@ -115,19 +115,25 @@ impl Reader<'_> {
         }
     }
 
-    /// dbt 1.12 can keep a view of the latest version under the model's own name; without it nothing is lost but that.
-    fn refuse_pointer(&mut self) {
-        let Some(placed) = self.raw.get("latest_version_pointer") else { return };
-        let enabled = object(&placed.value).and_then(|entries| entries.get("enabled")).unwrap_or(&placed.value);
-        if enabled.as_bool() == Some(true) {
-            let message = format!("`latest_version_pointer` of {} is not supported yet and has no effect", self.owner);
-            let place = placed.location.clone().or_else(|| self.place.cloned());
-            self.diagnostics.push(Diagnostic::warning("not-supported-yet", message).at_maybe(place, ""));
+    /// dbt 1.12 can keep a view of the latest version under the model's own name, or under an `alias`.
+    fn pointer(&mut self) -> Option<VersionPointer> {
+        let placed = self.raw.get("latest_version_pointer")?;
+        let entries = object(&placed.value);
+        let enabled = entries.and_then(|entries| entries.get("enabled")).unwrap_or(&placed.value);
+        let alias = entries.and_then(|entries| entries.get("alias")).filter(|alias| !alias.is_null());
+        match (enabled, alias.map(scalar)) {
+            (Json::Bool(true), None) => Some(VersionPointer { alias: None }),
+            (Json::Bool(true), Some(Some(alias))) => Some(VersionPointer { alias: Some(alias) }),
+            (Json::Bool(false) | Json::Null, _) => None,
+            _ => {
+                self.wrong("latest_version_pointer", "a mapping such as `{enabled: true, alias: orders}`");
+                None
+            }
         }
     }
 
     fn model(&mut self, config: &mut NodeConfig) {
-        self.refuse_pointer();
+        config.latest_version_pointer = self.pointer();
         if let Some(word) = self.text("access") {
             match Access::ALL.into_iter().find(|one| one.as_str() == word) {
                 Some(access) => config.access = access,
