@@ -246,6 +246,11 @@ impl Application {
                 printer.event(&RunEvent::Diagnostic(&Diagnostic::warning("template-warning", text)));
             }
         };
+        // A retry makes what the command before it would have made: its spans of time end where that one's did.
+        let sample =
+            self.flags.sample.map(|sample| sample.window(self.batches.until.unwrap_or_else(|| self.clock.now())));
+        // As under dbt, a sample stands over the time that is asked for.
+        let batches = BatchRequest { window: sample.or(self.batches.window), ..self.batches.clone() };
         Arc::new(Invocation {
             manifest: Arc::clone(&project.manifest),
             project: Arc::clone(&project.loaded.dir),
@@ -256,8 +261,8 @@ impl Application {
             clock: self.clock.clone(),
             full_refresh: self.flags.full_refresh,
             empty: self.flags.empty,
-            batches: self.batches.clone(),
-            sample: self.flags.sample.map(|sample| sample.window(self.clock.now())),
+            batches,
+            sample,
             store_failures: self.flags.store_failures,
             warn_error: self.options.strictness.of("test-warned") == Treatment::Error,
             selected,

@@ -275,7 +275,8 @@ impl CompileHost {
         let own = self.node.as_ref().filter(|_| self.substitutes.is_none()).map(|node| node.resource_type);
         let sampled = matches!(own, Some(ResourceType::Model | ResourceType::Snapshot));
         match (batch, self.invocation.sample.filter(|_| sampled)) {
-            (Some(batch), Some(sample)) => {
+            // Batches are those of the sample, so the two always share time.
+            (Some(batch), Some(sample)) if batch.start < sample.end && sample.start < batch.end => {
                 Some(Window { start: batch.start.max(sample.start), end: batch.end.min(sample.end) })
             }
             (batch, sample) => batch.or(sample),

@@ -70,3 +70,29 @@ fn a_sample_that_is_none_is_refused() {
         assert!(run.stderr.contains("error[invalid-argument]") && run.stderr.contains("`--sample`"), "{}", run.stderr);
     }
 }
+
+#[test]
+fn the_batches_of_a_microbatch_model_are_those_of_the_sample() {
+    let model = "{{ config(materialized='incremental', incremental_strategy='microbatch', event_time='at', batch_size='day', begin='2024-04-01') }} select id, at from {{ ref('events') }}";
+    let project = project();
+    project.write("models/days.sql", model);
+    let run = |more: &[&str]| project.ok(&[&["run", "--select", "days"], more].concat());
+    let batches = || {
+        let results = project.run_results();
+        let windows = results["results"][0]["batch_results"]["successful"].as_array().cloned().unwrap_or_default();
+        let days = windows.iter().filter_map(|window| window[0].as_str()?.get(8..10).map(str::to_owned));
+        days.collect::<Vec<_>>().join(" ")
+    };
+    run(&[]);
+    assert_eq!(ids(&project, "days"), "1 2 3 4 5");
+    // Only the sample is made again: nothing of the days around it is touched, and of them not the newest ones.
+    let sample = "{start: '2024-04-28', end: '2024-04-29'}";
+    run(&["--sample", sample]);
+    assert_eq!((batches(), ids(&project, "days")), ("28".to_owned(), "1 2 3 4 5".to_owned()));
+    // A span of three days touches four, and stands over the time that is asked for.
+    run(&["--sample", "3 days", "--event-time-start", "2024-04-01", "--event-time-end", "2024-04-02"]);
+    assert_eq!(batches(), "28 29 30 01");
+    // A first run does not begin at `begin`.
+    run(&["--sample", "1 day", "--full-refresh"]);
+    assert_eq!((batches(), ids(&project, "days")), ("30 01".to_owned(), "3 4".to_owned()));
+}
