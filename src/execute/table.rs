@@ -94,10 +94,13 @@ pub async fn replace(
     stage(run, node, version)
 }
 
-/// Makes a seed's file the whole content.
+/// Makes a seed's file the whole content; with `--empty` it gives the columns alone.
 pub async fn load(run: &Arc<Run>, node: &Arc<Node>, result: &mut NodeResult) -> Result<(), Failure> {
     let writer = Writer::new(run, node, relation(node)?);
-    let (source, batches) = load_seed(&run.invocation, node)?;
+    let (source, mut batches) = load_seed(&run.invocation, node)?;
+    if run.invocation.empty {
+        batches.clear();
+    }
     let schema = crate::engine::types::storage_schema(&source)
         .map_err(|error| Failure::new(Diagnostic::error("unstorable-type", error.to_string())))?;
     let files = writer.write_rows(&source, batches, &schema).await?;

@@ -143,6 +143,14 @@ fn empty_builds_the_structure_only() {
     project.ok(&["build", "--empty"]);
     assert_eq!(project.text("select count(*) as n from {{ ref('positive') }}"), "0");
     assert_eq!(project.text("select total from {{ ref('total') }}"), "null");
+    // A seed keeps its columns, and no row.
+    project.write("seeds/names.csv", "id,name\n1,a\n");
+    for verb in ["build", "seed"] {
+        project.ok(&[verb, "--empty"]);
+        assert_eq!(project.text("select count(name) as n from {{ ref('names') }} where id > 0"), "0", "{verb}");
+    }
+    project.ok(&["seed"]);
+    assert_eq!(project.text("select name from {{ ref('names') }}"), "a");
     project.ok(&["build"]);
     assert_eq!(project.text("select total from {{ ref('total') }}"), "3");
 }

@@ -106,6 +106,20 @@ const GOOD: &str = "  - name: dict_rows
 ";
 
 #[test]
+fn the_rows_of_a_unit_test_are_there_under_empty() {
+    let project = Project::new(&[
+        ("models/a.sql", "select 1 as x"),
+        ("models/b.sql", "{{ config(materialized='table') }} select x + 1 as y from {{ ref('a') }}"),
+        (
+            "models/u.yml",
+            "unit_tests: [{name: adds, model: b, given: [{input: ref('a'), rows: [{x: 1}]}], expect: {rows: [{y: 2}]}}]",
+        ),
+    ]);
+    project.ok(&["build", "--empty"]);
+    assert_eq!(project.rows("select count(*) as n from {{ ref('b') }}"), ["0"]);
+}
+
+#[test]
 fn unit_tests_of_all_formats_pass_before_their_models_are_built() {
     let project = project(GOOD);
     let run = project.ok(&["build", "--threads", "1"]);
