@@ -83,21 +83,21 @@ fn relations_read(run: &Run, results: &[NodeResult]) -> BTreeMap<NodeId, BTreeSe
         .collect()
 }
 
-/// The nodes that a test vouches for: the one it is declared on, or all that a singular test reads.
-fn tested_nodes(run: &Run, test: &Node) -> Vec<NodeId> {
-    match test.test().and_then(|detail| detail.attached_node.clone()) {
-        Some(attached) => vec![attached],
-        None => {
-            let mut nodes = Vec::new();
-            for parent in &test.depends_on {
-                match run.invocation.manifest.get(parent) {
-                    Some(node) if node.is_ephemeral() => nodes.extend(node.depends_on.iter().cloned()),
-                    _ => nodes.push(parent.clone()),
-                }
-            }
-            nodes
+/// The nodes that a test vouches for: the one it is declared on, or all that a singular test reads, also through
+/// ephemeral models.
+fn tested_nodes(run: &Run, test: &Node) -> BTreeSet<NodeId> {
+    if let Some(attached) = test.test().and_then(|detail| detail.attached_node.clone()) {
+        return BTreeSet::from([attached]);
+    }
+    let mut nodes = BTreeSet::new();
+    let mut read: Vec<&NodeId> = test.depends_on.iter().collect();
+    while let Some(id) = read.pop() {
+        let node = run.invocation.manifest.get(id);
+        if nodes.insert(id.clone()) && node.is_some_and(|node| node.is_ephemeral()) {
+            read.extend(node.iter().flat_map(|node| &node.depends_on));
         }
     }
+    nodes
 }
 
 fn reads_held(run: &Run, node: &Node, held: &BTreeSet<NodeId>) -> bool {

@@ -250,3 +250,19 @@ fn publication_can_be_read_without_its_sources() {
     project.run(&["build"]).expect_message(&["landing/items/*.csv"]);
     assert_eq!(state(&project), before);
 }
+
+#[test]
+fn publication_waits_for_a_test_that_reads_through_ephemeral_models() {
+    let project = Project::new(&[
+        ("models/t.sql", "{{ config(materialized='table') }} select 1 as x"),
+        ("models/beside.sql", "{{ config(materialized='table') }} select 1 as x"),
+        ("models/one.sql", "{{ config(materialized='ephemeral') }} select x from {{ ref('t') }}"),
+        ("models/two.sql", "{{ config(materialized='ephemeral') }} select x from {{ ref('one') }}"),
+        ("models/below.sql", "select x from {{ ref('t') }}"),
+        ("tests/none.sql", "select x from {{ ref('two') }}"),
+    ]);
+    let failed = project.run(&["build"]).expect_code(1);
+    failed.expect_message(&["Not published: main.t, main.below"]);
+    assert_eq!(project.rows("select count(*) as n from {{ ref('beside') }}"), ["1"]);
+    project.run(&["show", "--inline", "select * from {{ ref('t') }}"]).expect_code(2);
+}
