@@ -10,7 +10,9 @@ use crate::base::codes;
 use crate::base::diagnostic::{Diagnostic, Diagnostics};
 use crate::cli::application::{Application, Project, store_diagnostic};
 use crate::cli::defer::Work;
+use crate::cli::events::counted;
 use crate::cli::options::{BuildOptions, OutputFormat};
+use crate::cli::retry::Retried;
 use crate::cli::show::print;
 use crate::cli::summary::Context;
 use crate::cli::{Outcome, events};
@@ -55,17 +57,11 @@ pub async fn execute(
     stop: watch::Receiver<bool>,
 ) -> Result<Outcome, Outcome> {
     let project = app.project()?;
-    let selection = app.select(&project, &options.selection, kinds(app.verb))?;
-    let mut selected: Vec<NodeId> = selection.iter().cloned().collect();
-    if let Some(retried) = &options.retried {
-        if retried.is_empty() {
-            app.printer.message("nothing to retry: all nodes of the last command ended well");
-            return Ok(Outcome::Success);
-        }
-        let all = selected.len();
-        selected.retain(|id| retried.takes(&project.manifest, id, app.verb));
-        app.printer.status("Retrying", &format!("{} of {all} nodes of the last `karat {}`", selected.len(), app.verb));
+    if options.retried.as_ref().is_some_and(Retried::is_empty) {
+        app.printer.message("nothing to retry: all nodes of the last command ended well");
+        return Ok(Outcome::Success);
     }
+    let selected = selected(app, &project, options, kinds(app.verb))?;
     app.printer.structured(&events::dbt::found(&project.manifest));
     let schedule = if app.verb == "build" {
         project.dag.build_schedule(&project.manifest, &selected)
@@ -127,6 +123,24 @@ pub async fn execute(
     }
     app.printer.summary(&result, &Context::new(app.verb, &app.options), options.output);
     Ok(outcome(&result))
+}
+
+/// The nodes of a command among the verb's kinds: those that are done again, or those that are selected.
+pub fn selected(
+    app: &Application,
+    project: &Project,
+    options: &BuildOptions,
+    kinds: &[ResourceType],
+) -> Result<Vec<NodeId>, Outcome> {
+    let Some(retried) = &options.retried else {
+        let selection = app.select(project, &options.selection, kinds)?;
+        return Ok(selection.iter().cloned().collect());
+    };
+    let nodes = retried.nodes(&project.manifest, &project.dag, app.verb);
+    let nodes = nodes.map_err(|problems| app.report(&problems).err().unwrap_or(Outcome::Usage))?;
+    let count = counted(nodes.len() as u64, "node");
+    app.printer.status("Retrying", &format!("{count} of the last `karat {}`", app.verb));
+    Ok(nodes)
 }
 
 /// Prints the first rows of the seeds that were loaded.

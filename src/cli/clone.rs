@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::base::diagnostic::Diagnostic;
 use crate::cli::Outcome;
 use crate::cli::application::{Application, Project, store_diagnostic};
-use crate::cli::build::{begin, outcome, write_catalog};
+use crate::cli::build::{begin, outcome, selected, write_catalog};
 use crate::cli::defer::{StateRelation, StateRelations, name_in_state};
 use crate::cli::options::{BuildOptions, OutputFormat};
 use crate::cli::summary::Context;
@@ -48,17 +48,12 @@ pub async fn execute(
     use ResourceType::{Model, Seed, Snapshot};
     let project = app.project()?;
     let previous = app.deferred_state(&project, "`clone` copies what a state has")?;
-    let selection = app.select(&project, &options.selection, &[Seed, Model, Snapshot])?;
+    let selected = selected(app, &project, options, &[Seed, Model, Snapshot])?;
     let warehouse = app.warehouse(&project)?;
     let (_lock, catalog) = begin(app, &project, &warehouse).await?;
 
-    let nodes = selection.iter().filter_map(|id| project.manifest.get(id)).filter(|node| !node.is_ephemeral());
-    let nodes: Vec<Arc<Node>> = nodes
-        .filter(|node| {
-            options.retried.as_ref().is_none_or(|retried| retried.takes(&project.manifest, &node.id, app.verb))
-        })
-        .cloned()
-        .collect();
+    let nodes = selected.iter().filter_map(|id| project.manifest.get(id)).filter(|node| !node.is_ephemeral());
+    let nodes: Vec<Arc<Node>> = nodes.cloned().collect();
     let place = Place { app, project: &project, warehouse: &warehouse, catalog: &catalog, previous: &previous };
     let tasks = place.tasks(&nodes, options.full_refresh.unwrap_or(false)).await.map_err(|error| app.store(&error))?;
     let (results, changes) = place.copies(tasks, &stop).await;

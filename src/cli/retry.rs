@@ -1,7 +1,8 @@
 //! `karat retry`: the last command once more, for what did not end well.
 //!
-//! The last command is read from `run_results.json`, where each command leaves its arguments. As under dbt, flags of
-//! `retry` itself stand for those of that command.
+//! The last command is read from `run_results.json`, where each command leaves its arguments. Flags of `retry` itself
+//! stand for those of that command, but for `--target`: what is done again belongs to the command's target. dbt lets
+//! `--vars` and `--threads` alone be changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -11,13 +12,14 @@ use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
 use crate::base::clock::parse_instant;
-use crate::base::diagnostic::Diagnostic;
+use crate::base::diagnostic::{Diagnostic, Diagnostics};
 use crate::base::env::ProcessEnv;
 use crate::base::fs;
 use crate::base::limits;
 use crate::cli::args::{self, Arguments, BuildArguments, GlobalArguments, RunArguments, SeedArguments, VerbArguments};
 use crate::cli::options::{Options, Verb};
 use crate::files::project;
+use crate::graph::Dag;
 use crate::manifest::manifest::Manifest;
 use crate::manifest::microbatch::{BatchRequest, Outcomes, Window};
 use crate::manifest::node::{NodeId, ResourceType};
@@ -31,6 +33,8 @@ const RETRIED: [&str; 4] = ["error", "fail", "skipped", "partial success"];
 pub struct Retried {
     /// Ids of the nodes that did not end well, or whose results were held back.
     ids: BTreeSet<String>,
+    /// Ids of the other nodes of the command.
+    others: BTreeSet<String>,
     /// What was typed behind the program's name.
     arguments: Vec<String>,
     /// When the command was begun: its batches end there.
@@ -55,15 +59,28 @@ impl Retried {
         self.ids.is_empty()
     }
 
-    /// Whether a selected node is done again. In a `build`, the tests of a node that is built again are its gates.
-    pub fn takes(&self, manifest: &Manifest, id: &NodeId, verb: &str) -> bool {
-        let is_gate = || {
+    /// The nodes that are done again, in the order of the graph. As under dbt, the results name them: the selection of
+    /// the command is not asked again, as a fix may have changed what it selects. In a `build`, the tests of a node that
+    /// is built again are its gates, if they were part of the command.
+    pub fn nodes(&self, manifest: &Manifest, dag: &Dag, verb: &str) -> Result<Vec<NodeId>, Diagnostics> {
+        let is_gate = |id: &NodeId| {
             let node = manifest.get(id).filter(|node| {
                 verb == "build" && matches!(node.resource_type, ResourceType::Test | ResourceType::UnitTest)
             });
-            node.is_some_and(|node| node.depends_on.iter().any(|parent| self.ids.contains(parent.as_str())))
+            self.others.contains(id.as_str())
+                && node.is_some_and(|node| node.depends_on.iter().any(|parent| self.ids.contains(parent.as_str())))
         };
-        self.ids.contains(id.as_str()) || is_gate()
+        let is_known = |id: &&String| manifest.get(&NodeId::new(id.as_str())).is_some();
+        let gone = self.ids.iter().filter(|id| !is_known(id)).map(|id| {
+            Diagnostic::error("not-retriable", format!("`{id}` did not end well in the last command, and is gone now"))
+                .with_hint(format!("run `karat {verb}` with the selection that you want"))
+        });
+        let gone = Diagnostics(gone.collect());
+        if gone.has_errors() {
+            return Err(gone);
+        }
+        let order = dag.order().iter();
+        Ok(order.filter(|id| self.ids.contains(id.as_str()) || is_gate(id)).cloned().collect())
     }
 }
 
@@ -106,8 +123,10 @@ pub fn resolve(
     let failed = |result: &&Json| {
         if is_operation { result["status"] == "error" } else { did_not_end_well(result, published) }
     };
-    let ids = all().filter(failed);
-    let ids = ids.filter_map(|result| result["unique_id"].as_str()).map(str::to_owned).collect();
+    let (failed, others): (Vec<&Json>, Vec<&Json>) = all().partition(failed);
+    let ids = |results: Vec<&Json>| -> BTreeSet<String> {
+        results.into_iter().filter_map(|result| result["unique_id"].as_str()).map(str::to_owned).collect()
+    };
     let batches = all().filter_map(|result| part_of_batches(result, published)).collect();
     let until = instant(&metadata["invocation_started_at"]);
     if let (
@@ -119,8 +138,14 @@ pub fn resolve(
     {
         rebuild.full_refresh = true;
     }
+    if arguments.global.target.is_some() && arguments.global.target != earlier.global.target {
+        let message = "`retry` goes on in the target of the last command: `--target` cannot change it";
+        let hint = "run the command anew with `--target`";
+        return Err(Box::new(Diagnostic::error("invalid-argument", message).with_hint(hint)));
+    }
     earlier.global = over(arguments.global, std::mem::take(&mut earlier.global));
-    Ok((earlier, Some(Retried { ids, arguments: typed, until, batches })))
+    let retried = Retried { ids: ids(failed), others: ids(others), arguments: typed, until, batches };
+    Ok((earlier, Some(retried)))
 }
 
 /// Whether a node is done again. A command that was cut off has published nothing, so nothing of it is there.
@@ -192,7 +217,7 @@ fn over(own: GlobalArguments, earlier: GlobalArguments) -> GlobalArguments {
         project_dir: own.project_dir.or(earlier.project_dir),
         profiles_dir: own.profiles_dir.or(earlier.profiles_dir),
         profile: own.profile.or(earlier.profile),
-        target: own.target.or(earlier.target),
+        target: earlier.target,
         target_path: own.target_path.or(earlier.target_path),
         log_path: own.log_path.or(earlier.log_path),
         vars: own.vars.or(earlier.vars),

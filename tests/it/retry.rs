@@ -28,7 +28,7 @@ fn retry_does_again_what_failed_and_what_waited_for_it() {
     assert_eq!(statuses(&project), ["after skipped", "risky error"]);
     // A flag of the retry stands for that of the command; a retry can be retried.
     let run = project.ok(&["retry", "--vars", "{x: 1}"]);
-    assert!(run.stderr.contains("2 of 4 nodes of the last `karat run`"), "{}", run.stderr);
+    assert!(run.stderr.contains("2 nodes of the last `karat run`"), "{}", run.stderr);
     assert_eq!(statuses(&project), ["after success", "risky success"]);
     assert_eq!(project.rows("select y from {{ ref('after') }}"), ["1"]);
     let entries = project.entries("dev").len();
@@ -61,6 +61,52 @@ fn retry_of_a_build_makes_again_what_a_test_held_back_and_tests_it() {
     assert_eq!(done[0], "beside success");
     assert!(done[1].starts_with("not_null_beside_x") && done[1].ends_with("pass"), "{done:?}");
     assert_eq!(project.rows("select x from {{ ref('beside') }}"), ["1"]);
+}
+
+#[test]
+fn retry_goes_by_the_results_whatever_the_selection_selects_now() {
+    let project = project();
+    project.write("models/risky.sql", &RISKY.replace("config(", "config(tags='nightly', "));
+    project.run(&["run", "--select", "tag:nightly+", "good"]).expect_code(1);
+    // The fix takes away what selected the node.
+    project.write("models/risky.sql", "select 2 as y");
+    project.ok(&["retry"]);
+    assert_eq!(statuses(&project), ["after success", "risky success"]);
+
+    // What is gone cannot be done again, and nothing is.
+    project.write("models/risky.sql", RISKY);
+    project.write("models/beside.sql", &RISKY.replace("as y", "as x"));
+    project.run(&["run"]).expect_code(1);
+    let entries = project.entries("dev").len();
+    project.remove("models/after.sql");
+    project.run(&["retry"]).expect_code(2).expect_message(&["error[not-retriable]", "`model.p.after`"]);
+    assert_eq!(project.entries("dev").len(), entries);
+}
+
+#[test]
+fn retry_of_a_build_runs_the_tests_that_were_part_of_it_alone() {
+    let project = project();
+    project.write("models/models.yml", "models:\n  - {name: risky, columns: [{name: y, data_tests: [not_null]}]}\n");
+    project.run(&["build", "--exclude-resource-type", "test"]).expect_code(1);
+    project.write("models/risky.sql", "select 2 as y");
+    project.ok(&["retry"]);
+    assert_eq!(statuses(&project), ["after success", "risky success"]);
+}
+
+#[test]
+fn retry_stays_in_the_target_of_the_command() {
+    let project = project();
+    project.write(
+        "profiles.yml",
+        "p: {target: dev, outputs: {dev: {type: karat, schema: main}, ci: {type: karat, schema: ci}}}",
+    );
+    project.run(&["run", "--target", "ci"]).expect_code(1);
+    project
+        .run(&["retry", "--target", "dev"])
+        .expect_code(2)
+        .expect_message(&["error[invalid-argument]", "`--target`"]);
+    project.ok(&["retry", "--target", "ci", "--vars", "{x: 1}"]);
+    assert!(project.entries("dev").is_empty());
 }
 
 #[test]

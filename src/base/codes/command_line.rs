@@ -165,6 +165,17 @@ pub(super) const CODES: &[Code] = &[
         example: None,
     },
     Code {
+        name: "not-retriable",
+        stage: Stage::CommandLine,
+        exits: &[2],
+        title: "a node of the last command is gone",
+        cause: "`karat retry` does again what the results of the last command name. A node that did not end well there \
+            is no longer part of the project: it was renamed, removed or disabled, or a test was given other arguments, \
+            which are part of its name.",
+        fix: "Run the command again, with the selection that you want.",
+        example: None,
+    },
+    Code {
         name: "nothing-selected",
         stage: Stage::CommandLine,
         exits: &[0],
