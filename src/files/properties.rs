@@ -245,13 +245,17 @@ impl Reader<'_> {
                 config.push((name.clone(), value.clone()));
             }
         }
-        if let Some(value) = fields.take("config") {
-            match value.entries() {
-                Some(entries) => config.extend(entries.iter().cloned()),
-                None => self.diagnostics.push(fields.wrong("config", value, "a mapping")),
-            }
-        }
+        config.extend(self.inner_config(fields));
         config
+    }
+
+    /// `config:` alone.
+    pub fn inner_config(&mut self, fields: &mut Fields<'_>) -> Vec<ConfigEntry> {
+        let Some(value) = fields.take("config") else { return Vec::new() };
+        if value.entries().is_none() {
+            self.diagnostics.push(fields.wrong("config", value, "a mapping"));
+        }
+        value.entries().unwrap_or_default().to_vec()
     }
 
     /// `columns:`.
@@ -266,13 +270,14 @@ impl Reader<'_> {
         for item in items {
             let Some(column) = self.column(item) else { continue };
             if let Some(first) = columns.iter().find(|other| other.name.value == column.name.value) {
+                // As under dbt, the later description holds, and the tests of both.
                 let message = format!("the column `{}` is described twice", column.name.value);
                 self.diagnostics.push(
-                    Diagnostic::error("duplicate-column", message)
-                        .at(column.name.location.clone(), "again here")
-                        .at(first.name.location.clone(), "first here"),
+                    Diagnostic::warning("duplicate-column", message)
+                        .at(column.name.location.clone(), "again here, which holds")
+                        .at(first.name.location.clone(), "first here")
+                        .with_hint("make one description of them; the tests of both are run"),
                 );
-                continue;
             }
             columns.push(column);
         }

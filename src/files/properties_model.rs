@@ -1,6 +1,6 @@
 //! What properties files say about models beyond what they say about all nodes: versions, constraints, and groups.
 
-use crate::base::diagnostic::Diagnostic;
+use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::source::Location;
 use crate::files::fields::{Fields, Single};
 use crate::files::properties::{ColumnProperties, ConfigEntry, Reader, TestProperties};
@@ -77,6 +77,15 @@ pub struct GroupProperties {
 /// Keys of a node that dbt takes beside `config` as well as in it.
 const CONFIG_BESIDE: [&str; 5] = ["docs", "group", "contract", "access", "freshness"];
 
+/// Those of them that a version may have.
+const VERSION_CONFIG_BESIDE: [&str; 2] = ["docs", "access"];
+
+/// Takes the keys of the list that a mapping has.
+fn beside(fields: &mut Fields<'_>, keys: &[&'static str]) -> Vec<ConfigEntry> {
+    let taken = keys.iter().filter_map(|key| fields.take_entry(key)).filter(|(_, value)| !value.is_null());
+    taken.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 impl Reader<'_> {
     /// What only models have; `columns` are the model's.
     pub fn model(&mut self, name: &Spanned<String>, fields: &mut Fields<'_>) -> ModelProperties {
@@ -136,13 +145,16 @@ impl Reader<'_> {
         fields.set_owner(format!("version `{}` of model `{model}`", version.value.as_str()));
         let defined_in = fields.text("defined_in", self.diagnostics);
         let description = fields.text("description", self.diagnostics);
-        let config = self.node_config(&mut fields);
+        let beside = beside(&mut fields, &VERSION_CONFIG_BESIDE);
+        let inner = self.inner_config(&mut fields);
+        let config = self.joined(beside, inner);
         let (inherited, columns) = self.version_columns(&mut fields);
         let says_tests = ["data_tests", "tests"].iter().any(|key| item.get(key).is_some());
         let tests = self.tests(&mut fields);
         let deprecation_date = fields.text("deprecation_date", self.diagnostics);
         let constraints = self.constraints(&mut fields, None);
-        fields.finish(self.unknown, self.diagnostics);
+        // dbt takes no other key here, where it is lenient elsewhere.
+        fields.finish(Severity::Error, self.diagnostics);
         Some(VersionProperties {
             version,
             defined_in,
@@ -189,22 +201,29 @@ impl Reader<'_> {
             self.diagnostics
                 .push(fields.missing("include", &item.location).with_hint("say `include: all` beside `exclude`"));
         }
+        if let (Some(_), Some(name), false) = (&include, exclude.iter().flatten().next(), is_all) {
+            let message = "`exclude` beside a list of columns to `include` has nothing to leave out";
+            self.diagnostics.push(
+                Diagnostic::error("bad-version", message)
+                    .at(name.location.clone(), "")
+                    .with_hint("say `include: all` beside `exclude`, or leave the names out of `include`"),
+            );
+        }
         fields.finish(self.unknown, self.diagnostics);
         Inherited { include: include.map(texts).filter(|_| !is_all), exclude: exclude.map(texts).unwrap_or_default() }
     }
 
     /// `config:` of a node, with the keys beside it that mean the same.
     pub fn node_config(&mut self, fields: &mut Fields<'_>) -> Vec<ConfigEntry> {
-        let mut config = Vec::new();
-        for key in CONFIG_BESIDE {
-            if let Some((name, value)) = fields.take_entry(key).filter(|(_, value)| !value.is_null()) {
-                config.push((name.clone(), value.clone()));
-            }
-        }
-        let beside = config.len();
-        config.extend(self.config(fields));
-        for (key, _) in config.iter().take(beside) {
-            if let Some((other, _)) = config.iter().skip(beside).find(|(other, _)| other.value == key.value) {
+        let beside = beside(fields, &CONFIG_BESIDE);
+        let inner = self.config(fields);
+        self.joined(beside, inner)
+    }
+
+    /// What stands beside `config`, and what stands in it; a key may not be in both.
+    fn joined(&mut self, beside: Vec<ConfigEntry>, inner: Vec<ConfigEntry>) -> Vec<ConfigEntry> {
+        for (key, _) in &beside {
+            if let Some((other, _)) = inner.iter().find(|(other, _)| other.value == key.value) {
                 let message = format!("`{}` is set twice: in `config` and beside it", key.value);
                 self.diagnostics.push(
                     Diagnostic::error("bad-config", message)
@@ -214,7 +233,7 @@ impl Reader<'_> {
                 );
             }
         }
-        config
+        beside.into_iter().chain(inner).collect()
     }
 
     /// `constraints:` of a model, or of the column that is named.

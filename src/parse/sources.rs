@@ -361,8 +361,11 @@ fn declared_columns(external: &ExternalProperties, documented: &[ColumnPropertie
     if documented.iter().all(|column| column.data_type.is_none()) {
         return Vec::new();
     }
-    documented
-        .iter()
-        .map(|column| ExternalColumn { name: column.name.value.clone(), data_type: column.data_type.clone() })
+    // Of a column that is described twice the later description holds.
+    let types: IndexMap<&str, &Option<String>> =
+        documented.iter().map(|column| (column.name.value.as_str(), &column.data_type)).collect();
+    types
+        .into_iter()
+        .map(|(name, data_type)| ExternalColumn { name: name.to_owned(), data_type: data_type.clone() })
         .collect()
 }

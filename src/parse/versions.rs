@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::diagnostic::{Diagnostic, Diagnostics};
-use crate::files::properties::{ColumnProperties, NodeProperties};
+use crate::files::properties::{ConfigEntry, NodeProperties};
 use crate::files::properties_function::FunctionProperties;
 use crate::files::properties_model::{ModelProperties, VersionProperties};
+use crate::files::yaml::{Yaml, YamlNode};
 use crate::files::{LoadedProject, Package};
 use crate::manifest::node::ResourceType;
 use crate::manifest::version::ModelVersion;
 use crate::parse::builder::{Patch, PatchKey};
+use crate::parse::config::keys::canonical;
 use crate::parse::nodes::folders_and_stem;
 
 /// A version of a model as its properties describe it.
@@ -47,22 +49,17 @@ pub(super) fn of_each_version(properties: NodeProperties) -> Vec<(NodeProperties
     properties.model.versions.iter().map(|one| (of_version(&properties, one), Some(described(one)))).collect()
 }
 
-/// The model's properties with the version's over them.
+/// The model's properties with the version's over them, by dbt's rules.
 fn of_version(model: &NodeProperties, version: &VersionProperties) -> NodeProperties {
+    // A column of the version stands for the model's of the same name, as the later of two descriptions does; the tests
+    // of both hold.
     let inherited = model.columns.iter().filter(|column| version.inherited.has(&column.name.value));
-    let mut columns: Vec<ColumnProperties> = Vec::new();
-    for column in inherited.chain(&version.columns) {
-        // A column of the version stands for the model's of the same name.
-        match columns.iter_mut().find(|known| known.name.value == column.name.value) {
-            Some(known) => *known = column.clone(),
-            None => columns.push(column.clone()),
-        }
-    }
+    let columns = inherited.chain(&version.columns).cloned().collect();
     let constraints = if version.constraints.is_empty() { &model.model.constraints } else { &version.constraints };
     NodeProperties {
         name: crate::files::yaml::Spanned::new(model.name.value.clone(), version.version.location.clone()),
         description: version.description.clone().or_else(|| model.description.clone()),
-        config: model.config.iter().chain(&version.config).cloned().collect(),
+        config: merged(&model.config, &version.config),
         columns,
         tests: version.tests.clone().unwrap_or_else(|| model.tests.clone()),
         relation: None,
@@ -74,6 +71,34 @@ fn of_version(model: &NodeProperties, version: &VersionProperties) -> NodeProper
             constraints: constraints.clone(),
         },
     }
+}
+
+/// The configuration of a version over that of its model: mappings merge at all depths, lists add up with the version's
+/// items first, and anything else stands for what the model says.
+fn merged(model: &[ConfigEntry], version: &[ConfigEntry]) -> Vec<ConfigEntry> {
+    let mut all = model.to_vec();
+    for (key, value) in version {
+        let is_same = |(other, _): &ConfigEntry| canonical(&other.value) == canonical(&key.value);
+        match (all.iter_mut().rev().find(|entry| is_same(entry)), &value.node) {
+            (Some((_, known)), YamlNode::Mapping(_) | YamlNode::Sequence(_)) => *known = merged_value(known, value),
+            _ => {
+                all.retain(|entry| !is_same(entry));
+                all.push((key.clone(), value.clone()));
+            }
+        }
+    }
+    all
+}
+
+fn merged_value(old: &Yaml, new: &Yaml) -> Yaml {
+    let node = match (&old.node, &new.node) {
+        (YamlNode::Mapping(old), YamlNode::Mapping(new)) => YamlNode::Mapping(merged(old, new)),
+        (YamlNode::Sequence(old), YamlNode::Sequence(new)) => {
+            YamlNode::Sequence(new.iter().chain(old).cloned().collect())
+        }
+        (_, new) => new.clone(),
+    };
+    Yaml { node, location: new.location.clone() }
 }
 
 /// Which version each file holds, by package and name of the file without its ending.

@@ -107,3 +107,22 @@ fn described_nodes_may_be_kept_out_of_the_documentation() {
     assert_eq!(nodes["model.p.hidden"]["docs"], json!({"show": false, "node_color": "red"}));
     assert_eq!(nodes["model.p.z"]["docs"], json!({"show": true, "node_color": "#fff"}));
 }
+
+#[test]
+fn a_column_that_is_described_twice_is_told_and_taken() {
+    let project = Project::new(&[
+        ("models/a.sql", "select 1 as x, 2 as y"),
+        (
+            "models/a.yml",
+            "models:\n  - name: a\n    columns:\n      - {name: x, description: one, data_tests: [unique]}\n      - {name: y}\n      - {name: x, description: two, data_tests: [not_null]}\n",
+        ),
+    ]);
+    let built = project.ok(&["build"]);
+    built.expect_message(&["warning[duplicate-column]: the column `x` is described twice", "models/a.yml:6:16"]);
+    let manifest: serde_json::Value = serde_json::from_str(&project.read("target/manifest.json")).unwrap();
+    let columns = &manifest["nodes"]["model.shop.a"]["columns"];
+    assert_eq!(columns.as_object().unwrap().keys().collect::<Vec<_>>(), ["x", "y"]);
+    assert_eq!(columns["x"]["description"], "two");
+    let tests: Vec<String> = project.statuses().into_keys().collect();
+    assert_eq!(tests, ["a", "not_null_a_x", "unique_a_x"]);
+}

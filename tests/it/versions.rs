@@ -316,3 +316,91 @@ fn versions_that_are_wrong() {
       = hint: rename one of the files; with `alias` the relation can keep its name
     ");
 }
+
+#[test]
+fn versions_take_tests_and_configuration_of_the_model_as_under_dbt() {
+    let properties = "models:
+  - name: dim
+    config: {pre_hook: 'select 1', post_hook: ['select 11'], tags: [a], meta: {n: {x: 1}, l: [1]}}
+    columns: [{name: id, description: base, data_type: int, data_tests: [unique]}]
+    versions:
+      - {v: 1, columns: [{include: all}, {name: id, data_tests: [not_null]}]}
+      - v: 2
+        columns: [{name: id, description: x}]
+        config: {pre-hook: 'select 2', post_hook: ['select 22'], tags: [b], meta: {n: {y: 2}, l: [2]}}
+      - {v: 3, config: {tags: c}}
+";
+    let project = Project::new(&[
+        ("dbt_project.yml", PROJECT),
+        ("models/dim_v1.sql", "select 1 as id"),
+        ("models/dim_v2.sql", "select 1 as id"),
+        ("models/dim_v3.sql", "select 1 as id"),
+        ("models/s.yml", properties),
+    ]);
+    assert_eq!(
+        listed(&project, &["--resource-type", "test"]).replace('\n', " "),
+        "p.not_null_dim_v1_id p.unique_dim_v1_id p.unique_dim_v2_id p.unique_dim_v3_id"
+    );
+    project.ok(&["parse"]);
+    let manifest = manifest(&project);
+    let told: Vec<String> = ["v1", "v2", "v3"]
+        .into_iter()
+        .map(|version| {
+            let node = &manifest["nodes"][format!("model.p.dim.{version}")];
+            let config = &node["config"];
+            let sql = |key: &str| {
+                let hooks = config[key].as_array().unwrap().iter();
+                hooks.map(|hook| hook["sql"].as_str().unwrap()).collect::<Vec<_>>().join(", ")
+            };
+            let id = &node["columns"]["id"];
+            format!(
+                "{} | {} | {} | {} | {} {}",
+                sql("pre-hook"),
+                sql("post-hook"),
+                node["tags"],
+                config["meta"],
+                id["description"],
+                id["data_type"]
+            )
+        })
+        .collect();
+    // What dbt 1.12 has in its manifest for the same project.
+    assert_snapshot!(told.join("\n"), @r#"
+    select 1 | select 11 | ["a"] | {"n":{"x":1},"l":[1]} | "" null
+    select 2 | select 22, select 11 | ["b","a"] | {"n":{"x":1,"y":2},"l":[2,1]} | "x" null
+    select 1 | select 11 | ["c"] | {"n":{"x":1},"l":[1]} | "base" "int"
+    "#);
+}
+
+#[test]
+fn versions_have_the_keys_that_dbt_takes() {
+    let project = Project::new(&[
+        ("dbt_project.yml", PROJECT),
+        ("models/dim_v1.sql", "select 1 as id"),
+        ("models/s.yml", "models: [{name: dim, versions: [{v: 1, meta: {a: 1}}]}]\n"),
+    ]);
+    let parsed = project.run(&["parse"]).expect_code(2);
+    assert_snapshot!(project.complaints(&parsed), @r"
+    error[unknown-key]: version `1` of model `dim` has no key `meta`
+     --> models/s.yml:1:40
+      |
+    1 | models: [{name: dim, versions: [{v: 1, meta: {a: 1}}]}]
+      |                                        ^^^^
+      |
+      = hint: known are `v`, `defined_in`, `description`, `docs`, `access`, `config`, `columns`, `data_tests`, `tests`, `deprecation_date`, `constraints`
+    ");
+    project.write(
+        "models/s.yml",
+        "models: [{name: dim, versions: [{v: 1, columns: [{include: [id], exclude: [id]}]}]}]\n",
+    );
+    let parsed = project.run(&["parse"]).expect_code(2);
+    assert_snapshot!(project.complaints(&parsed), @r"
+    error[bad-version]: `exclude` beside a list of columns to `include` has nothing to leave out
+     --> models/s.yml:1:76
+      |
+    1 | models: [{name: dim, versions: [{v: 1, columns: [{include: [id], exclude: [id]}]}]}]
+      |                                                                            ^^
+      |
+      = hint: say `include: all` beside `exclude`, or leave the names out of `include`
+    ");
+}

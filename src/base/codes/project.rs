@@ -209,10 +209,11 @@ pub(super) const CODES: &[Code] = &[
     Code {
         name: "duplicate-column",
         stage: Stage::Project,
-        exits: &[2],
+        exits: &[0, 2],
         title: "a column is there twice",
-        cause: "A column is described twice in one properties file, or a query gives two columns of the same name.",
-        fix: "Remove one of the descriptions, or give each expression of the query its own name with `as`.",
+        cause: "A column is described twice below one node, which is a warning: as under dbt the later description \
+            holds, and the tests of both are run. Or a query gives two columns of the same name, which is an error.",
+        fix: "Make one description of them, or give each expression of the query its own name with `as`.",
         example: None,
     },
     Code {
