@@ -203,8 +203,9 @@ impl CompileHost {
         view: &Arc<dyn Introspect>,
         model: &Arc<Node>,
         batch: Batch,
+        extra: IndexMap<String, Json>,
     ) -> Arc<Self> {
-        let host = Self::made(invocation, view, Some(model), IndexMap::new(), None);
+        let host = Self::made(invocation, view, Some(model), extra, None);
         Arc::new(Self { batch: Some(batch), ..host })
     }
 
@@ -264,9 +265,7 @@ impl CompileHost {
         if self.invocation.empty && self.substitutes.is_none() {
             return Some("false limit 0".to_owned());
         }
-        let (window, event_time) = (self.window()?, parent.config.event_time.as_ref()?);
-        let quoted = parent.columns.values().any(|column| column.name == *event_time && column.quote == Some(true));
-        Some(window.condition(&if quoted { crate::base::ident::quote(event_time) } else { event_time.clone() }))
+        Some(self.window()?.condition(&parent.sql_event_time()?))
     }
 
     /// The window of time that parents are read for: that of the batch, as far as it lies in the one of `--sample`,

@@ -102,6 +102,22 @@ pub fn compile_code(
     compile_with(&CompileHost::new(invocation, view, node, extra), invocation, view, code, name)
 }
 
+/// Compiles a hook of a node. Hooks of a microbatch model run with a batch.
+pub fn compile_hook(
+    invocation: &Arc<Invocation>,
+    view: &Arc<dyn Introspect>,
+    code: &Code,
+    node: &Arc<Node>,
+    batch: Option<Batch>,
+    extra: IndexMap<String, Json>,
+) -> Result<CompiledNode, RenderError> {
+    let host = match batch {
+        Some(batch) => CompileHost::for_batch(invocation, view, node, batch, extra),
+        None => CompileHost::new(invocation, view, Some(node), extra),
+    };
+    compile_with(&host, invocation, view, code, format!("compiled/{}", node.path))
+}
+
 /// Compiles one batch of a microbatch model: its parents are the rows of the batch's window.
 pub fn compile_batch(
     invocation: &Arc<Invocation>,
@@ -109,7 +125,7 @@ pub fn compile_batch(
     model: &Arc<Node>,
     batch: Batch,
 ) -> Result<CompiledNode, RenderError> {
-    let host = CompileHost::for_batch(invocation, view, model, batch);
+    let host = CompileHost::for_batch(invocation, view, model, batch, IndexMap::new());
     match &model.code {
         Some(code) => compile_with(&host, invocation, view, code, format!("compiled/{}", model.path)),
         None => Err(without_code(model)),

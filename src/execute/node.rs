@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
 use crate::base::source::SourceFile;
-use crate::compile::node::{CompiledNode, compile, compile_code};
+use crate::compile::node::{CompiledNode, compile, compile_hook};
 use crate::engine::session::Variant;
 use crate::engine::view::Fresh;
 use crate::execute::failure::Failure;
@@ -15,6 +15,7 @@ use crate::execute::result::{NodeResult, RunEvent, Status, Timing};
 use crate::execute::run::Run;
 use crate::execute::{custom, microbatch, snapshot, statement, table, test, unit_test};
 use crate::manifest::config::Hook;
+use crate::manifest::microbatch::Batch;
 use crate::manifest::node::{Code, Node};
 use crate::plan::run_plan::{Intent, Step};
 
@@ -116,12 +117,17 @@ async fn with_hooks(
     let config = &step.node.config;
     // A custom materialization runs its hooks itself.
     let stores = !matches!(step.intent, Intent::Check(_) | Intent::Compare | Intent::Operation | Intent::Custom);
+    // As under dbt, the first batch runs the hooks before, and the last one those after.
+    let (first, last) = match &step.intent {
+        Intent::Microbatch(plan) => (plan.batches.first().copied(), plan.batches.last().copied()),
+        _ => (None, None),
+    };
     if stores {
-        hooks(run, &step.node, &config.pre_hook, "pre-hook", result.worker).await?;
+        hooks(run, &step.node, &config.pre_hook, "pre-hook", first, result.worker).await?;
     }
     execute(run, step, compiled, result).await?;
     if stores && result.status != Status::Error {
-        hooks(run, &step.node, &config.post_hook, "post-hook", result.worker).await?;
+        hooks(run, &step.node, &config.post_hook, "post-hook", last, result.worker).await?;
     }
     Ok(())
 }
@@ -131,12 +137,19 @@ fn thread(worker: usize) -> Json {
     json!(format!("Thread-{worker} (worker)"))
 }
 
-async fn hooks(run: &Arc<Run>, node: &Arc<Node>, hooks: &[Hook], name: &str, worker: usize) -> Result<(), Failure> {
+async fn hooks(
+    run: &Arc<Run>,
+    node: &Arc<Node>,
+    hooks: &[Hook],
+    name: &str,
+    batch: Option<Batch>,
+    worker: usize,
+) -> Result<(), Failure> {
     for (index, hook) in hooks.iter().enumerate() {
         let file = SourceFile::new(format!("{} ({name} {})", node.path, index + 1), hook.sql.as_str());
         let code = Code { text: Arc::from(hook.sql.as_str()), offset: Some(0), file };
         let extra = IndexMap::from([("thread_id".to_owned(), thread(worker))]);
-        let compiled = compile_code(&run.invocation, &run.introspect(node), &code, Some(node), extra)?;
+        let compiled = compile_hook(&run.invocation, &run.introspect(node), &code, node, batch, extra)?;
         statement::run_compiled(run, node, &compiled).await?;
     }
     Ok(())

@@ -99,10 +99,13 @@ pub struct Window {
 
 impl Window {
     /// A condition that holds for values of the window; `value` is SQL. Times without a zone are taken as UTC.
+    ///
+    /// Both sides have microseconds: in nanoseconds there is no time before 1677 and after 2262, and dates such as
+    /// 9999-12-31 are common.
     pub fn condition(&self, value: &str) -> String {
-        let literal = |instant: DateTime<Utc>| format!("timestamp '{}'", instant.format("%Y-%m-%d %H:%M:%S"));
+        let literal = |instant: DateTime<Utc>| format!("timestamp(6) '{}'", instant.format("%Y-%m-%d %H:%M:%S"));
         format!(
-            "cast({value} as timestamp) >= {} and cast({value} as timestamp) < {}",
+            "cast({value} as timestamp(6)) >= {} and cast({value} as timestamp(6)) < {}",
             literal(self.start),
             literal(self.end)
         )
@@ -193,8 +196,8 @@ mod tests {
         assert_eq!(BatchSize::ALL.map(named), ["20240131T06", "20240131", "202401", "2024"]);
         assert_eq!(
             window.condition("at"),
-            "cast(at as timestamp) >= timestamp '2024-01-31 06:00:00' and cast(at as timestamp) < timestamp '2024-01-31 \
-             07:00:00'"
+            "cast(at as timestamp(6)) >= timestamp(6) '2024-01-31 06:00:00' and cast(at as timestamp(6)) < timestamp(6) \
+             '2024-01-31 07:00:00'"
         );
     }
 }

@@ -488,6 +488,13 @@ impl Node {
         }
     }
 
+    /// The SQL of the time of a row's event, if the node says it.
+    pub fn sql_event_time(&self) -> Option<String> {
+        let name = self.config.event_time.as_ref()?;
+        let quoted = self.columns.get(name).is_some_and(|column| column.quote == Some(true));
+        Some(if quoted { crate::base::ident::quote(name) } else { name.clone() })
+    }
+
     /// Whether it is a model that has no relation of its own.
     pub fn is_ephemeral(&self) -> bool {
         self.resource_type == ResourceType::Model && self.config.materialized == Materialization::Ephemeral

@@ -176,6 +176,7 @@ pub async fn check(
         scheduled: schedule.order().cloned().collect(),
         broken: BTreeSet::new(),
         deferred: BTreeSet::new(),
+        timeless: BTreeSet::new(),
         makes_relations: schedule.order().filter_map(|id| invocation.manifest.get(id)).any(|node| {
             let config = &node.config;
             config.pre_hook.iter().chain(&config.post_hook).any(|hook| hook.sql.to_lowercase().contains("create"))
@@ -210,6 +211,8 @@ struct Check<'a> {
     broken: BTreeSet<NodeId>,
     /// Nodes whose columns are known only when they are built.
     deferred: BTreeSet<NodeId>,
+    /// Nodes whose `event_time` was found to be no time.
+    timeless: BTreeSet<NodeId>,
     /// Whether hooks make relations that are known only when they have run.
     makes_relations: bool,
 }
@@ -287,6 +290,7 @@ impl Check<'_> {
             Err(problem) => self.diagnostics.push(sql_diagnostic(node, &compiled, &problem)),
         }
         self.remember(node, step.schema.clone());
+        self.event_times(node, step).await;
         if let (Intent::Microbatch(plan), Some(schema)) = (&step.intent, &step.schema) {
             self.later_batch(node, plan, schema).await;
         }
@@ -384,11 +388,58 @@ impl Check<'_> {
         let condition = plan.within(batch.window, &steps::column_names(&schema));
         let sql = format!("select * from ({}\n) as batch where {condition}", compiled.sql);
         let planned = self.session.plan(&sql).await;
-        planned.map(|_| schema).map_err(|problem| SqlProblem {
+        let told = |problem: SqlProblem| SqlProblem {
             range: None,
             message: format!("`event_time` of a microbatch model: {}", problem.message),
             ..problem
-        })
+        };
+        planned.map_err(told)?;
+        let time = plan.time(&steps::column_names(&schema));
+        let sql = format!("select {time} from ({}\n) as batch", compiled.sql);
+        self.event_time(&sql).await.map_err(told)?;
+        Ok(schema)
+    }
+
+    /// What a node reads for a window of time must say its time in a type that can be compared with one: the planner
+    /// would take a number for some instant, and find no row.
+    async fn event_times(&mut self, node: &Node, step: &Step) {
+        let sampled = matches!(node.resource_type, ResourceType::Model | ResourceType::Snapshot);
+        if !matches!(step.intent, Intent::Microbatch(_)) && !(sampled && self.invocation.sample.is_some()) {
+            return;
+        }
+        for parent in node.depends_on.iter().filter_map(|id| self.invocation.manifest.get(id)) {
+            let (Some(time), Some(relation)) = (parent.sql_event_time(), self.invocation.relation_of(parent)) else {
+                continue;
+            };
+            if self.timeless.contains(&parent.id) {
+                continue;
+            }
+            let sql = format!("select {time} from {}", relation.to_sql());
+            // What else is wrong with it, the query of the node tells.
+            if let Err(problem) = self.event_time(&sql).await
+                && problem.code == "type-mismatch"
+            {
+                self.timeless.insert(parent.id.clone());
+                let message = format!("`event_time` of `{}`: {}", parent.display_name(), problem.message);
+                let diagnostic = Diagnostic::error(problem.code, message).at_maybe(parent.location.clone(), "");
+                self.diagnostics.push(match problem.hint {
+                    Some(hint) => diagnostic.with_hint(hint),
+                    None => diagnostic,
+                });
+            }
+        }
+    }
+
+    /// Whether the one column of a query is a time, or a text that may be one.
+    async fn event_time(&self, sql: &str) -> Result<(), SqlProblem> {
+        let planned = self.session.plan(sql).await?;
+        let Some(field) = planned.schema().as_arrow().fields().first() else { return Ok(()) };
+        let data_type = sql_type_of(field.data_type());
+        if matches!(data_type.as_str(), "date" | "timestamp" | "timestamptz" | "varchar" | "null") {
+            return Ok(());
+        }
+        let message = format!("`{}` is {data_type}, and no date or timestamp", field.name());
+        Err(SqlProblem::new("type-mismatch", message).hint("make a timestamp of it where the column comes from"))
     }
 
     async fn plan_snapshot(&self, snapshot: &SnapshotPlan, source: &SchemaRef) -> Result<SchemaRef, SqlProblem> {

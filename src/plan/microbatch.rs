@@ -76,7 +76,7 @@ fn windows(batches: &Microbatch, goes_on: bool, asked: Option<Window>, now: Date
 
 impl MicrobatchPlan {
     /// The SQL of the event's time among columns.
-    fn time(&self, columns: &[String]) -> String {
+    pub fn time(&self, columns: &[String]) -> String {
         key_sql(&self.event_time, columns)
     }
 

@@ -105,11 +105,11 @@ from {{ ref('events') }} as e";
     );
     // As under dbt, each batch has its own file.
     let compiled = project.read("target/compiled/shop/models/days/days_2024-01-02.sql");
-    assert!(compiled.contains("cast(at as timestamp) >= timestamp '2024-01-02 00:00:00'"), "{compiled}");
+    assert!(compiled.contains("cast(at as timestamp(6)) >= timestamp(6) '2024-01-02 00:00:00'"), "{compiled}");
     assert_eq!(project.read("target/run/shop/models/days/days_2024-01-02.sql"), compiled);
     // Without a batch a template is compiled to all rows.
     let compiled = project.ok(&["compile", "--select", "days"]).stdout;
-    assert!(!compiled.contains("timestamp '"), "{compiled}");
+    assert!(!compiled.contains("timestamp(6)"), "{compiled}");
 }
 
 #[test]
@@ -411,4 +411,64 @@ fn messages_as_json_have_the_events_of_batches() {
         (&Json::from(2), &Json::from(2))
     );
     assert_eq!(ended[1]["data"]["node_info"]["unique_id"], "model.shop.days");
+}
+
+#[test]
+fn a_lookback_that_does_not_fit_is_refused() {
+    let project = project("select id, at from {{ ref('events') }}");
+    let model = project.read("models/days.sql");
+    project.write("models/days.sql", &model.replace("begin=", "lookback=5000000000, begin="));
+    let parsed = project.run(&["parse"]).expect_code(2);
+    parsed.expect_message(&["error[wrong-type]: `lookback` of model `days` must be a number of at most 4294967295"]);
+}
+
+#[test]
+fn times_beyond_those_of_nanoseconds_are_times() {
+    for kind in ["date", "varchar", "timestamp"] {
+        let project = project(&format!("select id, cast(at as {kind}) as at from {{{{ ref('days_of_all') }}}}"));
+        let all = "{{ config(event_time='at') }} select id, cast(at as KIND) as at from {{ ref('events') }} union all select 9, cast('9999-12-31' as KIND) union all select 8, cast('0001-01-01' as KIND)";
+        project.write("models/days_of_all.sql", &all.replace("KIND", kind));
+        project.ok(&["build", "--now", "2024-01-03T01:00:00Z"]);
+        project.ok(&["build", "--now", "2024-01-03T01:00:00Z"]);
+        assert_eq!(project.rows("select id from {{ ref('days') }} order by id"), ["1", "2", "3"], "{kind}");
+        let far = ["--event-time-start", "2500-01-01", "--event-time-end", "2500-01-02"];
+        project.ok(&run("2024-01-03T01:00:00Z", &far));
+    }
+    let project = project("select id, at from {{ ref('events') }}");
+    let model = project.read("models/days.sql");
+    project.write("models/days.sql", &model.replace("2024-01-01", "2999-01-01"));
+    project.ok(&["build", "--now", "2024-01-03T01:00:00Z"]);
+    assert_eq!(project.rows("select count(*) as n from {{ ref('days') }}"), ["0"]);
+}
+
+#[test]
+fn a_number_is_no_time_of_an_event() {
+    let project = project("select id, at from {{ ref('events') }}");
+    project.write("seeds/events.csv", "id,at\n1,1704067200\n");
+    project.write("seeds/seeds.yml", "seeds: [{name: events, config: {event_time: at}}]");
+    project.ok(&["seed"]);
+    let failed = project.run(&run("2024-01-03T01:00:00Z", &[])).expect_code(2);
+    failed.expect_message(&["error[type-mismatch]", "`event_time` of a microbatch model: `at` is bigint"]);
+    project.write("models/days.sql", &format!("{MODEL}select id, current_date as at from {{{{ ref('events') }}}}"));
+    let failed = project.run(&run("2024-01-03T01:00:00Z", &[])).expect_code(2);
+    failed.expect_message(&["error[type-mismatch]: `event_time` of `seeds.events`: `at` is bigint"]);
+    project.write("models/days.sql", "select id from {{ ref('events') }}");
+    project.run(&["run", "--sample", "3 days"]).expect_code(2).expect_message(&["error[type-mismatch]"]);
+    project.ok(&["run"]);
+}
+
+#[test]
+fn hooks_know_the_first_and_the_last_batch() {
+    let project = project("select id, at from {{ ref('events') }}");
+    let hook = |when: &str| {
+        format!("{when}_hook=\"insert into main.log select '{when} ' || '{{{{ model.batch.id if model.batch }}}}'\"")
+    };
+    let hooks = format!("{}, {}, begin=", hook("pre"), hook("post"));
+    let model = project.read("models/days.sql").replace("begin=", &hooks);
+    project.write("models/days.sql", &model);
+    project.write("models/log.sql", "{{ config(materialized='table') }} select 'none' as line");
+    project.ok(&["seed"]);
+    project.ok(&["run", "--select", "log"]);
+    project.ok(&run("2024-01-03T01:00:00Z", &["--select", "days"]));
+    assert_eq!(project.rows("select line from main.log order by line"), ["none", "post 20240103", "pre 20240101"]);
 }

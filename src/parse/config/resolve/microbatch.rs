@@ -30,7 +30,13 @@ impl Reader<'_> {
         });
         let lookback = match self.raw.get("lookback") {
             None => Some(1),
-            Some(_) => self.number("lookback").and_then(|number| u32::try_from(number).ok()),
+            Some(_) => self.number("lookback").and_then(|number| {
+                let lookback = u32::try_from(number).ok();
+                if lookback.is_none() {
+                    self.wrong("lookback", &format!("a number of at most {}", u32::MAX));
+                }
+                lookback
+            }),
         };
         self.boolean("concurrent_batches");
         if let (Some(begin), Some(size), Some(lookback)) = (begin, size, lookback) {
