@@ -190,11 +190,6 @@ impl Evaluation<'_> {
                 warning = warning.with_note(format!("`{}` is disabled (`{}`)", disabled.name, disabled.path));
                 continue;
             }
-            // As under dbt, the name of an exposure alone selects nothing.
-            if self.manifest.of_type(ResourceType::Exposure).any(|node| node.name == *value) {
-                warning = warning.with_hint(format!("an exposure is selected with `exposure:{value}`"));
-                continue;
-            }
             let known: BTreeSet<String> =
                 self.manifest.nodes.values().flat_map(|node| matcher.candidates(node)).collect();
             if let Some(near) = did_you_mean(value, known.iter().map(String::as_str)) {

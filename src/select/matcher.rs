@@ -215,9 +215,9 @@ impl Matcher {
     /// Whether the node has what the method asks for.
     pub(super) fn matches(&self, node: &Node) -> bool {
         let kind = node.resource_type;
-        let is_parsed = !matches!(kind, ResourceType::Source | ResourceType::Exposure);
         match self {
-            Self::Name(pattern) => is_parsed && pattern.matches(node),
+            // As under dbt, sources alone are not found by a bare name.
+            Self::Name(pattern) => kind != ResourceType::Source && pattern.matches(node),
             Self::Tag(tag) => node.config.tags.iter().any(|own| tag.matches(own)),
             Self::Source { package, source, table } => node.source().is_some_and(|detail| {
                 package.matches(&node.package) && source.matches(&detail.source_name) && table.matches(&node.name)

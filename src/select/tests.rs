@@ -118,6 +118,7 @@ fn select_answers_dbt_texts() {
         ("@orders", "", "orders revenue stg_orders stg_users users"),
         ("@revenue", "", "orders revenue stg_orders stg_users users"),
         ("source:raw.users+", "", "revenue stg_users users"),
+        ("+board", "", "orders revenue stg_orders stg_users users"),
         ("+exposure:board", "", "orders revenue stg_orders stg_users users"),
         ("+exposure:board,silver", "", "stg_orders stg_users"),
         ("countries+2", "", "stg_users users"),
