@@ -223,6 +223,7 @@ impl Application {
             models: Vec::new(),
             resource_types: options.resource_types.clone(),
             exclude_resource_types: options.exclude_resource_types.clone(),
+            with_empty: self.verb == "list",
             state: self.comparison(project, options)?,
         };
         let (selection, problems) = select::select(&project.manifest, &project.dag, &args, kinds);

@@ -92,6 +92,7 @@ async fn planned(
 ) -> Diagnostics {
     let mut all = project.dag.ancestors(selected, None);
     all.extend(selected.iter().cloned());
+    all.retain(|id| !project.manifest.get(id).is_some_and(|node| node.is_empty()));
     let schedule = project.dag.schedule(&all);
     let view = WarehouseView::new(view.surroundings().clone());
     let (_, mut problems) = check(invocation, &schedule, &view).await;

@@ -488,6 +488,11 @@ impl Node {
         }
     }
 
+    /// Whether its file is there and holds nothing: as under dbt, it is a node, and no command does anything with it.
+    pub fn is_empty(&self) -> bool {
+        self.code.as_ref().is_some_and(|code| code.offset.is_some() && code.text.trim().is_empty())
+    }
+
     /// The SQL of the time of a row's event, if the node says it.
     pub fn sql_event_time(&self) -> Option<String> {
         let name = self.config.event_time.as_ref()?;

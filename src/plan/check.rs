@@ -585,11 +585,12 @@ impl Check<'_> {
                 format!("`{}` reads `{}`, which has not been built", node.display_name(), parent.display_name()),
             );
             let call = node.refs.iter().find(|call| call.name == parent.name).and_then(|call| call.location.clone());
-            self.diagnostics.push(
-                diagnostic
-                    .at_maybe(call.or_else(|| node.location.clone()), "")
-                    .with_hint(format!("build it too, for example with `--select +{}`", node.name)),
-            );
+            let hint = if parent.is_empty() {
+                format!("`{}` is empty: write its query", parent.path)
+            } else {
+                format!("build it too, for example with `--select +{}`", node.name)
+            };
+            self.diagnostics.push(diagnostic.at_maybe(call.or_else(|| node.location.clone()), "").with_hint(hint));
         }
         missing.is_empty()
     }

@@ -77,6 +77,8 @@ pub struct SelectArgs {
     pub resource_types: Vec<ResourceType>,
     /// `--exclude-resource-type`: none of these kinds.
     pub exclude_resource_types: Vec<ResourceType>,
+    /// Whether nodes whose file is empty are selected: they can be listed, but there is nothing to do with them.
+    pub with_empty: bool,
     /// `--state`: what the methods `state:`, `result:` and `source_status:` compare with.
     pub state: Option<Arc<Comparison>>,
 }
@@ -137,6 +139,7 @@ pub fn select(manifest: &Manifest, dag: &Dag, args: &SelectArgs, kinds: &[Resour
         .iter()
         .filter(|id| found.contains(*id))
         .filter(|id| manifest.get(id).is_some_and(|node| is_wanted(node.resource_type)))
+        .filter(|id| args.with_empty || !manifest.get(id).is_some_and(|node| node.is_empty()))
         .cloned()
         .collect();
     if nodes.is_empty() {

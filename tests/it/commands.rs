@@ -564,3 +564,18 @@ fn what_a_project_says_of_logs_memory_and_python_is_heeded() {
     let told = "warning[not-supported-yet]: the Python model `score` is not read: karat runs SQL models only\n --> models/deep/score.py";
     assert!(project.redacted(&run.stderr).contains(told), "{}", run.stderr);
 }
+
+#[test]
+fn an_empty_file_is_listed_and_left_alone() {
+    let project =
+        Project::new(&[("models/empty.sql", " \n"), ("models/full.sql", "select 1 as x"), ("tests/none.sql", "\n")]);
+    assert_eq!(project.ok(&["ls", "--quiet"]).stdout, "shop.empty\nshop.full\nshop.none\n");
+    for verb in ["build", "compile", "run", "test"] {
+        project.ok(&[verb]);
+    }
+    project.ok(&["build"]);
+    assert_eq!(project.statuses().into_keys().collect::<Vec<_>>(), ["full"]);
+    project.write("models/below.sql", "select * from {{ ref('empty') }}");
+    let run = project.run(&["run"]).expect_code(2);
+    run.expect_message(&["error[not-built]: `main.below` reads `main.empty`", "`models/empty.sql` is empty"]);
+}
