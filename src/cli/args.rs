@@ -288,10 +288,15 @@ pub enum VerbArguments {
 pub struct SelectionArguments {
     /// Nodes to take: names, +name+, path:, tag:, layer:, source: and more
     #[arg(
-        long, short, visible_alias = "models", alias = "model", visible_short_alias = 'm',
-        num_args = 1.., action = ArgAction::Append, value_name = "SELECTOR", help_heading = SELECTION
+        long, short, num_args = 1.., action = ArgAction::Append, value_name = "SELECTOR", help_heading = SELECTION
     )]
     pub select: Vec<String>,
+    /// The same; in ls, only the models among them
+    #[arg(
+        long, short, alias = "model", num_args = 1.., action = ArgAction::Append, value_name = "SELECTOR",
+        help_heading = SELECTION
+    )]
+    pub models: Vec<String>,
     /// Nodes to leave out
     #[arg(long, num_args = 1.., action = ArgAction::Append, value_name = "SELECTOR", help_heading = SELECTION)]
     pub exclude: Vec<String>,

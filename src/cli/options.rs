@@ -24,9 +24,7 @@ use crate::cli::explain::ExplainArguments;
 use crate::cli::retry::Retried;
 use crate::files::project;
 use crate::manifest::microbatch::Window;
-use crate::manifest::node::ResourceType;
 use crate::manifest::sample::Sample;
-use crate::select::IndirectSelection;
 
 /// Environment variables that stand for flags: the name without its prefix `KARAT_` or `DBT_`, and its meaning.
 pub const VARIABLES: [(&str, &str); 35] = [
@@ -126,23 +124,6 @@ pub struct GlobalOptions {
     pub write_artifacts: bool,
     /// What to compare with and to defer to.
     pub state: StateOptions,
-}
-
-/// Which nodes a verb is about.
-#[derive(Debug, Clone, Default)]
-pub struct SelectionOptions {
-    /// Selectors to take, as written; several are a union.
-    pub select: Vec<String>,
-    /// Selectors to leave out.
-    pub exclude: Vec<String>,
-    /// Name of a selector in `selectors.yml`.
-    pub selector: Option<String>,
-    /// Kinds to take; empty means all that the verb is about.
-    pub resource_types: Vec<ResourceType>,
-    /// Kinds to leave out.
-    pub exclude_resource_types: Vec<ResourceType>,
-    /// Which tests come along; `None` means the project's choice or eager.
-    pub indirect_selection: Option<IndirectSelection>,
 }
 
 /// A verb with what it takes.
@@ -522,54 +503,6 @@ impl Reader<'_> {
         }
     }
 
-    fn kinds(&mut self, given: Vec<String>, variable: &str, flag: &str) -> Vec<ResourceType> {
-        let names = if given.is_empty() { self.variable(variable).into_iter().collect() } else { given };
-        let known = ["model", "seed", "snapshot", "source", "test", "unit_test", "exposure", "analysis", "function"];
-        let mut kinds = Vec::new();
-        for name in names.iter().flat_map(|names| names.split([',', ' '])).filter(|name| !name.is_empty()) {
-            match name {
-                "all" | "default" => return Vec::new(),
-                // Kinds of dbt that no project has here: nothing to select, nothing wrong.
-                "metric" | "semantic_model" | "saved_query" => {
-                    self.problems.push(not_supported("resource type", name));
-                }
-                _ => {
-                    if let Some(kind) = ResourceType::parse(name) {
-                        kinds.push(kind);
-                        continue;
-                    }
-                    let mut problem = bad_value(flag, name, &format!("one of {}", known.join(", ")));
-                    if let Some(near) = did_you_mean(name, known) {
-                        problem = problem.with_hint(format!("did you mean `{near}`?"));
-                    }
-                    self.problems.push(problem);
-                }
-            }
-        }
-        kinds
-    }
-
-    fn selection(&mut self, given: SelectionArguments) -> SelectionOptions {
-        let modes = IndirectSelection::ALL.map(|mode| (mode.as_str(), mode));
-        if given.selector.is_some() && !(given.select.is_empty() && given.exclude.is_empty()) {
-            let message = "`--selector` cannot be combined with `--select` or `--exclude`";
-            self.problems.push(Diagnostic::error("invalid-argument", message));
-        }
-        let mode = self.word(given.indirect_selection, "INDIRECT_SELECTION", "--indirect-selection", &modes);
-        SelectionOptions {
-            resource_types: self.kinds(given.resource_type, "RESOURCE_TYPES", "--resource-type"),
-            exclude_resource_types: self.kinds(
-                given.exclude_resource_type,
-                "EXCLUDE_RESOURCE_TYPES",
-                "--exclude-resource-type",
-            ),
-            select: given.select,
-            exclude: given.exclude,
-            selector: given.selector,
-            indirect_selection: mode,
-        }
-    }
-
     fn full_refresh(&mut self, given: bool) -> Option<bool> {
         self.switch(given, false, "--full-refresh", "FULL_REFRESH")
     }
@@ -667,7 +600,7 @@ impl Reader<'_> {
                 let keys = given.output_keys.iter().flat_map(|keys| keys.split([',', ' ']));
                 Verb::List(ListOptions {
                     all_kinds: given.selection.resource_type.iter().any(|kind| kind == "all"),
-                    selection: self.selection(given.selection),
+                    selection: self.listed(given.selection),
                     output: self.word(given.output, "", "--output", &words).unwrap_or(ListFormat::Selector),
                     output_keys: keys.filter(|key| !key.is_empty()).map(str::to_owned).collect(),
                 })
@@ -725,11 +658,13 @@ mod batches;
 mod docs;
 mod forms;
 mod sample;
+mod selection;
 mod state;
 mod values;
 mod warnings;
 pub use docs::{DocsOptions, GenerateOptions, LineageFormat, LineageOptions, ServeOptions};
 pub use forms::{ColorChoice, ListFormat, LogFormat, LogLevel, OutputFormat};
+pub use selection::SelectionOptions;
 pub use state::StateOptions;
 
 #[cfg(test)]

@@ -579,3 +579,19 @@ fn an_empty_file_is_listed_and_left_alone() {
     let run = project.run(&["run"]).expect_code(2);
     run.expect_message(&["error[not-built]: `main.below` reads `main.empty`", "`models/empty.sql` is empty"]);
 }
+
+#[test]
+fn the_models_of_ls_are_models() {
+    let project = Project::new(&[
+        ("models/a.sql", "select 1 as x"),
+        ("models/s.yml", "models: [{name: a, columns: [{name: x, data_tests: [unique]}]}]\n"),
+    ]);
+    assert_eq!(project.ok(&["ls", "--quiet", "-m", "a"]).stdout, "shop.a\n");
+    assert_eq!(project.ok(&["ls", "--quiet", "-s", "a"]).stdout, "shop.a\nshop.unique_a_x\n");
+    project.ok(&["build", "-m", "a"]);
+    assert_eq!(project.statuses().len(), 2);
+    for other in [["-s", "a"], ["--resource-type", "model"]] {
+        let run = project.run(&[&["ls", "-m", "a"], &other[..]].concat()).expect_code(2);
+        run.expect_message(&["`--models` of `ls` cannot be combined with"]);
+    }
+}

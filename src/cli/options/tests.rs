@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::cli::args;
+use crate::manifest::node::ResourceType;
+use crate::select::IndirectSelection;
 
 fn read(line: &[&str], env: &[(&str, &str)]) -> Result<Options, String> {
     read_with_flags(line, env, &[])
