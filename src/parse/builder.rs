@@ -449,10 +449,33 @@ impl<'a> Builder<'a> {
         columns
     }
 
+    /// The model, seed or snapshot that properties of another of these kinds mean: dbt makes the tests that they
+    /// declare, and takes nothing else of them.
+    pub fn elsewhere(&self, package: &str, kind: ResourceType, name: &str) -> Option<&Node> {
+        const KINDS: [ResourceType; 3] = [ResourceType::Model, ResourceType::Seed, ResourceType::Snapshot];
+        let is_meant = |node: &&Node| {
+            node.package == package
+                && node.config.enabled
+                && node.resource_type != kind
+                && KINDS.contains(&node.resource_type)
+                && node.search_name() == name
+        };
+        self.nodes.iter().filter(|_| KINDS.contains(&kind)).find(is_meant)
+    }
+
     /// Warns of properties that describe nothing.
     pub fn report_unmatched(&mut self) {
         for ((package, kind, name), patch) in &self.patches {
             if patch.used {
+                continue;
+            }
+            if let Some(node) = self.elsewhere(package, *kind, name) {
+                let (is, under) = (node.resource_type.as_str(), kind.as_str());
+                let message = format!("`{name}` is a {is}, but it is described as a {under}");
+                let diagnostic = Diagnostic::warning("unmatched-properties", message)
+                    .at(patch.properties.name.location.clone(), "only its tests are taken")
+                    .with_hint(format!("describe it below `{is}s:`"));
+                self.diagnostics.push(diagnostic);
                 continue;
             }
             let names = self.nodes.iter().filter(|node| node.package == *package && node.resource_type == *kind);

@@ -415,7 +415,10 @@ fn add_all_tests<'a>(builder: &mut Builder<'a>, sources: &[(usize, TextFile, Sou
     }
     let mut wanted = Vec::new();
     for ((package, kind, name), patch) in &builder.patches {
-        let Some(node) = nodes.get(&(package.as_str(), *kind, name.clone())) else { continue };
+        let own = nodes.get(&(package.as_str(), *kind, name.clone())).copied();
+        // A test also holds where what it is on is described as something else than it is.
+        let other = || builder.elsewhere(package, *kind, name).filter(|_| !patch.used);
+        let Some(node) = own.or_else(other) else { continue };
         let subject = Subject::of_node(node, &patch.relative);
         wanted.push((package.clone(), subject, patch.properties.tests.clone(), patch.properties.columns.clone()));
     }

@@ -126,3 +126,23 @@ fn a_column_that_is_described_twice_is_told_and_taken() {
     let tests: Vec<String> = project.statuses().into_keys().collect();
     assert_eq!(tests, ["a", "not_null_a_x", "unique_a_x"]);
 }
+
+#[test]
+fn tests_of_a_seed_that_is_described_as_a_model_are_made() {
+    let project = Project::new(&[
+        ("seeds/base.csv", "id\n1\n"),
+        ("models/a.sql", "select id from {{ ref('base') }}"),
+        ("models/s.yml", "models: [{name: base, description: x, columns: [{name: id, data_tests: [unique]}]}]\n"),
+        ("seeds/s.yml", "seeds: [{name: a, columns: [{name: id, data_tests: [not_null]}]}]\n"),
+    ]);
+    let built = project.ok(&["build"]);
+    built.expect_message(&[
+        "warning[unmatched-properties]: `base` is a seed, but it is described as a model",
+        "describe it below `seeds:`",
+        "warning[unmatched-properties]: `a` is a model, but it is described as a seed",
+    ]);
+    let all: Vec<String> = project.statuses().into_keys().collect();
+    assert_eq!(all, ["a", "base", "not_null_a_id", "unique_base_id"]);
+    // As under dbt, nothing else of it is taken.
+    assert_eq!(manifest(&project)["nodes"]["seed.shop.base"]["description"], "");
+}
