@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use crate::base::diagnostic::Diagnostic;
 use crate::manifest::group::Access;
 use crate::manifest::microbatch::Microbatch;
 
@@ -189,6 +190,8 @@ pub struct NodeConfig {
     /// Every key that somebody set, as written: Jinja is not rendered, values are replaced and not merged. dbt compares
     /// it to tell whether a node was modified.
     pub unrendered: IndexMap<String, Value>,
+    /// What is wrong with it for whoever builds the node, and for nobody else.
+    pub unusable: Vec<Diagnostic>,
     /// Whether the node exists at all.
     pub enabled: bool,
     /// Materialization of a model; other kinds of node ignore it.
@@ -287,6 +290,7 @@ impl Default for NodeConfig {
         Self {
             raw: IndexMap::new(),
             unrendered: IndexMap::new(),
+            unusable: Vec::new(),
             enabled: true,
             materialized: Materialization::View,
             schema: None,

@@ -170,7 +170,9 @@ models:
     let two = node(&manifest, "model.shop.two");
     assert_eq!((two.config.tags.len(), two.config.materialized.as_str()), (0, "incremental"));
     assert_eq!(two.config.unique_key, ["a", "b"]);
-    assert_eq!(node(&manifest, "model.shop.three").config.alias.as_deref(), Some("from_root"));
+    let three = &node(&manifest, "model.shop.three").config;
+    assert_eq!(three.alias.as_deref(), Some("from_root"));
+    assert_eq!(three.unusable[0].message, "`incremental_strategy` can't be `upsert`");
     insta::assert_snapshot!(shown(&diagnostics));
 }
 

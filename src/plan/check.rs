@@ -222,6 +222,10 @@ impl Check<'_> {
         if (matches!(step.intent, Intent::Nothing) && !node.is_ephemeral()) || step.runs_at_end() {
             return;
         }
+        if !node.config.unusable.is_empty() {
+            self.diagnostics.0.extend(node.config.unusable.iter().cloned());
+            return self.remember(node, None);
+        }
         if let Some(test) = node.unit_test() {
             return self.unit_test(node, test, step).await;
         }

@@ -438,3 +438,17 @@ fn incremental_schema_change_sync_follows_the_query() {
     ");
     assert_eq!(project.rows("select count(*) from silver.events"), ["4"]);
 }
+
+#[test]
+fn a_strategy_that_nobody_knows_is_told_by_what_builds_the_model() {
+    let project = Project::new(&[
+        ("models/odd.sql", "{{ config(materialized='incremental', incremental_strategy='upsert') }} select 1 as x"),
+        ("models/other.sql", "select 1 as x"),
+        ("seeds/s.csv", "id\n1\n"),
+    ]);
+    project.ok(&["parse"]);
+    project.ok(&["seed"]);
+    project.ok(&["run", "--select", "other"]);
+    let run = project.run(&["run"]).expect_code(2);
+    run.expect_message(&["error[bad-value]: `incremental_strategy` can't be `upsert`", "models/odd.sql:1:39"]);
+}

@@ -192,7 +192,6 @@ fn what_a_microbatch_model_lacks_is_said_before_anything_runs() {
             "models/bad_size.sql",
             config(", event_time='x', batch_size='week', begin='2024-01-01', lookback='x'").as_str(),
         ),
-        ("models/other.sql", "{{ config(materialized='incremental', incremental_strategy='upsert') }} select 1 as x"),
     ]);
     let parsed = project.run(&["parse"]).expect_code(2);
     insta::assert_snapshot!(project.complaints(&parsed), @r"
@@ -228,14 +227,6 @@ fn what_a_microbatch_model_lacks_is_said_before_anything_runs() {
       |
     1 | {{ config(materialized='incremental', incremental_strategy='microbatch') }} select 1 as x
       |                                       ^^^^^^^^^^^^^^^^^^^^
-    error[bad-value]: `incremental_strategy` can't be `upsert`
-     --> models/other.sql:1:39
-      |
-    1 | {{ config(materialized='incremental', incremental_strategy='upsert') }} select 1 as x
-      |                                       ^^^^^^^^^^^^^^^^^^^^
-      |
-      = note: it can be `append`, `merge`, `delete+insert`, `insert_overwrite`, `microbatch`
-      = hint: karat combines rows itself: it calls no macro `get_incremental_upsert_sql`
     ");
 }
 

@@ -156,7 +156,7 @@ impl Reader<'_> {
             if let Some(strategy) = IncrementalStrategy::ALL.into_iter().find(|one| one.as_str() == word) {
                 config.incremental_strategy = Some(strategy);
             } else {
-                self.unknown_strategy(&word);
+                config.unusable.extend(self.unknown_strategy(&word));
             }
         }
         config.incremental_predicates = self.texts("incremental_predicates").unwrap_or_default();
@@ -222,14 +222,14 @@ impl Reader<'_> {
         keys
     }
 
-    fn unknown_strategy(&mut self, word: &str) {
+    /// Other commands than those that build the model have no use for its strategy, so it is told by them alone, as
+    /// under dbt.
+    fn unknown_strategy(&mut self, word: &str) -> Option<Diagnostic> {
         self.not_one_of("incremental_strategy", word, &IncrementalStrategy::ALL.map(IncrementalStrategy::as_str));
-        if let Some(problem) = self.diagnostics.0.last_mut()
-            && problem.hint.is_none()
-        {
-            let name = word.replace(['+', '-'], "_");
-            problem.hint = Some(format!("karat combines rows itself: it calls no macro `get_incremental_{name}_sql`"));
-        }
+        let problem = self.diagnostics.0.pop()?;
+        let name = word.replace(['+', '-'], "_");
+        let hint = format!("karat combines rows itself: it calls no macro `get_incremental_{name}_sql`");
+        Some(if problem.hint.is_none() { problem.with_hint(hint) } else { problem })
     }
 
     /// What models, snapshots and seeds say about their files.
