@@ -76,6 +76,13 @@ pub fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// The name within quotes; `None` if the text is no quoted name.
+pub fn unquoted(text: &str) -> Option<String> {
+    let inner = text.trim().strip_prefix('"')?.strip_suffix('"')?;
+    let is_one_name = !inner.is_empty() && !inner.replace("\"\"", "").contains('"');
+    is_one_name.then(|| inner.replace("\"\"", "\""))
+}
+
 /// A text as a SQL string literal.
 pub fn quote_literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))

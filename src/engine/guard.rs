@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
 
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{self, Visit as _, Visitor};
 use datafusion::sql::sqlparser::dialect::Dialect;
@@ -425,6 +425,19 @@ pub fn check_plan(plan: &LogicalPlan) -> Result<(), SqlProblem> {
         (Ok(_), Some(what)) => Err(not_a_query(what)),
         (Err(error), _) => Err(SqlProblem::new("sql-error", error.message().to_string())),
     }
+}
+
+/// Whether a plan asks another query for a value.
+pub fn has_subquery(plan: &LogicalPlan) -> bool {
+    let mut found = false;
+    let walked = plan.apply(|node| {
+        node.apply_subqueries(|_| {
+            found = true;
+            Ok(TreeNodeRecursion::Stop)
+        })?;
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    walked.is_ok() && found
 }
 
 /// The position of a tokenizer location, which counts from 1 and says 0 for "unknown".

@@ -1,8 +1,10 @@
 //! Constraints of models and columns: their texts are rendered, their targets read, and what contradicts is reported.
 
 use crate::base::diagnostic::Diagnostic;
+use crate::base::ident::unquoted;
 use crate::base::source::Location;
 use crate::files::yaml::Spanned;
+use crate::manifest::config::{Materialization, OnSchemaChange};
 use crate::manifest::constraint::{Constraint, ConstraintKind, KeyTarget};
 use crate::manifest::node::Node;
 use crate::parse::builder::Builder;
@@ -66,6 +68,17 @@ impl Builder<'_> {
             self.diagnostics
                 .push(diagnostic.with_hint("list its `columns` with their `data_type` in a properties file"));
         }
+        let keeps = matches!(node.config.on_schema_change, OnSchemaChange::AppendNewColumns | OnSchemaChange::Fail);
+        if node.config.materialized == Materialization::Incremental && !keeps {
+            // With the others the table would have columns that the contract does not name, or lose some that it does.
+            let message = format!(
+                "model `{}` is incremental and has an enforced contract, but its `on_schema_change` is `{}`",
+                node.name,
+                node.config.on_schema_change.as_str()
+            );
+            let diagnostic = Diagnostic::error("contract", message).at_maybe(node.location.clone(), "");
+            self.diagnostics.push(diagnostic.with_hint("set it to `append_new_columns` or `fail`"));
+        }
         let all = node.columns.values().flat_map(|column| &column.constraints).chain(&model.constraints);
         for constraint in all {
             self.check_complete(node, constraint);
@@ -99,7 +112,11 @@ impl Builder<'_> {
             self.diagnostics.push(diagnostic.at_maybe(constraint.location.clone(), ""));
         }
         for column in &constraint.columns {
-            if !node.columns.values().any(|known| known.name.eq_ignore_ascii_case(column)) {
+            let is_named = |known: &str| match unquoted(column) {
+                Some(name) => known == name,
+                None => known.eq_ignore_ascii_case(column),
+            };
+            if !node.columns.keys().any(|known| is_named(known)) {
                 let message = format!(
                     "the constraint `{kind}` of model `{}` names `{column}`, which is none of its columns",
                     node.name

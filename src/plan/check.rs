@@ -15,13 +15,14 @@ use crate::compile::introspect::Introspect;
 use crate::compile::node::{CompiledNode, compile, compile_batch};
 use crate::compile::unit_test::tested_model;
 use crate::engine::error::SqlProblem;
+use crate::engine::guard::has_subquery;
 use crate::engine::session::{Session, Variant};
 use crate::engine::statement::Action;
 use crate::engine::types::{TypeError, sql_type_of, storage_schema};
 use crate::engine::view::{Fresh, Overlay, WarehouseView, without_rows};
 use crate::graph::schedule::Schedule;
 use crate::manifest::config::Materialization;
-use crate::manifest::constraint::KeyTarget;
+use crate::manifest::constraint::{ConstraintKind, KeyTarget};
 use crate::manifest::node::{Detail, Node, NodeId, ResourceType};
 use crate::manifest::relation::RelationKey;
 use crate::manifest::unit_test::UnitTest;
@@ -534,7 +535,15 @@ impl Check<'_> {
         let session = self.view.surroundings().engine.session(overlay, Variant::Normal);
         for check in checks {
             let (sql, _) = check.examples(&columns, 1);
-            let Err(problem) = session.plan(&sql).await else { continue };
+            let problem = match session.plan(&sql).await {
+                // As in other databases, a check is about one row; what is broken has to be found in one pass.
+                Ok(plan) if check.constraint.kind == ConstraintKind::Check && has_subquery(&plan) => {
+                    SqlProblem::new("bad-constraint", "a check cannot ask another query")
+                        .hint("write a data test for what other rows or relations have to say")
+                }
+                Ok(_) => continue,
+                Err(problem) => problem,
+            };
             let message = format!("the constraint {} of model `{}`: {}", check.what, node.name, problem.message);
             let mut diagnostic = Diagnostic::error(problem.code, message);
             diagnostic.hint.clone_from(&problem.hint);

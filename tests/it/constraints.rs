@@ -183,7 +183,7 @@ fn constraints_that_are_broken_hold_the_table_back() {
 
 #[test]
 fn constraints_of_an_incremental_model_hold_for_the_whole_table() {
-    let config = "{{ config(materialized='incremental') }} ";
+    let config = "{{ config(materialized='incremental', on_schema_change='fail') }} ";
     let project = project(GOOD, LINES);
     project.write("models/lines.sql", &format!("{config}{}", lines(GOOD)));
     project.ok(&["build"]);
@@ -395,4 +395,48 @@ fn contracts_take_integers_of_any_size() {
     project.write("models/m.sql", "select 3000000000 + length('') as id, 1 as small, 1 as large");
     let run = project.run(&["run"]).expect_code(1);
     run.expect_message(&["can't cast value 3000000000 to type integer", "models/m.sql:1:1"]);
+}
+
+#[test]
+fn constraints_of_an_incremental_table_need_columns_that_stay() {
+    let properties = "models:
+  - name: lines
+    config: {materialized: incremental, contract: {enforced: true}POLICY}
+    columns: [{name: id, data_type: bigint}]
+";
+    let project = Project::new(&[("models/lines.sql", "select cast(1 as bigint) as id")]);
+    for policy in ["", ", on_schema_change: sync_all_columns"] {
+        project.write("models/s.yml", &properties.replace("POLICY", policy));
+        let run = project.run(&["parse"]).expect_code(2);
+        run.expect_message(&["error[contract]: model `lines` is incremental", "`append_new_columns` or `fail`"]);
+    }
+    for policy in [", on_schema_change: append_new_columns", ", on_schema_change: fail"] {
+        project.write("models/s.yml", &properties.replace("POLICY", policy));
+        project.ok(&["run"]);
+    }
+}
+
+#[test]
+fn constraints_name_columns_in_quotes_and_ask_no_query() {
+    let properties = "models:
+  - name: lines
+    config: {materialized: table, contract: {enforced: true}}
+    constraints: [{type: unique, columns: ['\"from\"', ID]}, {type: check, expression: CHECK}]
+    columns: [{name: from, data_type: bigint, quote: true}, {name: id, data_type: bigint}]
+";
+    let project = Project::new(&[(
+        "models/lines.sql",
+        "select cast(1 as bigint) as \"from\", cast({{ var('id', 1) }} as bigint) as id union all select 1, 2",
+    )]);
+    project.write("models/s.yml", &properties.replace("CHECK", "id > 0"));
+    project.ok(&["run"]);
+    let run = project.run(&["run", "--vars", "{id: 2}"]).expect_code(1);
+    run.expect_message(&["error[constraint-failed]"]);
+    project.write("models/s.yml", &properties.replace("CHECK", "id > 0").replace("\"from", "\"From"));
+    project.run(&["parse"]).expect_code(2).expect_message(&["names `\"From\"`, which is none of its columns"]);
+    for check in ["id in (select 2)", "id < (select count(*) from range(9) as t(i) where i > id)"] {
+        project.write("models/s.yml", &properties.replace("CHECK", check));
+        let run = project.run(&["run"]).expect_code(2);
+        run.expect_message(&["error[bad-constraint]", "a check cannot ask another query", "models/s.yml:4:"]);
+    }
 }
