@@ -664,3 +664,24 @@ fn times_of_every_type() {
     3|c|d01|null|False
     ");
 }
+
+#[test]
+fn names_of_added_columns_are_found_without_quotes_unless_they_have_some() {
+    let project = Project::new(&[
+        ("project.yml", PROJECT),
+        ("seeds/items.csv", "id,name\n1,a\n"),
+        (
+            "snapshots/named.yml",
+            "snapshots:\n  - name: named\n    relation: ref('items')\n    config: {strategy: check, unique_key: id, check_cols: all, \
+             snapshot_meta_column_names: {dbt_valid_from: VALID_FROM, dbt_valid_to: '\"Valid To\"'}}\n",
+        ),
+        ("models/gold/read.sql", "select id, valid_from is null as a, \"Valid To\" as b from {{ ref('named') }}"),
+    ]);
+    project.ok(&["build"]);
+    project.write("seeds/items.csv", "id,name\n1,b\n");
+    project.ok(&["build"]);
+    assert_eq!(
+        project.rows("select a, b is null as b from {{ ref('read') }} order by b"),
+        ["false|false", "false|true"]
+    );
+}

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use crate::base::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::base::ident::unquoted;
 use crate::base::source::Location;
 use crate::files::properties::not_one_of;
 use crate::manifest::config::{
@@ -322,7 +323,8 @@ impl Reader<'_> {
                 }
             };
             match value.as_str() {
-                Some(name) => name.clone_into(slot),
+                // A name without quotes is one that SQL finds without quotes.
+                Some(name) => *slot = unquoted(name).unwrap_or_else(|| name.to_lowercase()),
                 None => self.wrong("snapshot_meta_column_names", "a mapping of names to names"),
             }
         }
