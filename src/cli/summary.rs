@@ -200,9 +200,9 @@ fn rerun(failed: &[&NodeResult], context: &Context) -> String {
                 }
             }
             (ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot, "build" | "run") => {
-                format!("{}+", node.name)
+                format!("{}+", node.search_name())
             }
-            _ => node.name.clone(),
+            _ => node.search_name(),
         };
         if !names.contains(&name) {
             names.push(name);
@@ -225,7 +225,8 @@ fn rerun(failed: &[&NodeResult], context: &Context) -> String {
 fn selector_of(id: &NodeId) -> String {
     match id.as_str().strip_prefix("source.") {
         Some(source) => format!("source:{source}"),
-        None => id.as_str().rsplit('.').next().unwrap_or_default().to_owned(),
+        // Behind kind and package comes the name, perhaps with a version.
+        None => id.as_str().splitn(3, '.').last().unwrap_or_default().to_owned(),
     }
 }
 

@@ -404,3 +404,17 @@ fn versions_have_the_keys_that_dbt_takes() {
       = hint: say `include: all` beside `exclude`, or leave the names out of `include`
     ");
 }
+
+#[test]
+fn versions_that_failed_can_be_run_again_as_told() {
+    let project = project();
+    project.write("models/orders_v1.sql", "select cast(null as int) as id, 10 as total, 'a' as code");
+    let failed = project.run(&["build", "--select", "orders", "--indirect-selection", "cautious"]).expect_code(1);
+    failed.expect_message(&["karat build --select orders.v1+"]);
+    assert!(listed(&project, &["--select", "orders.v1+"]).contains("p.orders.v1"));
+    project.write(
+        "models/orders_v1.sql",
+        "{{ config(materialized='table') }} select 1 / (select count(*) from (select 1) where false) as id",
+    );
+    project.run(&["run", "--select", "orders"]).expect_code(1).expect_message(&["karat run --select orders.v1+"]);
+}
