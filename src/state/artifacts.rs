@@ -105,6 +105,8 @@ pub struct Node {
     pub(super) fqn: Vec<String>,
     #[serde(deserialize_with = "or_default")]
     pub(super) raw_code: String,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) original_file_path: String,
     pub(super) checksum: Json,
     pub(super) config: Config,
     #[serde(deserialize_with = "or_default")]

@@ -438,3 +438,18 @@ fn a_retry_defers_as_the_command_did() {
     project.ok(&["retry", "--vars", "{sum: 5}"]);
     assert_eq!(project.query_with("select n from {{ ref('total') }}", &["--target", "ci"])[0]["n"], 1);
 }
+
+#[test]
+fn a_large_seed_of_a_real_dbt_is_compared_by_its_path() {
+    let project = built();
+    let mut manifest: Json = serde_json::from_str(&project.read("state/manifest.json")).unwrap();
+    let (id, seed) =
+        manifest["nodes"].as_object_mut().unwrap().iter_mut().find(|(id, _)| id.starts_with("seed.")).unwrap();
+    let id = id.clone();
+    seed["checksum"] = serde_json::json!({"name": "path", "checksum": "seeds/codes.csv"});
+    project.write("state/manifest.json", &manifest.to_string());
+    assert!(listed(&project, &["state:modified"]).is_empty());
+    manifest["nodes"][id]["checksum"]["checksum"] = "seeds/elsewhere.csv".into();
+    project.write("state/manifest.json", &manifest.to_string());
+    assert_eq!(listed(&project, &["state:modified"]), ["codes"]);
+}
