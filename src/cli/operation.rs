@@ -20,7 +20,7 @@ use crate::execute::result::{RunResult, Status, Timing};
 use crate::execute::run::Run;
 use crate::execute::statement::run_compiled;
 use crate::execute::turns::Turns;
-use crate::manifest::node::{Code, Node};
+use crate::manifest::node::{Code, Node, NodeId};
 use crate::record;
 use crate::template::host::SharedHost;
 use crate::template::{Argument, RenderError};
@@ -56,7 +56,12 @@ pub async fn execute(app: &Application, options: &OperationOptions) -> Result<Ou
     });
     // dbt finds an operation in any package, also one that templates of the project could not call without its name.
     let package = package.or_else(|| run.invocation.templates.package_with(name));
-    let owner = Arc::new(Node::operation(package.unwrap_or(&project.manifest.project_name), name));
+    let mut owner = Node::operation(package.unwrap_or(&project.manifest.project_name), name);
+    if let Operation::Macro(_) = options.operation {
+        // In its results dbt names the macro itself.
+        owner.id = NodeId::new(format!("macro.{}.{name}", owner.package));
+    }
+    let owner = Arc::new(owner);
     let started_at = app.clock.timestamp();
     let mut result = blank(&owner, "operation", 0);
     let done = match &options.operation {

@@ -460,4 +460,8 @@ fn an_operation_leaves_its_result_and_can_be_retried() {
     assert_eq!(project.rows("select id from gold.orders"), ["1"]);
     assert_eq!(results()["results"][0]["status"], "success");
     assert!(project.ok(&["retry"]).stderr.contains("nothing to retry"));
+    // What is called by its name is that macro.
+    project.write("macros/called.sql", "{% macro called() %}{% endmacro %}");
+    project.ok(&["run-operation", "called"]);
+    assert_eq!(results()["results"][0]["unique_id"], "macro.shop.called");
 }
