@@ -55,4 +55,5 @@ mod tidy;
 mod types;
 mod unit_tests;
 mod user_functions;
+mod variables;
 mod versions;

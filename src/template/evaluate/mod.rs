@@ -121,6 +121,8 @@ pub struct Interpreter<'t> {
     pub results: HashMap<String, Value>,
     /// Answers of the host that were asked for already.
     globals: HashMap<String, Value>,
+    /// The variables whose values are being rendered, outermost first.
+    variables: Vec<String>,
 }
 
 impl<'t> Interpreter<'t> {
@@ -139,6 +141,7 @@ impl<'t> Interpreter<'t> {
             called: BTreeSet::new(),
             results: HashMap::new(),
             globals: HashMap::new(),
+            variables: Vec::new(),
         }
     }
 
@@ -434,12 +437,17 @@ impl<'t> Interpreter<'t> {
 
     /// Calls a macro.
     pub fn call_macro(&mut self, called: &MacroValue, arguments: Arguments, span: Span) -> Eval {
+        self.one_deeper(span, |interpreter| interpreter.enter_macro(called, arguments, span))
+    }
+
+    /// Runs what is one level deeper, in a thread with a large stack from a certain depth on: macros and texts may nest
+    /// deeper than an ordinary stack allows.
+    fn one_deeper(&mut self, span: Span, run: impl FnOnce(&mut Self) -> Eval + Send) -> Eval {
         self.deeper(span)?;
         let outcome = if self.depth == DEPTH_OF_OWN_STACK {
-            // Macros may recurse deeper than an ordinary stack allows.
             std::thread::scope(|scope| {
                 let builder = std::thread::Builder::new().stack_size(limits::PLANNER_STACK_BYTES);
-                let spawned = builder.spawn_scoped(scope, || self.enter_macro(called, arguments, span));
+                let spawned = builder.spawn_scoped(scope, || run(self));
                 match spawned.map(std::thread::ScopedJoinHandle::join) {
                     Ok(Ok(outcome)) => outcome,
                     Ok(Err(panic)) => std::panic::resume_unwind(panic),
@@ -447,7 +455,7 @@ impl<'t> Interpreter<'t> {
                 }
             })
         } else {
-            self.enter_macro(called, arguments, span)
+            run(self)
         };
         self.depth -= 1;
         outcome
@@ -561,12 +569,38 @@ impl<'t> Interpreter<'t> {
             failure.diagnostic = Some(diagnostic);
             Stop::from(failure)
         })?;
-        self.deeper(span)?;
         let outer_origin = std::mem::replace(&mut self.frame.origin, origin);
-        let outcome = self.captured(&template.body);
+        let outcome = self.one_deeper(span, |interpreter| interpreter.captured(&template.body));
         self.frame.origin = outer_origin;
-        self.depth -= 1;
         outcome
+    }
+
+    /// Renders the value of a variable where it is asked for. It sees what every template of the host's package sees,
+    /// and no name that the template or the macro around it has set.
+    pub fn render_variable(&mut self, name: &str, text: &str, span: Span) -> Eval {
+        if self.variables.iter().any(|outer| outer == name) {
+            let message = format!("the value of the variable `{name}` asks for itself");
+            return Err(self.placed(Failure::new("jinja-limit", message).into(), span));
+        }
+        self.variables.push(name.to_owned());
+        let (scope, package) = (Scope::within(None), self.host.package().into());
+        let outer_scope = std::mem::replace(&mut self.frame.scope, scope);
+        let outer_package = std::mem::replace(&mut self.frame.package, package);
+        let outcome = self.render_inline(text, span);
+        self.frame.scope = outer_scope;
+        self.frame.package = outer_package;
+        self.variables.pop();
+        outcome.map_err(|stop| match stop {
+            Stop::Failure(mut failure) => {
+                let within = format!("in the value of the variable `{name}`: ");
+                failure.message.insert_str(0, &within);
+                if let Some(diagnostic) = &mut failure.diagnostic {
+                    diagnostic.message.insert_str(0, &within);
+                }
+                Stop::Failure(failure)
+            }
+            other => other,
+        })
     }
 
     /// The value of a name: a variable, a macro, a function, or what the host knows.

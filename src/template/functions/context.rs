@@ -8,6 +8,7 @@
 use indexmap::IndexMap;
 use minijinja::Value;
 use minijinja::value::ValueKind;
+use serde_json::Value as Json;
 
 use crate::manifest::function::FunctionCall;
 use crate::manifest::node::{RefCall, SourceCall};
@@ -16,6 +17,7 @@ use crate::template::evaluate::Interpreter;
 use crate::template::evaluate::arguments::{Arguments, flag, text_argument};
 use crate::template::failure::{Eval, Failure, Stop, fail};
 use crate::template::functions::native;
+use crate::template::has_jinja;
 use crate::template::host::MessageLevel;
 use crate::template::syntax::Span;
 use crate::template::values::relation::RelationObject;
@@ -187,13 +189,16 @@ fn config_set(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Sp
     Ok(Value::from(""))
 }
 
-/// `var(name, default)`.
-pub(super) fn var(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span) -> Eval {
+/// `var(name, default)`. A text with Jinja is rendered as a template of its own where the variable is asked for, so it
+/// may name what that place knows; what is in lists and mappings stays as it is written.
+pub(super) fn var(interpreter: &mut Interpreter<'_>, arguments: Arguments, span: Span) -> Eval {
     let [name, default] = arguments.bind("var", ["name", "default"], 1)?;
     let name = text_argument("var", "name", &name.unwrap_or_default())?;
     let host = &interpreter.host;
-    if let Some(json) = host.var(host.package(), &name) {
-        return Ok(values::from_json(&json));
+    match host.var(host.package(), &name) {
+        Some(Json::String(text)) if has_jinja(&text) => return interpreter.render_variable(&name, &text, span),
+        Some(json) => return Ok(values::from_json(&json)),
+        None => {}
     }
     match default {
         Some(default) => Ok(default),
