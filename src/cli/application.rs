@@ -22,12 +22,14 @@ use crate::cli::options::{GlobalOptions, SelectionOptions};
 use crate::cli::printer::Printer;
 use crate::cli::show::introspect;
 use crate::cli::{Outcome, log, seed_rows};
+use crate::compile::context::Shapes;
 use crate::compile::host::{DeferredRelation, Invocation};
 use crate::engine::memory::MemoryBudget;
 use crate::engine::neighbors::DeferredNames;
 use crate::engine::session::{Engine, EngineOptions};
 use crate::engine::view::{Surroundings, WarehouseView};
 use crate::execute::result::{EventSink as _, RunEvent};
+use crate::execute::run::ResultValue;
 use crate::files::packages;
 use crate::files::profiles::TargetChoice;
 use crate::files::project::{ProjectConfig, find_root};
@@ -270,8 +272,26 @@ impl Application {
             deferred,
             globals: project.parsed.globals.clone(),
             messages: Arc::new(messages),
+            shapes: self.shapes(project),
             graph: OnceLock::new(),
         })
+    }
+
+    /// How templates see nodes: as the manifest has them.
+    fn shapes(&self, project: &Project) -> Shapes {
+        let started_at = self.clock.now();
+        let (of_model, of_graph) = (Arc::clone(&project.manifest), Arc::clone(&project.manifest));
+        Shapes {
+            model: Arc::new(move |node| record::manifest::templates::model(&of_model, node, started_at)),
+            graph: Arc::new(move || record::manifest::templates::graph(&of_graph, started_at)),
+        }
+    }
+
+    /// How hooks of the end see results.
+    pub fn result_value(&self, project: &Project) -> ResultValue {
+        let (manifest, started_at) = (Arc::clone(&project.manifest), self.clock.now());
+        let target = project.loaded.root().map_or("target", |package| package.config.target_path.as_str()).to_owned();
+        Arc::new(move |result| record::run_results::template_value(result, &manifest, Path::new(&target), started_at))
     }
 
     /// Nodes at once: the flag, the target, or as many as there are cores.

@@ -96,6 +96,7 @@ pub async fn execute(
         threads: app.threads(&project),
         turns: Turns::default(),
         fail_fast,
+        result_value: app.result_value(&project),
         ended: Mutex::default(),
         changes: Changes::default(),
     });

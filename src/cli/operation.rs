@@ -51,6 +51,7 @@ pub async fn execute(app: &Application, options: &OperationOptions) -> Result<Ou
         threads: app.threads(&project),
         turns: Turns::default(),
         fail_fast: false,
+        result_value: app.result_value(&project),
         ended: Mutex::default(),
         changes: Changes::default(),
     });

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
@@ -12,10 +13,11 @@ use crate::base::diagnostic::did_you_mean;
 use crate::base::env::ProcessEnv;
 use crate::base::fs::ProjectDir;
 use crate::base::secret::is_secret_name;
-use crate::compile::context::graph_value;
+use crate::compile::context::Shapes;
 use crate::compile::ephemeral::cte_name;
 use crate::compile::introspect::Introspect;
 use crate::compile::unit_test::Substitutes;
+use crate::engine::types::sql_type_of;
 use crate::files::Target;
 use crate::manifest::config::Materialization;
 use crate::manifest::constraint::KeyTarget;
@@ -24,7 +26,7 @@ use crate::manifest::manifest::Manifest;
 use crate::manifest::microbatch::{Batch, BatchRequest, Window};
 use crate::manifest::node::{Node, NodeId, RefCall, ResourceType, SourceCall};
 use crate::manifest::relation::{Relation, RelationKey};
-use crate::parse::{Vars, node_value};
+use crate::parse::Vars;
 use crate::template::Templates;
 use crate::template::host::{Answer, ColumnValue, Host, HostError, MessageLevel, RelationKind, RelationValue};
 
@@ -68,6 +70,8 @@ pub struct Invocation {
     pub globals: BTreeMap<String, Json>,
     /// Where messages of templates go.
     pub messages: MessageSink,
+    /// How templates see nodes.
+    pub shapes: Shapes,
     /// `graph`, made when a template first asks.
     pub graph: OnceLock<Json>,
 }
@@ -453,13 +457,19 @@ impl Host for CompileHost {
         let node_relation = || self.node.as_ref().and_then(|node| node.relation.as_ref());
         match name {
             "model" | "node" => self.node.as_ref().map(|node| {
-                let mut model = node_value(node);
+                let mut model = (invocation.shapes.model)(node);
                 if node.config.microbatch.is_some() {
                     model["batch"] = json!(self.batch.as_ref().map(batch_value));
                 }
+                if let Some(sql) = self.extra.get("compiled_code") {
+                    // A materialization of the project's own sees what its model has become.
+                    model["compiled"] = json!(true);
+                    model["compiled_code"] = sql.clone();
+                    model["compiled_sql"] = sql.clone();
+                }
                 model
             }),
-            "graph" => Some(invocation.graph.get_or_init(|| graph_value(&invocation.manifest)).clone()),
+            "graph" => Some(invocation.graph.get_or_init(|| (invocation.shapes.graph)()).clone()),
             "karat_version" => Some(json!(env!("CARGO_PKG_VERSION"))),
             "thread_id" => Some(json!("MainThread")),
             "selected_resources" => {
@@ -483,6 +493,10 @@ impl Host for CompileHost {
 
     fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, HostError> {
         self.view.query(sql)
+    }
+
+    fn type_name(&self, data_type: &DataType) -> String {
+        sql_type_of(data_type)
     }
 
     fn statements(&self, sql: &str) -> Result<Answer, HostError> {

@@ -20,9 +20,11 @@ use crate::execute::statement;
 use crate::execute::turns::{Turn, Turns};
 use crate::manifest::node::Node;
 use crate::manifest::relation::RelationKey;
-use crate::parse::node_value;
 use crate::plan::check::{block_on, check_rows, columns_of, list_now, query_now};
 use crate::template::host::{Answer, ColumnValue, HostError, RelationKind};
+
+/// Makes a value of a result as dbt's `results` has it: the shapes are said in a layer above this one.
+pub type ResultValue = Arc<dyn Fn(&NodeResult) -> Json + Send + Sync>;
 
 /// A run in progress.
 pub struct Run {
@@ -38,6 +40,8 @@ pub struct Run {
     pub turns: Turns,
     /// Whether the first failure stops the run.
     pub fail_fast: bool,
+    /// How hooks of the end see a result.
+    pub result_value: ResultValue,
     /// What has ended so far, in dbt's shape: the `results` of `on-run-end` hooks.
     pub ended: Mutex<Vec<Json>>,
     /// What statements have changed.
@@ -82,16 +86,7 @@ impl Run {
 
     /// Notes a result for the hooks at the end.
     pub fn note(&self, result: &NodeResult) {
-        let value = json!({
-            "node": node_value(&result.node),
-            "unique_id": result.node.id.as_str(),
-            "status": result.status.as_str(),
-            "message": result.message,
-            "failures": result.failures,
-            "execution_time": result.execution_time.as_secs_f64(),
-            "thread_id": format!("Thread-{}", result.worker),
-            "adapter_response": { "rows_affected": result.rows.map(|rows| rows.inserted + rows.updated) },
-        });
+        let value = (self.result_value)(result);
         self.ended.lock().unwrap_or_else(PoisonError::into_inner).push(value);
     }
 

@@ -86,6 +86,8 @@ struct Scheduler<'a> {
     started: usize,
     total: usize,
     stopping: bool,
+    /// Whether hooks of the end will ask for results.
+    has_end: bool,
     results: Vec<NodeResult>,
 }
 
@@ -117,6 +119,7 @@ impl<'a> Scheduler<'a> {
             started: 0,
             total,
             stopping: false,
+            has_end: plan.steps.values().any(Step::runs_at_end),
             results: Vec::new(),
         }
     }
@@ -168,12 +171,19 @@ impl<'a> Scheduler<'a> {
         };
         let failed = result.status.is_failure();
         self.run.sink.event(&RunEvent::Finished { result: &result, index, total: self.total });
-        self.run.note(&result);
+        self.note(&result);
         self.results.push(result);
         if failed && self.run.fail_fast {
             self.stopping = true;
         }
         self.release(&id, failed.then_some(&id));
+    }
+
+    /// Keeps a result for the hooks of the end, if there are any.
+    fn note(&self, result: &NodeResult) {
+        if self.has_end {
+            self.run.note(result);
+        }
     }
 
     /// Lets the dependents of a node go on; with a cause they are doomed to be skipped.
@@ -204,7 +214,7 @@ impl<'a> Scheduler<'a> {
         result.message = Some(reason.to_owned());
         let (index, total) = (self.started, self.total);
         self.run.sink.event(&RunEvent::Finished { result: &result, index, total });
-        self.run.note(&result);
+        self.note(&result);
         self.results.push(result);
     }
 

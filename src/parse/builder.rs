@@ -360,10 +360,22 @@ impl<'a> Builder<'a> {
     /// A host that records what a template of a node asks for.
     fn parse_host(&self, draft: &Draft<'_>, config: IndexMap<String, Json>) -> Arc<ParseHost> {
         let version = match &draft.detail {
+            // What is known later is there, and empty.
+            "description": "",
+            "tags": [],
+            "meta": {},
+            "columns": {},
+            "refs": [],
+            "sources": [],
+            "depends_on": {"nodes": [], "macros": []},
             Detail::Model(model) => model.version.as_ref(),
+        if let Some(version) = version {
+            model["version"] = version.own.value().clone();
+            model["latest_version"] = version.latest.value().clone();
+        }
             _ => None,
         };
-        let model = json!({
+        let mut model = json!({
             "unique_id": draft.id.as_str(),
             "name": draft.name,
             "resource_type": draft.kind.as_str(),
@@ -371,8 +383,6 @@ impl<'a> Builder<'a> {
             "path": draft.relative_path,
             "original_file_path": draft.path,
             "fqn": draft.fqn,
-            "version": version.map(|version| version.own.value()),
-            "latest_version": version.map(|version| version.latest.value()),
             "config": config,
             "batch": Json::Null,
         });

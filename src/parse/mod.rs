@@ -63,7 +63,7 @@ use crate::template::{Block, MacroFile, Settings, Templates, extract_blocks};
 pub use crate::parse::deprecations::shown as shown_date;
 pub use crate::parse::generic_tests::{declared_at, python_repr as python_text, test_kwargs};
 pub use crate::parse::jinja::YamlRenderer;
-pub use crate::parse::values::{group_value, node_value};
+pub use crate::parse::values::group_value;
 pub use crate::parse::vars::{Vars, parse_command_line};
 
 /// The version of dbt whose behavior karat follows, as `dbt_version` in templates and artifacts.

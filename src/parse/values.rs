@@ -1,4 +1,4 @@
-//! A node as templates see it, as plain values in dbt's shapes. How artifacts write it is said in `record`.
+//! A node as naming macros see it, while it is not linked yet. How later templates and artifacts see it is said in `record`.
 
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
@@ -10,8 +10,8 @@ use crate::manifest::relation::Layer;
 use crate::manifest::version::Version;
 use crate::parse::deprecations;
 
-/// A node as `model`, an entry of `graph.nodes` and the `node` of a naming macro show it.
-pub fn node_value(node: &Node) -> Json {
+/// A node as the `node` and the `model` of a naming macro.
+pub(super) fn node_value(node: &Node) -> Json {
     let mut value = json!({
         "unique_id": node.id.as_str(),
         "resource_type": node.resource_type.as_str(),
@@ -21,8 +21,6 @@ pub fn node_value(node: &Node) -> Json {
         "original_file_path": node.path_in_package(&node.path),
         "patch_path": node.patch_path.as_deref().map(|path| format!("{}://{}", node.package, node.path_in_package(path))),
         "fqn": node.fqn,
-        "version": node.version().map(|version| version.own.value()),
-        "latest_version": node.version().map(|version| version.latest.value()),
         "group": node.config.group,
         "layer": node.layer.map(Layer::as_str),
         "description": node.description,
@@ -50,12 +48,14 @@ pub fn node_value(node: &Node) -> Json {
         object.insert("relation_name".into(), name);
     }
     if let Some(code) = &node.code {
-        object.insert("raw_code".into(), json!(code.text.as_ref()));
+        object.insert("raw_code".into(), json!(code.text.trim()));
         object.insert("language".into(), json!("sql"));
     }
     match &node.detail {
         Detail::Model(model) => {
             let constraints: Vec<Json> = model.constraints.iter().map(Constraint::value).collect();
+            object.insert("version".into(), json!(node.version().map(|version| version.own.value())));
+            object.insert("latest_version".into(), json!(node.version().map(|version| version.latest.value())));
             object.insert("access".into(), json!(node.config.access.as_str()));
             object.insert("constraints".into(), json!(constraints));
             object.insert("contract".into(), json!({"enforced": node.config.contract_enforced, "alias_types": true}));

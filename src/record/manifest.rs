@@ -20,6 +20,7 @@ use crate::record::{Invocation, compiled, model};
 
 mod dbt;
 mod function;
+pub mod templates;
 
 /// Name of the artifact.
 pub const FILE_NAME: &str = "manifest.json";
@@ -327,7 +328,11 @@ impl Writer<'_> {
                 "row_format": null, "tbl_properties": null, "partitions": null,
             })
         });
-        let freshness = table.freshness.as_ref().map(freshness_json);
+        // dbt writes it also where nothing is expected.
+        let freshness = table.freshness.as_ref().map_or_else(
+            || freshness_json(&Freshness { warn_after: None, error_after: None, filter: None }),
+            freshness_json,
+        );
         let mut config: Map<String, Json> =
             node.config.raw.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         dbt::put_unused(&mut config, node.resource_type);

@@ -1,11 +1,16 @@
 //! `run_results.json`, version 6: what became of each node.
 
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 
 use crate::execute::result::{NodeResult, RunResult, Status};
+use crate::manifest::manifest::Manifest;
 use crate::manifest::microbatch::{Outcomes, Window};
 use crate::manifest::node::{Detail, Node, ResourceType};
+use crate::record::manifest::templates;
 use crate::record::{Invocation, instant};
 
 /// Name of the artifact.
@@ -60,6 +65,15 @@ fn result_json(result: &NodeResult) -> Json {
         "batch_results": result.batches.as_ref().map(|batches| batch_results(&batches.outcomes)),
         "overload_results": null,
     })
+}
+
+/// A result as hooks of the end see it: that of the artifact, with its node.
+pub fn template_value(result: &NodeResult, manifest: &Manifest, target: &Path, started_at: DateTime<Utc>) -> Json {
+    let mut value = result_json(result);
+    let sql = result.compiled_sql.as_deref();
+    value["node"] = templates::result_node(manifest, &result.node, sql, target, started_at);
+    value["agate_table"] = Json::Null;
+    value
 }
 
 /// What dbt says of a node that went well; of others what went wrong.

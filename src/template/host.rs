@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
@@ -169,6 +170,11 @@ pub trait Host: Send + Sync + 'static {
 
     /// Runs a query and brings back its rows; never called while `execute()` is false.
     fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, HostError>;
+
+    /// SQL's name of a type that a query gives.
+    fn type_name(&self, data_type: &DataType) -> String {
+        data_type.to_string()
+    }
 
     /// Runs statements, which may change the warehouse; never called while `execute()` is false.
     fn statements(&self, sql: &str) -> Result<Answer, HostError> {

@@ -1,4 +1,4 @@
-//! What `var()` and `target` give to templates.
+//! What `var()`, `graph`, `model` and `results` give to templates.
 
 use serde_json::json;
 
@@ -78,4 +78,79 @@ fn what_is_wrong_in_a_variable_is_told_where_it_is_asked_for() {
         let run = project.run(&["compile", "--vars", vars]).expect_code(2);
         assert!(run.stderr.contains(message) && run.stderr.contains("models/b.sql:1:"), "{vars}: {}", run.stderr);
     }
+}
+
+/// What a project prints, by the word in front of it.
+fn printed(output: &str, word: &str) -> Vec<String> {
+    output.lines().filter_map(|line| line.split_once(&format!("{word}="))).map(|(_, rest)| rest.to_owned()).collect()
+}
+
+#[test]
+fn graph_model_and_results_have_the_keys_of_dbt() {
+    let project = Project::new(&[
+        (
+            "dbt_project.yml",
+            "name: shop\nversion: '1.0'\non-run-end: \"{{ tell(results) }}\"\nmodels: {+materialized: table}\n",
+        ),
+        (
+            "macros/tell.sql",
+            "{% macro tell(results) %}{% for result in results %}\
+             {% do print('RESULT=' ~ [result.node.name, result.status, result.message, result.timing | length > 0, \
+             result.node.compiled_code is defined, result.node.config.on_schema_change, \
+             result.to_dict().agate_table is none]) %}{% endfor %}{% endmacro %}\n\
+             {% macro show() %}{% set e = graph.exposures.values() | first %}\
+             {% do print('EXPOSURE=' ~ [e.owner.name, e.type, e.url, e.maturity, e.label]) %}\
+             {% set s = graph.sources.values() | first %}\
+             {% do print('SOURCE=' ~ [s.freshness.warn_after.count, s.loaded_at_query, s.quoting.database, \
+             s.identifier, s.alias is defined]) %}\
+             {% for node in graph.nodes.values() %}{% do print('NODE=' ~ [node.name, node.version is defined, \
+             node.checksum.name, node.created_at > 0, node.config.severity, node.config.unique_key is none, \
+             node.docs.show, node.unrendered_config | length, node.raw_code | length, node.relation_name, \
+             (node.test_metadata.kwargs if node.test_metadata else {}).keys() | list]) %}{% endfor %}\
+             {% do print('GROUPS=' ~ graph.keys() | sort | join(' ')) %}\
+             {% do print('UNIT=' ~ graph.unit_tests.keys() | list) %}{% endmacro %}",
+        ),
+        ("seeds/s.csv", "id\n1\n"),
+        (
+            "models/m.sql",
+            "\n{% if execute %}{% do print('MODEL=' ~ [model.version is defined, model.patch_path, \
+             model.config.alias is defined, model.checksum.name, model.raw_code | length > 0, model.columns.keys() \
+             | list]) %}{% endif %}\nselect id from {{ ref('s') }} union all select 2 from {{ source('raw', 't') }}\n\n",
+        ),
+        (
+            "models/schema.yml",
+            "sources: [{name: raw, schema: main, tables: [{name: t, identifier: s}]}]\n\
+             models: [{name: m, columns: [{name: id, data_tests: [not_null]}]}]\n\
+             exposures: [{name: e, type: dashboard, owner: {name: me, email: a@b.c}, url: 'http://x', maturity: high, \
+             depends_on: [\"ref('m')\"]}]\n\
+             unit_tests: [{name: u, model: m, given: [{input: \"ref('s')\", rows: [{id: 5}]}, \
+             {input: \"source('raw', 't')\", rows: []}], expect: {rows: [{id: 5}]}}]\n",
+        ),
+    ]);
+    project.ok(&["seed"]);
+    let run = project.ok(&["build"]);
+    assert_eq!(
+        printed(&run.stdout, "RESULT"),
+        [
+            "['s', 'success', 'INSERT 1', True, False, 'ignore', True]",
+            "['u', 'pass', None, True, False, Undefined, True]",
+            "['m', 'success', 'OK', True, True, 'ignore', True]",
+            "['not_null_m_id', 'pass', None, True, True, Undefined, True]",
+        ]
+    );
+    let model = "[False, 'shop://models/schema.yml', False, 'sha256', True, ['id']]";
+    assert!(printed(&run.stdout, "MODEL").contains(&model.to_owned()), "{}", run.stdout);
+
+    let run = project.ok(&["run-operation", "show"]);
+    assert_eq!(printed(&run.stdout, "EXPOSURE"), ["['me', 'dashboard', 'http://x', 'high', None]"]);
+    assert_eq!(printed(&run.stdout, "SOURCE"), ["[None, None, None, 's', False]"]);
+    insta::assert_snapshot!(printed(&run.stdout, "NODE").join("\n"), @r#"
+    ['m', True, 'sha256', True, Undefined, True, True, 1, 287, '"shop"."main"."m"', []]
+    ['shop-on-run-end-0', False, 'sha256', True, Undefined, True, True, 0, 19, None, []]
+    ['s', False, 'sha256', True, Undefined, True, True, 0, 0, '"shop"."main"."s"', []]
+    ['not_null_m_id', False, 'none', True, 'ERROR', False, True, 0, 47, None, ['column_name', 'model']]
+    "#);
+    let groups = "exposures functions groups metrics nodes saved_queries semantic_models sources unit_tests";
+    assert_eq!(printed(&run.stdout, "GROUPS"), [groups]);
+    assert_eq!(printed(&run.stdout, "UNIT"), ["['unit_test.shop.m.u']"]);
 }

@@ -491,7 +491,8 @@ fn mapping(value: &Value, name: &str, arguments: Arguments) -> Eval<Called> {
             let found = value.get_item(&key.unwrap_or_default()).ok().filter(|found| !found.is_undefined());
             done(found.or(default).unwrap_or_else(|| Value::from(())))
         }
-        "copy" => done(Dict::value(pairs())),
+        // Under dbt results and their nodes are objects that give their dictionaries.
+        "copy" | "to_dict" => done(Dict::value(pairs())),
         _ => Ok(Called::Unknown(arguments)),
     }
 }
