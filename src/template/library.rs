@@ -15,8 +15,12 @@ use crate::template::written::called_macros;
 use crate::template::{BUILT_IN_PACKAGE, MacroFile, Settings};
 
 /// The macros that karat brings along.
-const BUILT_IN_FILES: [(&str, &str); 6] = [
+const BUILT_IN_FILES: [(&str, &str); 10] = [
     ("cross_database.sql", include_str!("macros/cross_database.sql")),
+    ("times.sql", include_str!("macros/times.sql")),
+    ("definitions.sql", include_str!("macros/definitions.sql")),
+    ("metadata.sql", include_str!("macros/metadata.sql")),
+    ("refused.sql", include_str!("macros/refused.sql")),
     ("materializing.sql", include_str!("macros/materializing.sql")),
     ("names.sql", include_str!("macros/names.sql")),
     ("statements.sql", include_str!("macros/statements.sql")),

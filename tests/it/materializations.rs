@@ -122,3 +122,87 @@ fn a_project_may_put_its_own_in_the_place_of_a_built_in_one() {
     let run = project.run(&["run"]).expect_code(2);
     assert!(run.stderr.contains("error[unknown-column]"), "{}", run.stderr);
 }
+
+#[test]
+fn macros_of_dbt_are_there() {
+    let project = Project::new(&[
+        ("dbt_project.yml", "name: shop\nversion: '1.0'\n"),
+        (
+            "macros/say.sql",
+            "{% macro say() %}\
+             {% do print(dbt.dates_in_range('20240130', '20240202')) %}\
+             {% do print(partition_range('2024-01-01', date_fmt='%Y-%m-%d')) %}\
+             {% do print(convert_datetime('20240131', '%Y%m%d').day) %}\
+             {% do print(dbt.current_timestamp_backcompat() | trim) %}\
+             {% do print(current_timestamp_in_utc_backcompat() | trim) %}\
+             {% do print(information_schema_name('shop') | trim) %}\
+             {% do print(get_limit_subquery_sql('select 1', 5) | trim) %}\
+             {% do print(get_show_sql('select 1', none, none) | trim) %}\
+             {% do print(default_last_day('d', 'month') | trim) %}\
+             {% set columns = get_column_schema_from_query('select 1 as a, cast(2 as decimal(5, 2)) as b, current_date as c') %}\
+             {% do print(get_list_of_column_names(columns)) %}\
+             {% do print(columns | map(attribute='dtype') | list) %}\
+             {% do print(format_columns(columns)[0]) %}\
+             {% do print(get_snapshot_get_time_data_type()) %}\
+             {% do print(unique_key_join_on(['a', 'b'], 'x', 'y') | trim) %}\
+             {% do print(get_catalog(none, ['main']).rows | map(attribute='column_name') | list) %}\
+             {% do print(get_catalog_for_single_relation(ref('t')).rows | length) %}\
+             {% do print(collect_freshness(ref('t'), 'at', 'id = 1').table.rows[0].max_loaded_at) %}\
+             {% do validate_sql('select id from ' ~ ref('t')) %}\
+             {% do create_columns(ref('t'), get_column_schema_from_query('select 1.5 as extra')) %}\
+             {% do print(adapter.get_columns_in_relation(ref('t')) | map(attribute='name') | list) %}\
+             {% do print(get_rename_sql(ref('t'), 'u') | trim) %}\
+             {% do print(get_test_sql('select 1', 'count(*)', '!= 0', '> 1', none) | replace('\\n', ' ') | trim) %}\
+             {% endmacro %}\
+             {% macro grants() %}{% do get_grant_sql(ref('t'), 'select', ['me']) %}{% endmacro %}\
+             {% macro unused() %}{{ load_csv_rows(model, none) }}{% endmacro %}",
+        ),
+        (
+            "macros/own.sql",
+            "{% macro karat__get_limit_sql(sql, limit) %}{{ default__get_limit_sql(sql, limit) }}!{% endmacro %}",
+        ),
+        ("models/t.sql", "{{ config(materialized='table') }} select 1 as id, date '2024-01-01' as at"),
+        (
+            "models/own.sql",
+            "{{ config(materialized='replaced') }}{% call set_sql_header(config) %}create or replace table main.log as \
+             select 1 as a;{% endcall %}select 5 as five",
+        ),
+        (
+            "macros/replaced.sql",
+            "{% materialization replaced, default %}{% set found = load_cached_relation(this) %}\
+             {% call statement('main') %}\
+             {{ get_create_sql(this.incorporate(type='table'), sql) if not found else \
+             get_replace_sql(found, this.incorporate(type='table'), sql) }}{% endcall %}\
+             {{ return({'relations': [this]}) }}{% endmaterialization %}",
+        ),
+    ]);
+    project.ok(&["build"]);
+    project.ok(&["build"]);
+    assert_eq!(project.rows("select five, a from main.own, main.log"), ["5|1"]);
+    let run = project.ok(&["run-operation", "say"]);
+    insta::assert_snapshot!(run.stdout, @r#"
+    ['20240130', '20240131', '20240201', '20240202']
+    ['20240101']
+    31
+    cast(now() as timestamp)
+    cast(now() as timestamp)
+    information_schema
+    select 1
+      limit 5!
+    select 1!
+    cast(last_day(d, 'month') as date)
+    ['a', 'b', 'c']
+    ['bigint', 'decimal', 'date']
+    {'name': 'a', 'data_type': 'bigint', 'formatted': 'a bigint'}
+    timestamptz
+    x.dbt_unique_key_1 = y.dbt_unique_key_1 and x.dbt_unique_key_2 = y.dbt_unique_key_2
+    ['a', 'five', 'id', 'at']
+    2
+    2024-01-01
+    ['id', 'at', 'extra']
+    alter table "shop"."main"."t" rename to u
+    select count(*) as failures, count(*) != 0 as should_warn, count(*) > 1 as should_error   from (   select 1      ) as dbt_internal_test
+    "#);
+    let run = project.run(&["run-operation", "grants"]).expect_code(1);
+    assert!(run.stderr.contains("`get_grant_sql` has no meaning here: there are no rights to grant"), "{}", run.stderr);
+}

@@ -249,7 +249,7 @@ fn columns_of_query(interpreter: &mut Interpreter<'_>, arguments: Arguments, _sp
     let fields = schema.iter().flat_map(|schema| schema.fields().iter());
     let column = |field: &arrow::datatypes::FieldRef| ColumnValue {
         name: field.name().clone(),
-        data_type: field.data_type().to_string(),
+        data_type: interpreter.host.type_name(field.data_type()),
     };
     Ok(List::value(fields.map(column).map(ColumnObject::value).collect()))
 }

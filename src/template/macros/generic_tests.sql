@@ -2,23 +2,35 @@
 
 {# No value occurs twice; null is no value. One row for each value that does. #}
 {% test unique(model, column_name) -%}
+{%- do return(adapter.dispatch('test_unique', 'dbt')(model, column_name)) -%}
+{%- endtest %}
+
+{% macro default__test_unique(model, column_name) -%}
 select {{ column_name }} as unique_field, count(*) as n_records
 from {{ model }}
 where {{ column_name }} is not null
 group by {{ column_name }}
 having count(*) > 1
-{%- endtest %}
+{%- endmacro %}
 
 {# Every row has a value. #}
 {% test not_null(model, column_name) -%}
+{%- do return(adapter.dispatch('test_not_null', 'dbt')(model, column_name)) -%}
+{%- endtest %}
+
+{% macro default__test_not_null(model, column_name) -%}
 select *
 from {{ model }}
 where {{ column_name }} is null
-{%- endtest %}
+{%- endmacro %}
 
 {# Every value is in the list; null passes. One row for each value that is not. `quote: false` takes the values as SQL
    instead of text. #}
 {% test accepted_values(model, column_name, values, quote=true) -%}
+{%- do return(adapter.dispatch('test_accepted_values', 'dbt')(model, column_name, values, quote)) -%}
+{%- endtest %}
+
+{% macro default__test_accepted_values(model, column_name, values, quote=true) -%}
 with all_values as (
   select {{ column_name }} as value_field, count(*) as n_records
   from {{ model }}
@@ -31,10 +43,14 @@ where value_field not in (
   {% if quote %}'{{ value | string | replace("'", "''") }}'{% else %}{{ value }}{% endif %}{{ '' if loop.last else ',' }}
   {%- endfor %}
 )
-{%- endtest %}
+{%- endmacro %}
 
 {# Every value occurs in a column of another relation; null passes. #}
 {% test relationships(model, column_name, to, field) -%}
+{%- do return(adapter.dispatch('test_relationships', 'dbt')(model, column_name, to, field)) -%}
+{%- endtest %}
+
+{% macro default__test_relationships(model, column_name, to, field) -%}
 with child as (
   select {{ column_name }} as from_field
   from {{ model }}
@@ -48,7 +64,7 @@ select from_field
 from child
 left join parent on child.from_field = parent.to_field
 where parent.to_field is null
-{%- endtest %}
+{%- endmacro %}
 
 {# No number is below zero. Null passes, and so does minus zero (adding zero makes it plain zero, because the engine
    orders it below). Text is read as a number; text that is none fails, because it cannot be known not to be negative. #}

@@ -26,11 +26,27 @@
 {%- endmacro %}
 
 {# Every statement is a transaction of its own, and rights are none of a warehouse's business here. #}
-{% macro persist_docs(relation, model, for_relation=true, for_columns=true) -%}{%- endmacro %}
-{% macro apply_grants(relation, grant_config, should_revoke=True) -%}{%- endmacro %}
-{% macro copy_grants() -%}{%- do return(True) -%}{%- endmacro %}
+{% macro persist_docs(relation, model, for_relation=true, for_columns=true) -%}
+  {%- do return(adapter.dispatch('persist_docs', 'dbt')(relation, model, for_relation, for_columns)) -%}
+{%- endmacro %}
+
+{% macro default__persist_docs(relation, model, for_relation=true, for_columns=true) -%}{%- endmacro %}
+{% macro apply_grants(relation, grant_config, should_revoke=True) -%}
+  {%- do return(adapter.dispatch('apply_grants', 'dbt')(relation, grant_config, should_revoke)) -%}
+{%- endmacro %}
+
+{% macro default__apply_grants(relation, grant_config, should_revoke=True) -%}{%- endmacro %}
+{% macro copy_grants() -%}
+  {%- do return(adapter.dispatch('copy_grants', 'dbt')()) -%}
+{%- endmacro %}
+
+{% macro default__copy_grants() -%}{%- do return(True) -%}{%- endmacro %}
 {% macro should_revoke(existing_relation, full_refresh_mode=True) -%}{%- do return(False) -%}{%- endmacro %}
-{% macro create_indexes(relation) -%}{%- endmacro %}
+{% macro create_indexes(relation) -%}
+  {%- do return(adapter.dispatch('create_indexes', 'dbt')(relation)) -%}
+{%- endmacro %}
+
+{% macro default__create_indexes(relation) -%}{%- endmacro %}
 
 {% macro create_schema(relation) -%}
   {%- do adapter.dispatch('create_schema', 'dbt')(relation) -%}
@@ -49,18 +65,34 @@
 {%- endmacro %}
 
 {% macro drop_schema_named(schema_name) -%}
+  {%- do return(adapter.dispatch('drop_schema_named', 'dbt')(schema_name)) -%}
+{%- endmacro %}
+
+{% macro default__drop_schema_named(schema_name) -%}
   {%- do adapter.drop_schema(api.Relation.create(database=target.database, schema=schema_name)) -%}
 {%- endmacro %}
 
 {% macro list_schemas(database) -%}
+  {%- do return(adapter.dispatch('list_schemas', 'dbt')(database)) -%}
+{%- endmacro %}
+
+{% macro default__list_schemas(database) -%}
   {%- do return(run_query("select distinct table_schema as name from information_schema.tables where table_schema <> 'information_schema' order by 1")) -%}
 {%- endmacro %}
 
 {% macro check_schema_exists(information_schema, schema) -%}
+  {%- do return(adapter.dispatch('check_schema_exists', 'dbt')(information_schema, schema)) -%}
+{%- endmacro %}
+
+{% macro default__check_schema_exists(information_schema, schema) -%}
   {%- do return(run_query("select count(*) as n from information_schema.tables where table_schema = '" ~ schema ~ "'")) -%}
 {%- endmacro %}
 
 {% macro list_relations_without_caching(schema_relation) -%}
+  {%- do return(adapter.dispatch('list_relations_without_caching', 'dbt')(schema_relation)) -%}
+{%- endmacro %}
+
+{% macro default__list_relations_without_caching(schema_relation) -%}
   {%- do return(adapter.list_relations_without_caching(schema_relation)) -%}
 {%- endmacro %}
 
@@ -95,6 +127,10 @@
 {%- endmacro %}
 
 {% macro get_or_create_relation(database, schema, identifier, type) -%}
+  {%- do return(adapter.dispatch('get_or_create_relation', 'dbt')(database, schema, identifier, type)) -%}
+{%- endmacro %}
+
+{% macro default__get_or_create_relation(database, schema, identifier, type) -%}
   {%- set found = adapter.get_relation(database, schema, identifier) -%}
   {%- if found -%}
     {%- do return([true, found]) -%}
@@ -142,6 +178,8 @@
 {%- endmacro %}
 
 {% macro default__create_table_as(temporary, relation, sql) -%}
+  {%- set header = config.get('sql_header') %}{% if header is not none %}{{ header }}
+  {% endif -%}
   create or replace {% if temporary %}temporary {% endif %}table {{ relation }} as ({{ sql }})
 {%- endmacro %}
 
@@ -158,18 +196,32 @@
 {%- endmacro %}
 
 {% macro default__create_view_as(relation, sql) -%}
+  {%- set header = config.get('sql_header') %}{% if header is not none %}{{ header }}
+  {% endif -%}
   create or replace view {{ relation }} as ({{ sql }})
 {%- endmacro %}
 
 {% macro get_rename_sql(relation, new_name) -%}
+  {%- do return(adapter.dispatch('get_rename_sql', 'dbt')(relation, new_name)) -%}
+{%- endmacro %}
+
+{% macro default__get_rename_sql(relation, new_name) -%}
   alter table {{ relation }} rename to {{ new_name }}
 {%- endmacro %}
 
 {% macro get_drop_sql(relation) -%}
+  {%- do return(adapter.dispatch('get_drop_sql', 'dbt')(relation)) -%}
+{%- endmacro %}
+
+{% macro default__get_drop_sql(relation) -%}
   drop {{ 'view' if relation.type == 'view' else 'table' }} if exists {{ relation }}
 {%- endmacro %}
 
 {% macro get_empty_subquery_sql(select_sql, select_sql_header=none) -%}
+  {%- do return(adapter.dispatch('get_empty_subquery_sql', 'dbt')(select_sql, select_sql_header)) -%}
+{%- endmacro %}
+
+{% macro default__get_empty_subquery_sql(select_sql, select_sql_header=none) -%}
   select * from ({{ select_sql }}) as __dbt_sbq where false limit 0
 {%- endmacro %}
 
@@ -220,18 +272,34 @@
 {%- endmacro %}
 
 {% macro get_incremental_append_sql(arg_dict) -%}
+  {%- do return(adapter.dispatch('get_incremental_append_sql', 'dbt')(arg_dict)) -%}
+{%- endmacro %}
+
+{% macro default__get_incremental_append_sql(arg_dict) -%}
   {{ get_insert_into_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['dest_columns']) }}
 {%- endmacro %}
 
 {% macro get_incremental_merge_sql(arg_dict) -%}
+  {%- do return(adapter.dispatch('get_incremental_merge_sql', 'dbt')(arg_dict)) -%}
+{%- endmacro %}
+
+{% macro default__get_incremental_merge_sql(arg_dict) -%}
   {{ get_merge_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['unique_key'], arg_dict['dest_columns'], arg_dict.get('incremental_predicates')) }}
 {%- endmacro %}
 
 {% macro get_incremental_delete_insert_sql(arg_dict) -%}
+  {%- do return(adapter.dispatch('get_incremental_delete_insert_sql', 'dbt')(arg_dict)) -%}
+{%- endmacro %}
+
+{% macro default__get_incremental_delete_insert_sql(arg_dict) -%}
   {{ get_delete_insert_merge_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['unique_key'], arg_dict['dest_columns'], arg_dict.get('incremental_predicates')) }}
 {%- endmacro %}
 
 {% macro get_incremental_default_sql(arg_dict) -%}
+  {%- do return(adapter.dispatch('get_incremental_default_sql', 'dbt')(arg_dict)) -%}
+{%- endmacro %}
+
+{% macro default__get_incremental_default_sql(arg_dict) -%}
   {%- if arg_dict.get('unique_key') -%}
     {{ get_incremental_delete_insert_sql(arg_dict) }}
   {%- else -%}
@@ -241,6 +309,10 @@
 
 {# The columns that a match sets: the chosen ones, or all but the excluded ones, quoted. #}
 {% macro get_merge_update_columns(merge_update_columns, merge_exclude_columns, dest_columns) -%}
+  {%- do return(adapter.dispatch('get_merge_update_columns', 'dbt')(merge_update_columns, merge_exclude_columns, dest_columns)) -%}
+{%- endmacro %}
+
+{% macro default__get_merge_update_columns(merge_update_columns, merge_exclude_columns, dest_columns) -%}
   {%- if merge_update_columns and merge_exclude_columns -%}
     {%- do exceptions.raise_compiler_error('one of merge_update_columns and merge_exclude_columns says it all') -%}
   {%- endif -%}
@@ -267,6 +339,10 @@
 {%- endmacro %}
 
 {% macro diff_column_data_types(source_columns, target_columns) -%}
+  {%- do return(adapter.dispatch('diff_column_data_types', 'dbt')(source_columns, target_columns)) -%}
+{%- endmacro %}
+
+{% macro default__diff_column_data_types(source_columns, target_columns) -%}
   {%- set changed = [] -%}
   {%- for column in source_columns -%}
     {%- for other in target_columns if other.name | lower == column.name | lower and other.data_type != column.data_type -%}
@@ -277,10 +353,18 @@
 {%- endmacro %}
 
 {% macro alter_column_type(relation, column_name, new_column_type) -%}
+  {%- do return(adapter.dispatch('alter_column_type', 'dbt')(relation, column_name, new_column_type)) -%}
+{%- endmacro %}
+
+{% macro default__alter_column_type(relation, column_name, new_column_type) -%}
   {%- do adapter.alter_column_type(relation, column_name, new_column_type) -%}
 {%- endmacro %}
 
 {% macro alter_relation_add_remove_columns(relation, add_columns, remove_columns) -%}
+  {%- do return(adapter.dispatch('alter_relation_add_remove_columns', 'dbt')(relation, add_columns, remove_columns)) -%}
+{%- endmacro %}
+
+{% macro default__alter_relation_add_remove_columns(relation, add_columns, remove_columns) -%}
   {%- for column in add_columns or [] -%}
     {%- do run_query('alter table ' ~ relation ~ ' add column ' ~ adapter.quote(column.name) ~ ' ' ~ column.data_type) -%}
   {%- endfor -%}
@@ -295,6 +379,10 @@
 {%- endmacro %}
 
 {% macro check_for_schema_changes(source_relation, target_relation) -%}
+  {%- do return(adapter.dispatch('check_for_schema_changes', 'dbt')(source_relation, target_relation)) -%}
+{%- endmacro %}
+
+{% macro default__check_for_schema_changes(source_relation, target_relation) -%}
   {%- set source_columns = adapter.get_columns_in_relation(source_relation) -%}
   {%- set target_columns = adapter.get_columns_in_relation(target_relation) -%}
   {%- set added = diff_columns(source_columns, target_columns) -%}
@@ -311,6 +399,10 @@
 {%- endmacro %}
 
 {% macro process_schema_changes(on_schema_change, source_relation, target_relation) -%}
+  {%- do return(adapter.dispatch('process_schema_changes', 'dbt')(on_schema_change, source_relation, target_relation)) -%}
+{%- endmacro %}
+
+{% macro default__process_schema_changes(on_schema_change, source_relation, target_relation) -%}
   {%- if on_schema_change == 'ignore' -%}
     {%- do return({}) -%}
   {%- endif -%}
@@ -319,21 +411,23 @@
     {%- if on_schema_change == 'fail' -%}
       {%- do exceptions.raise_compiler_error('the columns of ' ~ target_relation ~ ' are no longer those of the query, and on_schema_change is fail') -%}
     {%- endif -%}
-    {%- set removed = changes['target_not_in_source'] if on_schema_change == 'sync_all_columns' else [] -%}
-    {%- do alter_relation_add_remove_columns(target_relation, changes['source_not_in_target'], removed) -%}
-    {%- if on_schema_change == 'sync_all_columns' -%}
-      {%- for change in changes['new_target_types'] -%}
-        {%- do alter_column_type(target_relation, change['column_name'], change['new_type']) -%}
-      {%- endfor -%}
-    {%- endif -%}
+    {%- do sync_column_schemas(on_schema_change, target_relation, changes) -%}
   {%- endif -%}
   {%- do return(adapter.get_columns_in_relation(target_relation)) -%}
 {%- endmacro %}
 
 {% macro snapshot_hash_arguments(args) -%}
+  {%- do return(adapter.dispatch('snapshot_hash_arguments', 'dbt')(args)) -%}
+{%- endmacro %}
+
+{% macro default__snapshot_hash_arguments(args) -%}
   md5({% for arg in args %}coalesce(cast({{ arg }} as varchar), ''){{ " || '|' || " if not loop.last }}{% endfor %})
 {%- endmacro %}
 
 {% macro snapshot_get_time() -%}
+  {%- do return(adapter.dispatch('snapshot_get_time', 'dbt')()) -%}
+{%- endmacro %}
+
+{% macro default__snapshot_get_time() -%}
   {{ dbt.current_timestamp() }}
 {%- endmacro %}

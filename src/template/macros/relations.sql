@@ -9,6 +9,10 @@
 {%- endmacro %}
 
 {% macro get_columns_in_relation(relation) -%}
+  {%- do return(adapter.dispatch('get_columns_in_relation', 'dbt')(relation)) -%}
+{%- endmacro %}
+
+{% macro default__get_columns_in_relation(relation) -%}
   {%- do return(adapter.get_columns_in_relation(relation)) -%}
 {%- endmacro %}
 

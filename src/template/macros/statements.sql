@@ -23,6 +23,10 @@
 {%- endmacro %}
 
 {% macro get_columns_in_query(select_sql) -%}
+  {%- do return(adapter.dispatch('get_columns_in_query', 'dbt')(select_sql)) -%}
+{%- endmacro %}
+
+{% macro default__get_columns_in_query(select_sql) -%}
   {%- set names = [] -%}
   {%- for column in adapter.get_column_schema_from_query(select_sql) -%}
     {%- do names.append(column.name) -%}
