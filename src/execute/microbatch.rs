@@ -90,7 +90,7 @@ pub async fn microbatch(
 /// Whether a model's template may look at its own table: it names `this`, asks for data, or calls macros that may.
 fn reads_itself(node: &Node) -> bool {
     let names_this = node.code.as_ref().is_some_and(|code| code.text.contains("this"));
-    let foreign = |id: &String| !id.starts_with("macro.karat.");
+    let foreign = |id: &String| !id.starts_with("macro.dbt.");
     names_this || node.introspective || node.macros.iter().any(foreign)
 }
 

@@ -29,8 +29,8 @@ const TEST_KEYS: [&str; 9] = [
 /// Keys of other nodes' configuration that do not count: names count as the relation, the others are for people.
 const FREE_KEYS: [&str; 5] = ["alias", "schema", "database", "tags", "group"];
 
-/// The macros that karat brings along; those of a dbt are others.
-const BUILT_IN_PACKAGE: &str = "karat";
+/// The macros that karat brings along; those of a dbt have the same names and other texts.
+const BUILT_IN_PACKAGE: &str = "dbt";
 
 /// A question of the method `state:`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,7 +167,9 @@ impl Comparison {
 
     fn find_modified_macros(&self) -> BTreeSet<String> {
         let Some(previous) = &self.previous.manifest else { return BTreeSet::new() };
-        let same_program = previous.is_of_karat();
+        let is_built_in = |id: &String| id.strip_prefix("macro.").is_some_and(|rest| rest.starts_with("dbt."));
+        // States of karat may also be older than the names of its macros.
+        let same_program = previous.is_of_karat() && previous.macros.keys().any(is_built_in);
         let is_modified =
             |id: &str, text: &str| previous.macros.get(id).is_none_or(|old| old.text.trim() != text.trim());
         self.current

@@ -104,9 +104,9 @@ pub struct Library {
     environment: Environment<'static>,
 }
 
-/// The package that a name means: dbt's built-in macros are karat's.
+/// The package that a name means: `karat` is another name for the built-in macros.
 pub fn built_in_alias(package: &str) -> &str {
-    if package == "dbt" { BUILT_IN_PACKAGE } else { package }
+    if package == "karat" { BUILT_IN_PACKAGE } else { package }
 }
 
 impl Library {
@@ -122,7 +122,7 @@ impl Library {
         };
         let mut diagnostics = Diagnostics::default();
         for (name, text) in BUILT_IN_FILES {
-            let file = SourceFile::new(format!("{BUILT_IN_PACKAGE}/macros/{name}"), text);
+            let file = SourceFile::new(format!("karat/macros/{name}"), text);
             library.add(&MacroFile { package: BUILT_IN_PACKAGE.to_owned(), file }, true, &mut diagnostics);
         }
         for file in files {

@@ -42,8 +42,8 @@ use crate::template::syntax::{Base, Origin, Span, Statement, parse_template};
 use crate::template::values::relation::RelationObject;
 use crate::template::values::text;
 
-/// Package name of the macros that karat brings along; templates may also call it `dbt`.
-pub const BUILT_IN_PACKAGE: &str = "karat";
+/// Package name of the macros that karat brings along, as under dbt; templates may also call it `karat`.
+pub const BUILT_IN_PACKAGE: &str = "dbt";
 
 /// A file with macros (or generic tests), and the package that it belongs to.
 #[derive(Debug, Clone)]

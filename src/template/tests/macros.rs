@@ -76,8 +76,8 @@ fn the_nearest_macro_is_found() {
     assert_eq!(render_with(&templates, &host, "{{ utils.pick() }}").unwrap().sql, "other");
     assert_eq!(templates.resolve_macro("utils", "helper"), Some("macro.utils.helper"));
     assert_eq!(templates.resolve_macro("other", "helper"), Some("macro.shop.helper"));
-    assert_eq!(templates.resolve_macro("other", "run_query"), Some("macro.karat.run_query"));
-    assert_eq!(templates.resolve_macro("shop", "dbt.statement"), Some("macro.karat.statement"));
+    assert_eq!(templates.resolve_macro("other", "run_query"), Some("macro.dbt.run_query"));
+    assert_eq!(templates.resolve_macro("shop", "dbt.statement"), Some("macro.dbt.statement"));
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn called_macros_are_reported() {
     assert!(render_with(&templates, &host, "{% if false %}{{ unused() }}{% endif %}").unwrap().introspective);
     assert_eq!(templates.macros()["macro.utils.b"].sql, "{% macro b() %}x{% endmacro %}");
     assert_eq!(
-        templates.macro_arguments("macro.karat.test_relationships").unwrap(),
+        templates.macro_arguments("macro.dbt.test_relationships").unwrap(),
         ["model", "column_name", "to", "field"]
     );
     assert!(templates.has_generic_test(None, "no_negatives") && !templates.has_generic_test(None, "nope"));
