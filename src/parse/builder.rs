@@ -194,7 +194,7 @@ impl<'a> Builder<'a> {
             let written = properties.model.deprecation_date.as_ref();
             model.deprecation_date = written.and_then(|text| deprecations::date(text, &mut self.diagnostics));
         }
-        let (mut refs, mut sources, mut functions) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut refs, mut sources, mut functions) = (recorded.refs, recorded.sources, recorded.functions);
         for declared in draft.declared {
             match declared {
                 Declared::Function(call) => functions.push(call),
@@ -202,24 +202,11 @@ impl<'a> Builder<'a> {
                 Declared::Source(call) => sources.push(call),
             }
         }
-        for call in recorded.refs {
-            let is_same = |known: &RefCall| {
-                known.name == call.name && known.package == call.package && known.version == call.version
-            };
-            if !refs.iter().any(is_same) {
-                refs.push(call);
-            }
-        }
-        for call in recorded.sources {
-            if !sources.iter().any(|known| known.source == call.source && known.table == call.table) {
-                sources.push(call);
-            }
-        }
-        for call in recorded.functions {
-            if !functions.iter().any(|known: &FunctionCall| known.name == call.name && known.package == call.package) {
-                functions.push(call);
-            }
-        }
+        once(&mut refs, |one, other| {
+            one.name == other.name && one.package == other.package && one.version == other.version
+        });
+        once(&mut sources, |one, other| one.source == other.source && one.table == other.table);
+        once(&mut functions, |one, other| one.name == other.name && one.package == other.package);
         for target in key_targets(&detail, &columns) {
             match target {
                 KeyTarget::Ref(call) if !refs.contains(call) => refs.push(call.clone()),
@@ -360,19 +347,7 @@ impl<'a> Builder<'a> {
     /// A host that records what a template of a node asks for.
     fn parse_host(&self, draft: &Draft<'_>, config: IndexMap<String, Json>) -> Arc<ParseHost> {
         let version = match &draft.detail {
-            // What is known later is there, and empty.
-            "description": "",
-            "tags": [],
-            "meta": {},
-            "columns": {},
-            "refs": [],
-            "sources": [],
-            "depends_on": {"nodes": [], "macros": []},
             Detail::Model(model) => model.version.as_ref(),
-        if let Some(version) = version {
-            model["version"] = version.own.value().clone();
-            model["latest_version"] = version.latest.value().clone();
-        }
             _ => None,
         };
         let mut model = json!({
@@ -385,7 +360,19 @@ impl<'a> Builder<'a> {
             "fqn": draft.fqn,
             "config": config,
             "batch": Json::Null,
+            // What is known later is there, and empty.
+            "description": "",
+            "tags": [],
+            "meta": {},
+            "columns": {},
+            "refs": [],
+            "sources": [],
+            "depends_on": {"nodes": [], "macros": []},
         });
+        if let Some(version) = version {
+            model["version"] = version.own.value().clone();
+            model["latest_version"] = version.latest.value().clone();
+        }
         let this = RelationValue {
             database: Some(self.names.target.database.to_string()),
             schema: Some(self.names.target.schema.to_string()),
@@ -510,6 +497,17 @@ fn key_targets<'a>(detail: &'a Detail, columns: &'a IndexMap<String, Column>) ->
     let of_columns =
         columns.values().flat_map(|column| &column.constraints).filter(|_| matches!(detail, Detail::Model(_)));
     of_columns.chain(of_model).filter_map(|constraint| constraint.target.as_ref())
+}
+
+/// Drops calls that were there already.
+fn once<T>(calls: &mut Vec<T>, same: impl Fn(&T, &T) -> bool) {
+    let mut kept: Vec<T> = Vec::with_capacity(calls.len());
+    for call in std::mem::take(calls) {
+        if !kept.iter().any(|known| same(known, &call)) {
+            kept.push(call);
+        }
+    }
+    *calls = kept;
 }
 
 /// What holds before any configuration: the layers' materializations.

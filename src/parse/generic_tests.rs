@@ -129,7 +129,7 @@ impl<'a> Builder<'a> {
         let hash = md5_hex(&format!("{full}{}", metadata_repr(&call, &kwargs)));
         let hash = hash.get(hash.len().saturating_sub(10)..).unwrap_or_default();
 
-        let mut expressions: Vec<String> = vec![format!("model=get_where_subquery({})", subject.call)];
+        let mut expressions: Vec<String> = Vec::new();
         if let Some(column_name) = &column_name {
             expressions.push(format!("column_name={}", literal(column_name)));
         }
@@ -146,6 +146,8 @@ impl<'a> Builder<'a> {
         if subject.timestamps_utc && name == "utc_times" && !own && !call.arguments.contains_key("declared_utc") {
             expressions.push("declared_utc=true".to_owned());
         }
+        // Last, as under dbt: what the arguments refer to stands first among the parents.
+        expressions.push(format!("model=get_where_subquery({})", subject.call));
         let prefix = namespace.map(|namespace| format!("{namespace}.")).unwrap_or_default();
         let text = format!("{{{{ {prefix}test_{name}({}) }}}}", expressions.join(", "));
 

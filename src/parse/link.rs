@@ -181,12 +181,10 @@ impl<'a> Index<'a> {
 
     /// The parents of a node; `None` if the node can't be because a parent is disabled (only tests are forgiven so).
     fn parents(&self, node: &Node, diagnostics: &mut Diagnostics) -> Option<Vec<NodeId>> {
-        let mut parents: Vec<NodeId> = Vec::new();
-        let attached = node.test().and_then(|test| test.attached_node.clone());
-        parents.extend(attached);
+        let (mut referred, mut parents): (Vec<NodeId>, Vec<NodeId>) = (Vec::new(), Vec::new());
         for call in &node.refs {
             match self.find(node, call) {
-                Found::One(id) => parents.push(id),
+                Found::One(id) => referred.push(id),
                 Found::Disabled(_) if matches!(node.resource_type, ResourceType::Test | ResourceType::UnitTest) => {
                     return None;
                 }
@@ -211,12 +209,15 @@ impl<'a> Index<'a> {
                 }
             }
         }
+        // dbt links sources first; a generic test asks for the node that it is declared on last.
+        parents.extend(referred);
         for call in &node.functions {
             match self.find_function(node, call) {
                 Ok(id) => parents.push(id),
                 Err(diagnostic) => diagnostics.push(*diagnostic),
             }
         }
+        parents.extend(node.test().and_then(|test| test.attached_node.clone()));
         if let Some(test) = node.unit_test() {
             self.check_unit_test(node, test, &parents, diagnostics);
         }
