@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use crate::base::clock;
-use crate::base::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::base::diagnostic::{Diagnostic, Diagnostics};
 use crate::base::env::ProcessEnv;
 use crate::base::limits;
 use crate::base::strictness::Strictness;

@@ -10,6 +10,7 @@ mod distinct;
 pub mod error;
 pub mod files;
 pub mod guard;
+mod information;
 mod membership;
 pub mod memory;
 pub mod neighbors;

@@ -34,6 +34,7 @@ use crate::engine::dialect::lateral::Names;
 use crate::engine::dialect::{Division, Multiples, Stars, Truths};
 use crate::engine::distinct::CountDistinctByPairs;
 use crate::engine::error::SqlProblem;
+use crate::engine::information::{self, InformationSchema};
 use crate::engine::membership;
 use crate::engine::memory::MemoryBudget;
 use crate::engine::texts::TimesAsText;
@@ -149,7 +150,8 @@ impl Engine {
     /// A session in which names mean what `relations` says.
     pub fn session(&self, relations: Arc<dyn RelationSource>, variant: Variant) -> Session {
         let catalogs = MemoryCatalogProviderList::new();
-        let database: Arc<dyn CatalogProvider> = Arc::new(Database { relations: Arc::clone(&relations) });
+        let name = self.options.database.clone();
+        let database: Arc<dyn CatalogProvider> = Arc::new(Database { name, relations: Arc::clone(&relations) });
         catalogs.register_catalog(self.options.database.to_ascii_lowercase(), Arc::clone(&database));
         if self.options.database.to_ascii_lowercase() != self.options.database {
             catalogs.register_catalog(self.options.database.clone(), database);
@@ -186,7 +188,6 @@ fn base_state(options: &EngineOptions, runtime: Arc<RuntimeEnv>) -> EngineResult
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(&options.database, &options.default_schema)
         .with_create_default_catalog_and_schema(false)
-        .with_information_schema(true)
         .with_target_partitions(options.partitions.max(1));
     {
         let settings = config.options_mut();
@@ -440,6 +441,7 @@ impl Session {
 /// The environment's database: all schemas that have a relation.
 #[derive(Debug)]
 struct Database {
+    name: String,
     relations: Arc<dyn RelationSource>,
 }
 
@@ -452,6 +454,10 @@ impl CatalogProvider for Database {
     }
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        if name.eq_ignore_ascii_case(information::NAME) {
+            let (database, relations) = (self.name.clone(), Arc::clone(&self.relations));
+            return Some(Arc::new(InformationSchema { database, relations }));
+        }
         Some(Arc::new(DatabaseSchema { name: name.to_owned(), relations: Arc::clone(&self.relations) }))
     }
 }

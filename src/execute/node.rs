@@ -17,6 +17,7 @@ use crate::execute::{custom, microbatch, snapshot, statement, table, test, unit_
 use crate::manifest::config::Hook;
 use crate::manifest::microbatch::Batch;
 use crate::manifest::node::{Code, Node};
+use crate::manifest::version::ModelVersion;
 use crate::plan::run_plan::{Intent, Step};
 
 /// A result that says nothing yet.
@@ -128,8 +129,25 @@ async fn with_hooks(
     execute(run, step, compiled, result).await?;
     if stores && result.status != Status::Error {
         hooks(run, &step.node, &config.post_hook, "post-hook", last, result.worker).await?;
+        if let Some(pointer) = pointer(&step.node) {
+            hooks(run, &step.node, &[pointer], "latest version", last, result.worker).await?;
+        }
     }
     Ok(())
+}
+
+/// The statement that keeps a view of the latest version under a name without version (dbt's
+/// `latest_version_pointer`). It is published, and held back, with the model.
+fn pointer(node: &Node) -> Option<Hook> {
+    let wanted = node.config.latest_version_pointer.as_ref()?;
+    let relation = node.relation.as_ref().filter(|_| node.version().is_some_and(ModelVersion::is_latest))?;
+    let name = wanted.alias.as_ref().unwrap_or(&node.name);
+    let (database, schema) = (relation.database.as_str(), relation.schema.as_str());
+    let name = [database, schema, name].map(crate::base::ident::quote).join(".");
+    Some(Hook {
+        sql: format!("create or replace view {name} as select * from {}", relation.to_sql()),
+        transaction: true,
+    })
 }
 
 /// dbt's `thread_id`.

@@ -438,3 +438,55 @@ fn artifacts_are_read_by_dbt_artifacts_parser() {
         assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
     }
 }
+
+/// A run that the check stops leaves its own artifacts, not those of the command before it.
+#[test]
+fn a_run_that_the_check_stops_is_in_the_artifacts() {
+    let project = Project::new(&[
+        ("dbt_project.yml", "name: p\nversion: '1.0'\n"),
+        ("models/ok.sql", "select 1 as id"),
+        ("models/bad.sql", "select nocol from {{ ref('ok') }}"),
+    ]);
+    project.run(&["run"]).expect_code(2);
+    let results = project.run_results();
+    let found: Vec<String> = results["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|result| format!("{} {} {}", result["unique_id"], result["status"], result["message"]))
+        .collect();
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.iter().any(|line| line.contains("model.p.bad\" \"error\"") && line.contains("nocol")), "{found:?}");
+    assert!(found.iter().any(|line| line.contains("model.p.ok\" \"skipped\"")), "{found:?}");
+    assert!(project.read("target/manifest.json").contains("select nocol from"));
+    project.write("models/bad.sql", "select id from {{ ref('ok') }}");
+    project.ok(&["retry"]).expect_message(&["2 models"]);
+    assert_eq!(project.rows("select id from main.bad"), ["1"]);
+}
+
+#[test]
+fn a_catalog_has_sources_and_artifacts_the_facts_of_the_environment() {
+    let project = Project::new(&[
+        ("dbt_project.yml", "name: p\nversion: '1.0'\n"),
+        ("seeds/sd.csv", "id,name\n1,a\n"),
+        ("data/f.csv", "x\n1\n"),
+        (
+            "models/m.sql",
+            "select * from {{ source('raw', 'sd') }}, {{ source('files', 'f') }} -- {{ dbt_metadata_envs }}",
+        ),
+        (
+            "models/s.yml",
+            "sources:\n  - {name: raw, schema: main, tables: [{name: sd}]}\n  \
+             - {name: files, tables: [{name: f, external: {location: data/f.csv}, columns: [{name: x, data_type: int}]}]}\n",
+        ),
+    ]);
+    let variables = [("DBT_ENV_CUSTOM_ENV_team", "data")];
+    project.run_with(&["seed"], &variables).expect_code(0);
+    project.run_with(&["docs", "generate"], &variables).expect_code(0);
+    let catalog: Json = serde_json::from_str(&project.read("target/catalog.json")).unwrap();
+    let sources: Vec<&String> = catalog["sources"].as_object().unwrap().keys().collect();
+    assert_eq!(sources, ["source.p.files.f", "source.p.raw.sd"]);
+    assert_eq!(catalog["sources"]["source.p.raw.sd"]["columns"]["name"]["index"], 2);
+    assert_eq!(catalog["metadata"]["env"]["team"], "data");
+    assert!(project.read("target/manifest.json").contains("team"));
+}

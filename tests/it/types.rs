@@ -254,3 +254,38 @@ fn types_of_rounded_sums_are_stored_as_planned() {
     project.ok(&["build"]);
     assert_eq!(project.rows("select k, total, less from gold.rounded order by k"), ["a|3.75|3.8", "b|3.0|3.0"]);
 }
+
+/// `information_schema` counts columns from one and names types as SQL does; a view that is broken does not hide the rest.
+#[test]
+fn information_schema_is_that_of_the_standard() {
+    let project = Project::new(&[
+        ("dbt_project.yml", "name: p\nversion: '1.0'\n"),
+        (
+            "models/t.sql",
+            "{{ config(materialized='table') }} select 1::int as a, 'x' as b, 1.50::decimal(10, 2) as c, timestamp '2024-01-01' as d",
+        ),
+        ("models/v.sql", "select a from {{ ref('t') }}"),
+        ("models/listed.sql", "select column_name from information_schema.columns where table_name = 't'"),
+    ]);
+    project.ok(&["build"]);
+    let columns = "select column_name, ordinal_position, data_type, numeric_precision, numeric_scale, is_nullable \
+                   from information_schema.columns where table_name = 't' order by ordinal_position";
+    assert_eq!(
+        project.rows(columns),
+        ["a|1|integer|32|0|YES", "b|2|text|null|null|YES", "c|3|decimal(10,2)|10|2|YES", "d|4|timestamp|null|null|YES"]
+    );
+    let tables = "select table_schema, table_name, table_type from information_schema.tables order by 2";
+    assert_eq!(project.rows(tables), ["main|listed|VIEW", "main|t|BASE TABLE", "main|v|VIEW"]);
+    assert_eq!(
+        project.rows("select schema_name from INFORMATION_SCHEMA.schemata order by 1"),
+        ["information_schema", "main"]
+    );
+    assert_eq!(project.rows("select count(*) as n from main.listed"), ["4"]);
+    project.write("models/t.sql", "{{ config(materialized='table') }} select 2 as z");
+    project.remove("models/v.sql");
+    project.ok(&["run", "--select", "t"]);
+    assert_eq!(
+        project.rows("select column_name from information_schema.columns where table_name in ('t', 'v')"),
+        ["z"]
+    );
+}

@@ -418,3 +418,31 @@ fn versions_that_failed_can_be_run_again_as_told() {
     );
     project.run(&["run", "--select", "orders"]).expect_code(1).expect_message(&["karat run --select orders.v1+"]);
 }
+
+/// A view of the latest version under a name without version, made and held back with it.
+#[test]
+fn versions_may_have_a_view_of_the_latest() {
+    let properties = |extra: &str| {
+        format!(
+            "models:\n  - name: dim\n    latest_version: 2\n    config: {{materialized: table, latest_version_pointer: {{enabled: true{extra}}}}}\n    \
+             versions: [{{v: 1}}, {{v: 2, columns: [{{include: all}}, {{name: id, data_tests: [unique]}}]}}]\n"
+        )
+    };
+    let project = Project::new(&[
+        ("dbt_project.yml", PROJECT),
+        ("models/dim_v1.sql", "select 1 as id"),
+        ("models/dim_v2.sql", "select 2 as id"),
+        ("models/s.yml", &properties("")),
+    ]);
+    project.ok(&["build"]);
+    assert_eq!(project.rows("select id from main.dim"), ["2"]);
+    project.write("models/dim_v2.sql", "select 3 as id union all select 3");
+    project.run(&["build"]).expect_code(1);
+    assert_eq!(project.rows("select id from main.dim"), ["2"]);
+    project.write("models/dim_v2.sql", "select 3 as id");
+    project.write("models/s.yml", &properties(", alias: dimension"));
+    project.ok(&["run", "--select", "dim"]);
+    assert_eq!(project.rows("select id from main.dimension"), ["3"]);
+    project.write("models/s.yml", &properties(", alias: [a]"));
+    project.run(&["parse"]).expect_code(2).expect_message(&["latest_version_pointer"]);
+}

@@ -59,7 +59,7 @@ pub fn known() -> impl Iterator<Item = &'static str> {
 }
 
 /// Keys that karat reads, in the order of the reference page.
-pub const KEYS: [Key; 54] = [
+pub const KEYS: [Key; 55] = [
     Key {
         name: "enabled",
         of: "all",
@@ -108,6 +108,13 @@ pub const KEYS: [Key; 54] = [
         value: "mapping",
         default: "none",
         meaning: "Free facts for people and programs; entries of folders and nodes merge by key.",
+    },
+    Key {
+        name: "latest_version_pointer",
+        of: "models with versions",
+        value: "mapping: `enabled`, `alias`",
+        default: "none",
+        meaning: "A view of the latest version under the model's name, or under `alias`.",
     },
     Key {
         name: "unique_key",
@@ -441,14 +448,13 @@ pub const KEYS: [Key; 54] = [
 ];
 
 /// Keys of dbt and its adapters that are kept for artifacts and macros but mean nothing here.
-pub const KEPT: [&str; 31] = [
+pub const KEPT: [&str; 30] = [
     "docs",
     "external_location",
     "format",
     "freshness",
     "grants",
     "location",
-    "latest_version_pointer",
     "loaded_at_field",
     "loaded_at_query",
     "node_color",

@@ -265,5 +265,5 @@
 {%- endmacro %}
 
 {% macro generate_latest_version_pointer_alias() -%}
-  {%- do _refused('generate_latest_version_pointer_alias', 'a view of the latest version is not made; `ref(\'model\')` reads the latest version', varargs, kwargs) -%}
+  {%- do _refused('generate_latest_version_pointer_alias', 'the view of the latest version has the model\'s name, or the `alias` of `latest_version_pointer`', varargs, kwargs) -%}
 {%- endmacro %}
