@@ -27,7 +27,7 @@ pub async fn execute(app: &Application, options: &FreshnessOptions) -> Result<Ou
         let Some(node) = project.manifest.get(&id) else { continue };
         let Some(source) = node.source() else { continue };
         let (Some(criteria), true) =
-            (&source.freshness, source.loaded_at_field.is_some() || source.loaded_at_query.is_some())
+            (source.expected_freshness(), source.loaded_at_field.is_some() || source.loaded_at_query.is_some())
         else {
             continue;
         };

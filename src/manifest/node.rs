@@ -214,8 +214,16 @@ pub struct SourceTable {
     pub loaded_at_field: Option<String>,
     /// Query that gives the time of loading.
     pub loaded_at_query: Option<String>,
-    /// Freshness, if it is checked.
+    /// What is said of its freshness, also where nothing is expected; `None` after `freshness: null`.
     pub freshness: Option<Freshness>,
+}
+
+impl SourceTable {
+    /// What is expected of the table's freshness, if anything is.
+    pub fn expected_freshness(&self) -> Option<&Freshness> {
+        let expects = |freshness: &&Freshness| freshness.warn_after.is_some() || freshness.error_after.is_some();
+        self.freshness.as_ref().filter(expects)
+    }
 }
 
 /// How old a source may be.

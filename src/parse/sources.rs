@@ -95,6 +95,8 @@ impl<'a> Builder<'a> {
             (FreshnessRule::Checked(own), FreshnessRule::Checked(inherited)) => Some(merged(own, inherited)),
             (FreshnessRule::Checked(own), _) => Some(own.clone()),
             (FreshnessRule::Inherited, FreshnessRule::Checked(inherited)) => Some(inherited.clone()),
+            // As under dbt it is there where nothing is said, and expects nothing.
+            (FreshnessRule::Inherited, FreshnessRule::Inherited) => Some(Freshness::default()),
             _ => None,
         };
         let source_description = self.describe(name, source.description.as_ref());

@@ -328,11 +328,7 @@ impl Writer<'_> {
                 "row_format": null, "tbl_properties": null, "partitions": null,
             })
         });
-        // dbt writes it also where nothing is expected.
-        let freshness = table.freshness.as_ref().map_or_else(
-            || freshness_json(&Freshness { warn_after: None, error_after: None, filter: None }),
-            freshness_json,
-        );
+        let freshness = table.freshness.as_ref().map(freshness_json);
         let mut config: Map<String, Json> =
             node.config.raw.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         dbt::put_unused(&mut config, node.resource_type);
