@@ -220,12 +220,15 @@ fn batch(schema: SchemaRef, rows: &[Vec<Cell>]) -> EngineResult<RecordBatch> {
             };
             return Arc::new(cells.map(number).collect::<Int64Array>());
         }
-        let text = |cell| match cell {
-            Some(Cell::Text(text)) => Some(text.as_str()),
-            _ => None,
-        };
-        Arc::new(cells.map(text).collect::<StringArray>())
+        Arc::new(cells.map(text_of).collect::<StringArray>())
     };
     let columns = schema.fields().iter().enumerate().map(column).collect();
     Ok(RecordBatch::try_new(schema, columns)?)
+}
+
+fn text_of(cell: Option<&Cell>) -> Option<&str> {
+    match cell {
+        Some(Cell::Text(text)) => Some(text),
+        _ => None,
+    }
 }

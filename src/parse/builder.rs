@@ -195,16 +195,21 @@ impl<'a> Builder<'a> {
             model.deprecation_date = written.and_then(|text| deprecations::date(text, &mut self.diagnostics));
         }
         let (mut refs, mut sources, mut functions) = (recorded.refs, recorded.sources, recorded.functions);
+        let is_same = |one: &RefCall, other: &RefCall| {
+            one.name == other.name && one.package == other.package && one.version == other.version
+        };
         for declared in draft.declared {
             match declared {
                 Declared::Function(call) => functions.push(call),
-                Declared::Ref(call) => refs.push(call),
+                // The version is a number where it is declared, and a text in the code that was made of it.
+                Declared::Ref(call) => match refs.iter_mut().find(|known| is_same(known, &call)) {
+                    Some(known) => known.version = call.version,
+                    None => refs.push(call),
+                },
                 Declared::Source(call) => sources.push(call),
             }
         }
-        once(&mut refs, |one, other| {
-            one.name == other.name && one.package == other.package && one.version == other.version
-        });
+        once(&mut refs, is_same);
         once(&mut sources, |one, other| one.source == other.source && one.table == other.table);
         once(&mut functions, |one, other| one.name == other.name && one.package == other.package);
         for target in key_targets(&detail, &columns) {

@@ -650,11 +650,11 @@ fn times_of_every_type() {
     3|c|d01T00:00:00|null|False
     ");
     assert_snapshot!(history("by_text"), @r"
-    1|a|d01|d05|False
-    1|a2|d05|null|False
-    2|b|d01|d11|False
-    2|b|d11|null|True
-    3|c|d01|null|False
+    1|a|d01 00:00:00+00|d05 00:00:00+00|False
+    1|a2|d05 00:00:00+00|null|False
+    2|b|d01 00:00:00+00|d11 00:00:00+00|False
+    2|b|d11 00:00:00+00|null|True
+    3|c|d01 00:00:00+00|null|False
     ");
     assert_snapshot!(history("by_column"), @r"
     1|a|d01|d05|False
