@@ -525,3 +525,12 @@ fn a_test_that_cannot_run_is_an_error() {
     ");
     assert_eq!(project.entries("dev"), Vec::<u64>::new());
 }
+
+#[test]
+fn failing_rows_are_stored_in_a_way_that_nobody_knows() {
+    let project = items("          - not_null: {config: {store_failures_as: error}}\n");
+    project.ok(&["parse"]);
+    project.ok(&["run"]);
+    let run = project.run(&["test"]).expect_code(2);
+    run.expect_message(&["error[bad-value]: `store_failures_as` can't be `error`"]);
+}

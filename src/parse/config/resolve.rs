@@ -388,6 +388,8 @@ impl Reader<'_> {
             Some(word) => {
                 let word = word.to_owned();
                 self.not_one_of("store_failures_as", &word, &["table", "view", "ephemeral"]);
+                // Only who runs the test has to know.
+                config.unusable.extend(self.diagnostics.0.pop());
             }
         }
     }
