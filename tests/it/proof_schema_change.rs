@@ -289,7 +289,7 @@ fn assert_tables(project: &Project, tables: &BTreeMap<String, Table>, log: &str)
     let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for line in project.rows(described) {
         let parts: Vec<&str> = line.split('|').collect();
-        let data_type = if parts[2] == "Int64" { Type::Bigint } else { Type::Varchar };
+        let data_type = if parts[2] == "bigint" { Type::Bigint } else { Type::Varchar };
         columns.entry(parts[0].to_owned()).or_default().push(format!("{} {data_type:?}", parts[1]));
     }
     for (name, table) in tables {

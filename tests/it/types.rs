@@ -272,7 +272,12 @@ fn information_schema_is_that_of_the_standard() {
                    from information_schema.columns where table_name = 't' order by ordinal_position";
     assert_eq!(
         project.rows(columns),
-        ["a|1|integer|32|0|YES", "b|2|varchar|null|null|YES", "c|3|decimal(10,2)|10|2|YES", "d|4|timestamp|null|null|YES"]
+        [
+            "a|1|integer|32|0|YES",
+            "b|2|varchar|null|null|YES",
+            "c|3|decimal(10,2)|10|2|YES",
+            "d|4|timestamp|null|null|YES"
+        ]
     );
     let tables = "select table_schema, table_name, table_type from information_schema.tables order by 2";
     assert_eq!(project.rows(tables), ["main|listed|VIEW", "main|t|BASE TABLE", "main|v|VIEW"]);
@@ -287,5 +292,44 @@ fn information_schema_is_that_of_the_standard() {
     assert_eq!(
         project.rows("select column_name from information_schema.columns where table_name in ('t', 'v')"),
         ["z"]
+    );
+}
+
+#[test]
+fn types_of_columns_are_told_in_sql_and_counted_from_one() {
+    let project = Project::new(&[(
+        "models/gold/kinds.sql",
+        "{{ config(materialized='table') }} select 1::int as a, 'x' as b, 1.5 as c, date '2024-01-01' as d, timestamp '2024-01-01' as e,
+         timestamptz '2024-01-01 00:00:00Z' as f, [1] as g, true as h, 1.5::double as i, named_struct('x', 1, 'y', ['a']) as j",
+    )]);
+    project.ok(&["run"]);
+    // Under an alias, in a part of a query, and in quotes.
+    let of = |from: &str| {
+        project.rows(&format!(
+            "with them as (select * from {from} where c.table_name = 'kinds')
+             select c.column_name || ' ' || c.ordinal_position || ' ' || c.data_type from them as c order by c.ordinal_position"
+        ))
+    };
+    let found = of("information_schema.columns as c");
+    assert_eq!(
+        found,
+        [
+            "a 1 integer",
+            "b 2 varchar",
+            "c 3 decimal(2,1)",
+            "d 4 date",
+            "e 5 timestamp",
+            "f 6 timestamptz",
+            "g 7 bigint[]",
+            "h 8 boolean",
+            "i 9 double",
+            "j 10 struct(x bigint, y varchar[])",
+        ]
+    );
+    assert_eq!(of("\"INFORMATION_SCHEMA\".\"COLUMNS\" as c".to_lowercase().as_str()), found);
+    assert_eq!(of("shop.information_schema.columns as c"), found);
+    assert_eq!(
+        project.rows("select information_schema.columns.ordinal_position from information_schema.columns where columns.column_name = 'j'"),
+        ["10"]
     );
 }
