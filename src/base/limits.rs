@@ -18,6 +18,8 @@ pub const YAML_NODES: usize = 5_000_000;
 pub const YAML_DEPTH: usize = 64;
 /// Fuel of one template: instructions plus one per 64 bytes of text made, so it bounds time and memory.
 pub const TEMPLATE_FUEL: u64 = 5_000_000;
+/// Ways in which a pattern with look-around or back-references is tried on one text.
+pub const PATTERN_BACKTRACKS: usize = 1_000_000;
 /// Deepest recursion of macros and includes.
 pub const TEMPLATE_RECURSION: usize = 200;
 /// Longest rendered SQL statement in bytes.

@@ -1,6 +1,6 @@
 //! Jinja with Python's meaning.
 
-use crate::template::tests::{check, check_with};
+use crate::template::tests::{check, check_with, failed};
 
 #[test]
 fn text_of_values_is_pythons() {
@@ -256,4 +256,20 @@ fn macros_in_a_template_see_its_variables() {
             ),
         ],
     );
+}
+
+#[test]
+fn patterns_of_python_that_look_around() {
+    check(&[
+        (r"{{ modules.re.findall('(?<!distinct\\s)from (\\w+)(?=\\s|$)', 'from a b distinct from c') }}", "['a']"),
+        (r"{{ modules.re.sub('(\\w)\\1', '<\\1>', 'aabbc') }}", "<a><b>c"),
+        (r#"{{ modules.re.match('(?P<q>["]).*?(?P=q)', '"x" y').group(0) }}"#, "\"x\""),
+        (r"{{ modules.re.split('(?<=,)', 'a,b') }}", "['a,', 'b']"),
+        // A brace that begins no repetition, and brackets within sets.
+        (r"{{ modules.re.findall('({{\\s*ref\\s*\\()', 'x {{ ref(1) }}') }}", "['{{ ref(']"),
+        (r"{{ modules.re.findall('a{2}|a{,1}b|{x|[[]|[^]&&]\\Z', 'aa ab {x [ q') }}", "['aa', 'ab', '{x', '[', 'q']"),
+    ]);
+    let message = "the pattern `(a|aa)+(?=b)c` would be tried in more than 1000000 ways on this text";
+    let text = "a".repeat(40);
+    assert!(failed(&[], &format!("{{{{ modules.re.search('(a|aa)+(?=b)c', '{text}') }}}}")).contains(message));
 }

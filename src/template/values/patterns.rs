@@ -1,18 +1,21 @@
-//! Python's `re`, on Rust's regular expressions: no look-around and no back-references in patterns, and no pattern
-//! that takes longer than the text is long.
+//! Python's `re`. A pattern that Rust's regular expressions know takes no longer than the text is long; one with
+//! look-around or back-references is tried in ways that are counted, and there is a limit to that.
 
-use std::fmt::{self, Write};
+use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use minijinja::Value;
 use minijinja::value::{Object, ObjectRepr};
-use regex::{Captures, Regex, RegexBuilder};
 
+use crate::base::limits;
 use crate::template::evaluate::Interpreter;
 use crate::template::evaluate::arguments::{Arguments, text_argument};
 use crate::template::failure::{Eval, Failure, fail};
 use crate::template::syntax::Span;
 use crate::template::values::{self, Dict, List};
+
+mod python;
 
 /// Python's values of `re.IGNORECASE`, `re.MULTILINE`, `re.DOTALL` and `re.VERBOSE`.
 pub const FLAGS: [(&str, i64); 8] =
@@ -23,8 +26,20 @@ pub const FLAGS: [(&str, i64); 8] =
 pub struct Pattern {
     source: String,
     flags: i64,
-    regex: Regex,
+    engine: Engine,
 }
+
+/// What finds a pattern.
+#[derive(Debug)]
+enum Engine {
+    /// In time that grows with the text.
+    Linear(regex::Regex),
+    /// By trying, for look-around and back-references.
+    Trying(fancy_regex::Regex),
+}
+
+/// The places of the groups of one match; the first is the whole.
+type Groups = Vec<Option<Range<usize>>>;
 
 /// What a pattern found.
 #[derive(Debug)]
@@ -33,42 +48,98 @@ pub struct Match {
     names: Vec<Option<String>>,
 }
 
+impl Engine {
+    fn new(source: &str, flags: i64) -> Result<Self, String> {
+        let source = python::translate(source);
+        let linear = regex::RegexBuilder::new(&source)
+            .case_insensitive(flags & 2 != 0)
+            .multi_line(flags & 8 != 0)
+            .dot_matches_new_line(flags & 16 != 0)
+            .ignore_whitespace(flags & 64 != 0)
+            .build();
+        let error = match linear {
+            Ok(regex) => return Ok(Self::Linear(regex)),
+            Err(error) => error,
+        };
+        fancy_regex::RegexBuilder::new(&source)
+            .case_insensitive(flags & 2 != 0)
+            .multi_line(flags & 8 != 0)
+            .dot_matches_new_line(flags & 16 != 0)
+            .ignore_whitespace(flags & 64 != 0)
+            .backtrack_limit(limits::PATTERN_BACKTRACKS)
+            .build()
+            .map(Self::Trying)
+            .map_err(|trying| {
+                let linear = reason(&error);
+                // What only the other one knows, only the other one can explain.
+                if linear.ends_with("not supported") { trying.to_string() } else { linear }
+            })
+    }
+
+    /// The matches in a text, from the left, at most as many as wanted.
+    fn find(&self, text: &str, most: usize) -> Eval<Vec<Groups>> {
+        match self {
+            Self::Linear(regex) => {
+                let groups = |captures: regex::Captures<'_>| {
+                    captures.iter().map(|group| group.map(|group| group.range())).collect()
+                };
+                Ok(regex.captures_iter(text).take(most).map(groups).collect())
+            }
+            Self::Trying(regex) => {
+                let mut found = Vec::new();
+                for captures in regex.captures_iter(text).take(most) {
+                    let Ok(captures) = captures else {
+                        let message = format!(
+                            "the pattern `{}` would be tried in more than {} ways on this text",
+                            regex.as_str(),
+                            limits::PATTERN_BACKTRACKS
+                        );
+                        let hint = "repetitions within repetitions, such as `(a*)*`, have too many ways to match";
+                        return Err(Failure::new("jinja-limit", message).with_hint(hint).into());
+                    };
+                    found.push(captures.iter().map(|group| group.map(|group| group.range())).collect());
+                }
+                Ok(found)
+            }
+        }
+    }
+
+    fn names(&self) -> Vec<Option<String>> {
+        match self {
+            Self::Linear(regex) => regex.capture_names().map(|name| name.map(str::to_owned)).collect(),
+            Self::Trying(regex) => regex.capture_names().map(|name| name.map(str::to_owned)).collect(),
+        }
+    }
+}
+
 impl Pattern {
     /// Compiles a pattern.
     pub fn compile(source: &str, flags: i64) -> Eval<Self> {
-        let source = source.to_owned();
-        match build(&source, flags) {
-            Ok(regex) => Ok(Self { source, flags, regex }),
-            Err(error) => {
-                let message = format!("cannot use the pattern `{source}`: {}", reason(&error));
-                Err(Failure::new("jinja-error", message)
-                    .with_hint("look-around and back-references are not supported")
-                    .into())
+        match Engine::new(source, flags) {
+            Ok(engine) => Ok(Self { source: source.to_owned(), flags, engine }),
+            Err(reason) => {
+                Err(Failure::new("jinja-error", format!("cannot use the pattern `{source}`: {reason}")).into())
             }
         }
     }
 
     /// The pattern bound to the beginning, or to the beginning and the end.
-    fn anchored(&self, whole: bool) -> Eval<Regex> {
+    fn anchored(&self, whole: bool) -> Eval<Engine> {
         let end = if whole { r"\z" } else { "" };
-        build(&format!(r"\A(?:{}){end}", self.source), self.flags)
-            .map_err(|error| Failure::new("jinja-error", reason(&error)).into())
+        Engine::new(&format!(r"\A(?:{}){end}", self.source), self.flags)
+            .map_err(|reason| Failure::new("jinja-error", reason).into())
     }
-}
-
-fn build(source: &str, flags: i64) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(source)
-        .case_insensitive(flags & 2 != 0)
-        .multi_line(flags & 8 != 0)
-        .dot_matches_new_line(flags & 16 != 0)
-        .ignore_whitespace(flags & 64 != 0)
-        .build()
 }
 
 /// The last line of the parser's message says what is wrong.
 fn reason(error: &regex::Error) -> String {
     let text = error.to_string();
     text.lines().last().unwrap_or("").trim_start_matches("error: ").to_owned()
+}
+
+/// The text of a group.
+fn part<'t>(text: &'t str, group: Option<&Range<usize>>) -> Option<&'t str> {
+    text.get(group?.clone())
 }
 
 impl Object for Pattern {
@@ -105,13 +176,12 @@ impl Object for Match {
 }
 
 impl Match {
-    fn new(regex: &Regex, text: &str, captures: &Captures<'_>) -> Self {
+    fn new(engine: &Engine, text: &str, groups: &Groups) -> Self {
         let position = |at: usize| text.get(..at).unwrap_or_default().chars().count();
-        let groups = captures
-            .iter()
-            .map(|group| group.map(|group| (position(group.start()), position(group.end()), group.as_str().to_owned())))
-            .collect();
-        Self { groups, names: regex.capture_names().map(|name| name.map(str::to_owned)).collect() }
+        let group = |range: &Range<usize>| {
+            (position(range.start), position(range.end), text.get(range.clone()).unwrap_or_default().to_owned())
+        };
+        Self { groups: groups.iter().map(|range| range.as_ref().map(group)).collect(), names: engine.names() }
     }
 
     fn index(&self, key: &Value) -> Option<usize> {
@@ -199,44 +269,46 @@ pub fn apply(
     let [text, limit] = arguments.bind(&function, ["string", "maxsplit"], 1)?;
     let text = text_argument(&function, "string", &text.unwrap_or_default())?;
     interpreter.spend_bytes(text.len())?;
-    let found = |regex: &Regex| match regex.captures(&text) {
-        Some(captures) => Value::from_object(Match::new(regex, &text, &captures)),
-        None => Value::from(()),
+    let found = |engine: &Engine| -> Eval {
+        Ok(match engine.find(&text, 1)?.first() {
+            Some(groups) => Value::from_object(Match::new(engine, &text, groups)),
+            None => Value::from(()),
+        })
     };
+    let all = |most: usize| pattern.engine.find(&text, most);
     Ok(match name {
-        "match" => found(&pattern.anchored(false)?),
-        "fullmatch" => found(&pattern.anchored(true)?),
-        "search" => found(&pattern.regex),
+        "match" => found(&pattern.anchored(false)?)?,
+        "fullmatch" => found(&pattern.anchored(true)?)?,
+        "search" => found(&pattern.engine)?,
         "findall" => {
-            let groups = |captures: Captures<'_>| {
+            let groups = |groups: Groups| {
                 let texts: Vec<Value> =
-                    captures.iter().map(|group| Value::from(group.map_or("", |group| group.as_str()))).collect();
+                    groups.iter().map(|group| Value::from(part(&text, group.as_ref()).unwrap_or(""))).collect();
                 match texts.len() {
                     0 | 1 => texts.into_iter().next().unwrap_or_default(),
                     2 => texts.into_iter().nth(1).unwrap_or_default(),
                     _ => values::tuple(texts.into_iter().skip(1).collect()),
                 }
             };
-            List::value(pattern.regex.captures_iter(&text).map(groups).collect())
+            List::value(all(usize::MAX)?.into_iter().map(groups).collect())
         }
         "finditer" => {
-            let matches = pattern.regex.captures_iter(&text);
-            List::value(
-                matches.map(|captures| Value::from_object(Match::new(&pattern.regex, &text, &captures))).collect(),
-            )
+            let matches = all(usize::MAX)?;
+            let one = |groups: &Groups| Value::from_object(Match::new(&pattern.engine, &text, groups));
+            List::value(matches.iter().map(one).collect())
         }
         _ => {
             let limit = limit.and_then(|limit| limit.as_usize()).filter(|limit| *limit > 0);
             let mut parts = Vec::new();
             let mut start = 0;
-            for (count, captures) in pattern.regex.captures_iter(&text).enumerate() {
-                let Some(whole) = captures.get(0).filter(|_| limit.is_none_or(|limit| count < limit)) else { break };
-                parts.push(Value::from(text.get(start..whole.start()).unwrap_or_default()));
-                parts.extend(captures.iter().skip(1).map(|group| match group {
-                    Some(group) => Value::from(group.as_str()),
+            for groups in all(limit.unwrap_or(usize::MAX))? {
+                let Some(Some(whole)) = groups.first() else { break };
+                parts.push(Value::from(text.get(start..whole.start).unwrap_or_default()));
+                parts.extend(groups.iter().skip(1).map(|group| match part(&text, group.as_ref()) {
+                    Some(text) => Value::from(text),
                     None => Value::from(()),
                 }));
-                start = whole.end();
+                start = whole.end;
             }
             parts.push(Value::from(text.get(start..).unwrap_or_default()));
             List::value(parts)
@@ -257,54 +329,38 @@ fn substitute(
     interpreter.spend_bytes(text.len())?;
     let replacement = replacement.unwrap_or_default();
     let limit = count.and_then(|count| count.as_usize()).filter(|count| *count > 0);
-    let template = replacement.as_str().map(python_replacement);
+    let template = replacement.as_str().map(python::replacement);
+    let names = pattern.engine.names();
     let mut output = String::new();
     let (mut start, mut made) = (0, 0);
-    for captures in pattern.regex.captures_iter(&text) {
-        let Some(whole) = captures.get(0).filter(|_| limit.is_none_or(|limit| made < limit)) else { break };
-        output.push_str(text.get(start..whole.start()).unwrap_or_default());
+    for groups in pattern.engine.find(&text, limit.unwrap_or(usize::MAX))? {
+        let Some(Some(whole)) = groups.first() else { break };
+        output.push_str(text.get(start..whole.start).unwrap_or_default());
         if let Some(template) = &template {
-            captures.expand(template, &mut output);
+            for piece in template {
+                let index = match piece {
+                    python::Piece::Text(text) => {
+                        output.push_str(text);
+                        continue;
+                    }
+                    python::Piece::Group(index) => Some(*index),
+                    python::Piece::Named(name) => names.iter().position(|known| known.as_deref() == Some(name)),
+                };
+                let group = index.and_then(|index| groups.get(index)).and_then(Option::as_ref);
+                output.push_str(part(&text, group).unwrap_or_default());
+            }
         } else {
-            let found = Value::from_object(Match::new(&pattern.regex, &text, &captures));
+            let found = Value::from_object(Match::new(&pattern.engine, &text, &groups));
             let part = interpreter.call_value(&replacement, Arguments::of(vec![found]), span, span)?;
             output.push_str(&values::text::display(&part));
         }
         interpreter.spend_bytes(whole.len())?;
-        start = whole.end();
+        start = whole.end;
         made += 1;
     }
     output.push_str(text.get(start..).unwrap_or_default());
     let output = Value::from(output);
     Ok(if name == "subn" { values::tuple(vec![output, Value::from(made)]) } else { output })
-}
-
-/// Python's `\1` and `\g<name>` as the regex crate writes them.
-fn python_replacement(text: &str) -> String {
-    let mut output = String::new();
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        match character {
-            '$' => output.push_str("$$"),
-            '\\' => match characters.next() {
-                Some(digit) if digit.is_ascii_digit() => {
-                    let mut number = digit.to_string();
-                    number.extend(characters.next_if(char::is_ascii_digit));
-                    let _ = write!(output, "${{{number}}}");
-                }
-                Some('g') if characters.next_if_eq(&'<').is_some() => {
-                    let name: String = characters.by_ref().take_while(|character| *character != '>').collect();
-                    let _ = write!(output, "${{{name}}}");
-                }
-                Some('n') => output.push('\n'),
-                Some('t') => output.push('\t'),
-                Some(other) => output.push(other),
-                None => output.push('\\'),
-            },
-            other => output.push(other),
-        }
-    }
-    output
 }
 
 /// Calls a function of `modules.re` by name.
