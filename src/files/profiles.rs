@@ -16,6 +16,7 @@ use crate::base::env::ProcessEnv;
 use crate::base::fs;
 use crate::base::ident::Identifier;
 use crate::base::limits;
+use crate::base::secret::Scrubber;
 use crate::base::source::{Location, SourceFile};
 use crate::base::units::parse_size;
 use crate::files::discover::unreadable;
@@ -71,6 +72,9 @@ pub struct Target {
     pub memory_limit: Option<u64>,
     /// Options of the object store and further settings, as text.
     pub settings: IndexMap<String, String>,
+    /// What else the target of another type says: its connection, which templates see and karat does not use. Without
+    /// what is secret.
+    pub connection: IndexMap<String, Json>,
     /// Where the target is defined.
     pub location: Option<Location>,
 }
@@ -95,7 +99,7 @@ impl Target {
 
     /// The value of `target` in templates.
     pub fn to_json(&self) -> Json {
-        serde_json::json!({
+        let mut value = serde_json::json!({
             "name": self.name,
             "target_name": self.name,
             "profile_name": self.profile,
@@ -104,7 +108,21 @@ impl Target {
             "schema": self.schema.as_str(),
             "threads": self.threads.unwrap_or(1),
             "path": self.warehouse,
-        })
+        });
+        for (key, own) in &self.connection {
+            let known = match key.as_str() {
+                // Names of the database that other databases have for it: there is one, and it has one name.
+                "database" | "dbname" | "catalog" | "project" => self.database.as_str().into(),
+                "dataset" => self.schema.as_str().into(),
+                "name" | "target_name" | "profile_name" | "type" | "schema" | "threads" => continue,
+                _ => own.clone(),
+            };
+            value[key] = known;
+        }
+        if self.connection.contains_key("database") || self.connection.contains_key("dbname") {
+            value["dbname"] = self.database.as_str().into();
+        }
+        value
     }
 }
 
@@ -187,7 +205,10 @@ fn resolve(
         let written = yaml::parse(&file, diagnostics)?;
         let entries = written.entries().unwrap_or_default();
         if let Some((_, profile)) = entries.iter().find(|(name, _)| name.value == wanted) {
-            return from_profile(project, root, choice, wanted, profile, renderer, diagnostics);
+            let mut target = from_profile(project, root, choice, wanted, profile, renderer, diagnostics)?;
+            let scrubber = Scrubber::new(env);
+            target.connection.retain(|_, value| value.as_str().is_none_or(|text| scrubber.scrub(text) == text));
+            return Some(target);
         }
         let names: Vec<&str> =
             entries.iter().map(|(name, _)| name.value.as_str()).filter(|name| *name != "config").collect();
@@ -221,6 +242,7 @@ fn resolve(
         threads: None,
         memory_limit: None,
         settings: IndexMap::new(),
+        connection: IndexMap::new(),
         location: None,
     })
 }
@@ -350,6 +372,7 @@ fn read_output(
         None
     };
     let mut settings = IndexMap::new();
+    let connection = if own { IndexMap::new() } else { connection_of(written) };
     if own {
         for key in ["settings", "storage_options"] {
             for (key, value) in fields.take(key).and_then(Yaml::entries).unwrap_or_default() {
@@ -389,8 +412,23 @@ fn read_output(
         threads: threads.and_then(|threads| usize::try_from(threads).ok()),
         memory_limit,
         settings,
+        connection,
         location: Some(name.location.clone()),
     })
+}
+
+/// The plain values of a connection that are no secrets.
+fn connection_of(written: &Yaml) -> IndexMap<String, Json> {
+    /// Parts of the names of keys that hold secrets.
+    const SECRET: [&str; 8] = ["pass", "pwd", "token", "secret", "private", "credential", "keyfile", "access_key"];
+    let is_plain = |value: &Yaml| value.is_null() || value.scalar_text().is_some();
+    let is_secret = |key: &str| {
+        let key = key.to_ascii_lowercase();
+        SECRET.iter().any(|part| key.contains(part)) || key.ends_with("api_key")
+    };
+    let entries = written.entries().unwrap_or_default().iter();
+    let kept = entries.filter(|(key, value)| is_plain(value) && !is_secret(&key.value));
+    kept.map(|(key, value)| (key.value.clone(), value.to_json())).collect()
 }
 
 fn whole_number(fields: &mut Fields<'_>, key: &'static str, diagnostics: &mut Diagnostics) -> Option<u64> {

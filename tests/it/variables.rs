@@ -154,3 +154,61 @@ fn graph_model_and_results_have_the_keys_of_dbt() {
     assert_eq!(printed(&run.stdout, "GROUPS"), [groups]);
     assert_eq!(printed(&run.stdout, "UNIT"), ["['unit_test.shop.m.u']"]);
 }
+
+#[test]
+fn target_has_the_keys_of_the_profile_without_its_secrets() {
+    let profiles = "shop:\n  target: dev\n  outputs:\n    dev:\n      type: postgres\n      host: db.example\n      port: 5432\n      \
+                    user: \"{{ env_var('DB_USER') }}\"\n      pass: open\n      dbname: shop\n      schema: s1\n      \
+                    role: \"{{ env_var('DBT_ENV_SECRET_ROLE') }}\"\n      keepalives_idle: 0\n      sslmode: require\n      \
+                    access_token: abc\n      private_key_path: /k\n      search_path: 'a, b'\n";
+    let project = Project::new(&[
+        ("dbt_project.yml", "name: shop\nversion: '1.0'\nprofile: shop\n"),
+        ("profiles.yml", profiles),
+        ("macros/show.sql", "{% macro show() %}{% do print(tojson(target, sort_keys=true)) %}{% endmacro %}"),
+        ("models/m.sql", "{{ config(enabled=target.port == 5432) }} select '{{ target.user }}' as u"),
+    ]);
+    let variables = [("DB_USER", "me"), ("DBT_ENV_SECRET_ROLE", "very-secret")];
+    let run = project.run_with(&["run-operation", "show"], &variables).expect_code(0);
+    let target: serde_json::Value = serde_json::from_str(run.stdout.trim()).unwrap();
+    for (key, value) in [
+        ("host", json!("db.example")),
+        ("port", json!(5432)),
+        ("user", json!("me")),
+        ("dbname", json!("shop")),
+        ("database", json!("shop")),
+        ("sslmode", json!("require")),
+        ("keepalives_idle", json!(0)),
+        ("search_path", json!("a, b")),
+        ("schema", json!("s1")),
+        ("type", json!("postgres")),
+        ("name", json!("dev")),
+    ] {
+        assert_eq!(target[key], value, "{key}");
+    }
+    for key in ["pass", "password", "role", "access_token", "private_key_path"] {
+        assert!(target.get(key).is_none(), "{key}: {target}");
+    }
+    project.run_with(&["build"], &variables).expect_code(0);
+    assert_eq!(project.run_with(&["ls"], &variables).stdout.trim(), "shop.m");
+}
+
+#[test]
+fn selectors_are_rendered() {
+    let selectors = "selectors:\n  - name: base\n    default: \"{{ target.name == 'dev' | as_bool }}\"\n    definition:\n      \
+                     method: tag\n      value: \"{{ var('tag', 'nightly') }}\"\n  - name: up\n    definition:\n      \
+                     method: fqn\n      value: b\n      parents: \"{{ env_var('UP', 'true') | as_bool }}\"\n";
+    let project = Project::new(&[
+        ("dbt_project.yml", "name: shop\nversion: '1.0'\n"),
+        ("selectors.yml", selectors),
+        ("models/a.sql", "{{ config(tags='nightly') }} select 1 as id"),
+        ("models/b.sql", "{{ config(tags='other') }} select * from {{ ref('a') }}"),
+    ]);
+    let listed = |arguments: &[&str]| project.ok(arguments).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(listed(&["ls"]), "shop.a");
+    assert_eq!(listed(&["ls", "--vars", "{tag: other}"]), "shop.b");
+    assert_eq!(listed(&["ls", "--selector", "up"]), "shop.a shop.b");
+    project.write("selectors.yml", &selectors.replace("target.name == 'dev' | as_bool", "'perhaps'"));
+    let run = project.run(&["ls"]).expect_code(2);
+    let message = "`default` of the selector `base` must be true or false, but is a text";
+    assert!(run.stderr.contains(message) && run.stderr.contains("selectors.yml:3"), "{}", run.stderr);
+}
