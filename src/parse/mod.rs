@@ -48,8 +48,8 @@ use crate::files::properties::{ExposureProperties, MacroProperties, NodeProperti
 use crate::files::properties_model::GroupProperties;
 use crate::files::properties_source::SourceProperties;
 use crate::files::properties_unit::UnitTestProperties;
-use crate::files::yaml::{self, Yaml};
-use crate::files::{LoadedProject, Package, ProjectKind, Renderer, Target, TextFile};
+use crate::files::yaml::{self, Yaml, YamlNode};
+use crate::files::{LoadedProject, Package, ProjectKind, Renderer, Target, TextFile, render_strings};
 use crate::manifest::manifest::{DocBlock, Macro, Manifest};
 use crate::manifest::node::{ResourceType, search_name};
 use crate::parse::builder::{Builder, Patch, PatchKey};
@@ -223,6 +223,7 @@ pub fn parse(project: &LoadedProject, target: &Target, invocation: &Invocation) 
         trees.report_unused(&mut builder.diagnostics);
     }
 
+    let selector_renderer = YamlRenderer::new(Arc::clone(&builder.templates), Arc::clone(&builder.shared), root);
     let Builder { nodes, mut diagnostics, docs, macros, .. } = builder;
     let mut manifest = Manifest {
         project_name: root.to_owned(),
@@ -234,7 +235,7 @@ pub fn parse(project: &LoadedProject, target: &Target, invocation: &Invocation) 
         ..Manifest::default()
     };
     if let Some(file) = &project.selectors {
-        manifest.selectors = read_selectors(file, &mut diagnostics);
+        manifest.selectors = read_selectors(file, &selector_renderer, &mut diagnostics);
         manifest.selectors_file = Some(Arc::clone(file));
     }
     link::link(nodes, &mut manifest, &mut diagnostics);
@@ -439,20 +440,30 @@ fn add_all_tests<'a>(builder: &mut Builder<'a>, sources: &[(usize, TextFile, Sou
     }
 }
 
-/// `selectors.yml`: each definition as written, by name.
-fn read_selectors(file: &Arc<SourceFile>, diagnostics: &mut Diagnostics) -> IndexMap<String, Json> {
+/// `selectors.yml`: each definition by name, rendered as the project file is.
+fn read_selectors(
+    file: &Arc<SourceFile>,
+    renderer: &YamlRenderer,
+    diagnostics: &mut Diagnostics,
+) -> IndexMap<String, Json> {
     let mut selectors = IndexMap::new();
     let Some(written) = yaml::parse(file, diagnostics) else { return selectors };
     let Some(mut fields) = Fields::new("`selectors.yml`", &written, diagnostics) else { return selectors };
     fields.take("version");
     for item in fields.list("selectors", Single::Refused, diagnostics) {
         let name = item.get("name").and_then(Yaml::as_str);
+        let item = render_strings(item, &|text, place| renderer.value(text, place), diagnostics);
         let Some(name) = name else {
             let message = "this selector has no `name`";
             diagnostics.push(Diagnostic::error("missing-key", message).at(item.location.clone(), ""));
             continue;
         };
         if selectors.insert(name.to_owned(), item.to_json()).is_some() {
+        if let Some(default) = item.get("default").filter(|default| !matches!(default.node, YamlNode::Bool(_))) {
+            let message =
+                format!("`default` of the selector `{name}` must be true or false, but is {}", default.kind());
+            diagnostics.push(Diagnostic::error("wrong-type", message).at(default.location.clone(), ""));
+        }
             let message = format!("there are two selectors `{name}`");
             diagnostics.push(Diagnostic::error("duplicate-selector", message).at(item.location.clone(), ""));
         }

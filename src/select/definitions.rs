@@ -29,11 +29,7 @@ const KEYS: [&str; 9] = [
 impl Reader<'_> {
     /// The named selector that applies where nothing is selected or excluded.
     pub(super) fn default_selector(&mut self, indirect: IndirectSelection) -> Option<Expression> {
-        let is_default = |entry: &Value| match entry.get("default") {
-            Some(Value::Bool(flag)) => *flag,
-            Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
-            _ => false,
-        };
+        let is_default = |entry: &Value| entry.get("default") == Some(&Value::Bool(true));
         let manifest = self.manifest;
         let mut names = manifest.selectors.iter().filter(|(_, entry)| is_default(entry)).map(|(name, _)| name);
         let name = names.next()?;

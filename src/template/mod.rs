@@ -38,7 +38,7 @@ use crate::template::evaluate::arguments::Arguments;
 use crate::template::failure::Failure;
 use crate::template::host::{RelationValue, SharedHost};
 use crate::template::library::{Entry, Library};
-use crate::template::syntax::{Base, Origin, Span, Statement, parse_template};
+use crate::template::syntax::{Base, ExpressionKind, Origin, Span, Statement, parse_template};
 use crate::template::values::relation::RelationObject;
 use crate::template::values::text;
 
@@ -228,8 +228,15 @@ impl Templates {
         let rest: Vec<&Statement> = template.body.iter().filter(is_blank).collect();
         let mut interpreter = Interpreter::new(&self.library, Arc::clone(host), &origin);
         if let [Statement::Emit(expression)] = rest.as_slice() {
-            let value = interpreter.run_expression(expression).map_err(Failure::into_error)?;
-            return Ok(values::to_json(&value));
+            let value = values::to_json(&interpreter.run_expression(expression).map_err(Failure::into_error)?);
+            let wants_boolean =
+                matches!(&expression.kind, ExpressionKind::Filter(name, ..) if name.as_ref() == "as_bool");
+            if wants_boolean && !value.is_boolean() {
+                let message = format!("{value} is neither true nor false");
+                let problem = Diagnostic::error("jinja-error", message).at(origin.location(expression.span), "");
+                return Err(RenderError::boxed(Box::new(problem)));
+            }
+            return Ok(value);
         }
         let written = interpreter.run(&template.body).map_err(Failure::into_error)?;
         Ok(Json::String(written.text))

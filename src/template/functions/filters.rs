@@ -120,12 +120,14 @@ fn error(stop: Stop) -> Error {
     }
 }
 
-fn as_bool(value: &Value) -> Result<bool, Error> {
+/// A text that is no boolean stays what it is: as under dbt, only a whole value of YAML must be one, and
+/// `target.name == 'dev' | as_bool` compares texts.
+fn as_bool(value: &Value) -> Value {
     match value.as_str().map(str::to_ascii_lowercase).as_deref() {
-        Some("true") => Ok(true),
-        Some("false") => Ok(false),
-        Some(other) => Err(Error::new(ErrorKind::InvalidOperation, format!("`{other}` is neither true nor false"))),
-        None => Ok(value.is_true()),
+        Some("true") => Value::from(true),
+        Some("false") => Value::from(false),
+        Some(_) => value.clone(),
+        None => Value::from(value.is_true()),
     }
 }
 
