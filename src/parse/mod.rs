@@ -240,6 +240,7 @@ pub fn parse(project: &LoadedProject, target: &Target, invocation: &Invocation) 
     }
     link::link(nodes, &mut manifest, &mut diagnostics);
     microbatch::check_inputs(&manifest, &mut diagnostics);
+    unit_tests::check_forms(&manifest, &mut diagnostics);
     let restricted = project.packages.iter().filter(|package| package.config.restrict_access);
     let restricted = restricted.map(|package| package.name().to_owned()).collect();
     groups::check_access(&manifest, &restricted, &mut diagnostics);
@@ -451,19 +452,19 @@ fn read_selectors(
     let Some(mut fields) = Fields::new("`selectors.yml`", &written, diagnostics) else { return selectors };
     fields.take("version");
     for item in fields.list("selectors", Single::Refused, diagnostics) {
-        let name = item.get("name").and_then(Yaml::as_str);
         let item = render_strings(item, &|text, place| renderer.value(text, place), diagnostics);
+        let name = item.get("name").and_then(Yaml::as_str);
         let Some(name) = name else {
             let message = "this selector has no `name`";
             diagnostics.push(Diagnostic::error("missing-key", message).at(item.location.clone(), ""));
             continue;
         };
-        if selectors.insert(name.to_owned(), item.to_json()).is_some() {
         if let Some(default) = item.get("default").filter(|default| !matches!(default.node, YamlNode::Bool(_))) {
             let message =
                 format!("`default` of the selector `{name}` must be true or false, but is {}", default.kind());
             diagnostics.push(Diagnostic::error("wrong-type", message).at(default.location.clone(), ""));
         }
+        if selectors.insert(name.to_owned(), item.to_json()).is_some() {
             let message = format!("there are two selectors `{name}`");
             diagnostics.push(Diagnostic::error("duplicate-selector", message).at(item.location.clone(), ""));
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
-use crate::base::diagnostic::{Diagnostic, did_you_mean};
+use crate::base::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::base::source::Location;
 use crate::files::properties::ConfigEntry;
 use crate::files::properties_unit::{
@@ -13,6 +13,7 @@ use crate::files::properties_unit::{
 };
 use crate::files::yaml::{Spanned, Yaml};
 use crate::files::{Package, TextFile};
+use crate::manifest::manifest::Manifest;
 use crate::manifest::node::{Code, Detail, Node, NodeId, RefCall, ResourceType};
 use crate::manifest::unit_test::{Fixture, FixtureRows, GivenInput, Input, Overrides, UnitTest};
 use crate::manifest::version::Version;
@@ -236,4 +237,29 @@ fn is_same(one: &Input, other: &Input) -> bool {
 
 fn values(entries: &[ConfigEntry]) -> IndexMap<String, Json> {
     entries.iter().map(|(key, value)| (key.value.clone(), value.to_json())).collect()
+}
+
+/// As under dbt, a unit test of a model that asks `is_incremental()` says which of the two forms it tests.
+pub(super) fn check_forms(manifest: &Manifest, diagnostics: &mut Diagnostics) {
+    for node in manifest.of_type(ResourceType::UnitTest) {
+        let Some(test) = node.unit_test() else { continue };
+        let model = node.depends_on.first().and_then(|id| manifest.get(id));
+        // A macro that asks in its turn does not count.
+        let asks = |model: &&Arc<Node>| {
+            let called = model.macros.iter().any(|id| id == "macro.dbt.is_incremental");
+            called && model.code.as_ref().is_some_and(|code| code.text.contains("is_incremental"))
+        };
+        let Some(model) = model.filter(asks) else { continue };
+        if !matches!(test.overrides.macros.get("is_incremental"), Some(Json::Bool(_))) {
+            let message = format!(
+                "the unit test `{}` does not say which form of `{}` it tests: the model asks `is_incremental()`",
+                node.name, model.name
+            );
+            diagnostics.push(
+                Diagnostic::error("bad-unit-test", message)
+                    .at_maybe(node.location.clone(), "")
+                    .with_hint("add `overrides: {macros: {is_incremental: false}}`, or `true`"),
+            );
+        }
+    }
 }

@@ -97,6 +97,7 @@ const GOOD: &str = "  - name: dict_rows
     expect: {rows: [{id: 2}]}
   - name: first_form
     model: incremental
+    overrides: {macros: {is_incremental: false}}
     given: [{input: ref('orders'), rows: [{id: 1, day: 2024-01-01}, {id: 2}]}]
     expect: {rows: [{id: 2}, {id: 1}]}
   - name: no_rows
@@ -215,6 +216,7 @@ fn rows_that_are_equal_but_for_their_number_differ() {
     let project = project(
         "  - name: twice
     model: incremental
+    overrides: {macros: {is_incremental: false}}
     given: [{input: ref('orders'), rows: [{id: 1}, {id: 1}]}]
     expect: {rows: [{id: 1}]}
   - name: columns_of_a_query_are_all_compared
@@ -241,39 +243,43 @@ fn mistakes_in_unit_tests_are_told_with_their_place() {
         ),
         ("{name: x, model: rates, given: [], expect: {rows: []}}", "bad-unit-test", "which is not a model"),
         ("{name: x, given: [], expect: {rows: []}}", "missing-key", "unit test `x` has no `model`"),
-        ("{name: x, model: incremental, given: []}", "missing-key", "unit test `x` has no `expect`"),
         (
-            "{name: x, model: incremental, given: [], expect: {rows: []}}",
+            "{name: x, model: incremental, overrides: {macros: {is_incremental: false}}, given: []}",
+            "missing-key",
+            "unit test `x` has no `expect`",
+        ),
+        (
+            "{name: x, model: incremental, overrides: {macros: {is_incremental: false}}, given: [], expect: {rows: []}}",
             "missing-input",
             "gives no rows for `ref('orders')`",
         ),
         (
-            "{name: x, model: incremental, given: [{input: ref('orders'), rows: [{idd: 1}]}], expect: {rows: []}}",
+            "{name: x, model: incremental, overrides: {macros: {is_incremental: false}}, given: [{input: ref('orders'), rows: [{idd: 1}]}], expect: {rows: []}}",
             "bad-fixture",
             "did you mean `id`?",
         ),
         (
-            "{name: x, model: incremental, given: [{input: orders, rows: []}], expect: {rows: []}}",
+            "{name: x, model: incremental, overrides: {macros: {is_incremental: false}}, given: [{input: orders, rows: []}], expect: {rows: []}}",
             "bad-unit-test",
             "write `ref('model')`, `source('source', 'table')` or `this`",
         ),
         (
-            "{name: x, model: incremental, given: [{input: ref('orders'), format: csv, fixture: rates_of_3}], expect: {rows: []}}",
+            "{name: x, model: incremental, overrides: {macros: {is_incremental: false}}, given: [{input: ref('orders'), format: csv, fixture: rates_of_3}], expect: {rows: []}}",
             "bad-fixture",
             "did you mean `rates_of_2`?",
         ),
         (
-            "{name: x, model: incremental, given: [{input: ref('orders'), rows: text}], expect: {rows: []}}",
+            "{name: x, model: incremental, overrides: {macros: {is_incremental: false}}, given: [{input: ref('orders'), rows: text}], expect: {rows: []}}",
             "bad-fixture",
             "rows of the format `dict` must be a list",
         ),
         (
-            "{name: x, model: incremental, given: [{input: ref('orders'), format: xml, rows: text}], expect: {rows: []}}",
+            "{name: x, model: incremental, overrides: {macros: {is_incremental: false}}, given: [{input: ref('orders'), format: xml, rows: text}], expect: {rows: []}}",
             "bad-value",
             "`format` can't be `xml`",
         ),
         (
-            "{name: x, model: incremental, given: [{input: ref('orders')}], expect: {rows: []}}",
+            "{name: x, model: incremental, overrides: {macros: {is_incremental: false}}, given: [{input: ref('orders')}], expect: {rows: []}}",
             "bad-fixture",
             "only a seed brings its own",
         ),
@@ -283,13 +289,17 @@ fn mistakes_in_unit_tests_are_told_with_their_place() {
         assert!(run.stderr.contains(&format!("error[{code}]")) && run.stderr.contains(words), "{test}\n{}", run.stderr);
         assert!(run.stderr.contains("models/unit_tests.yml:2:"), "{test}\n{}", run.stderr);
     }
-    let unknown = project(&format!("  - {{name: x, model: incremental, {given}, expect: {{rows: [{{nope: 1}}]}}}}\n"));
+    let unknown = project(&format!(
+        "  - {{name: x, model: incremental, overrides: {{macros: {{is_incremental: false}}}}, {given}, expect: {{rows: [{{nope: 1}}]}}}}\n"
+    ));
     unknown.run(&["build"]).expect_code(2).expect_message(&["the result of `incremental` has no column `nope`"]);
     // A value of a wrong type shows when the test runs.
-    let bad = project(&format!("  - {{name: x, model: incremental, {given}, expect: {{rows: [{{id: one}}]}}}}\n"));
+    let bad = project(&format!(
+        "  - {{name: x, model: incremental, overrides: {{macros: {{is_incremental: false}}}}, {given}, expect: {{rows: [{{id: one}}]}}}}\n"
+    ));
     bad.run(&["build"]).expect_code(1).expect_message(&["error[bad-fixture]", "the expected rows of unit test `x`"]);
     // It must not pass for a null that the model gives.
-    let test = "{name: x, model: incremental, given: [{input: ref('orders'), rows: [{id: null}]}], \
+    let test = "{name: x, model: incremental, overrides: {macros: {is_incremental: false}}, given: [{input: ref('orders'), rows: [{id: null}]}], \
                 expect: {format: sql, rows: \"select 'one' as id, null as code, null as day\"}}";
     let bad = project(&format!("  - {test}\n"));
     bad.run(&["build"]).expect_code(1).expect_message(&["error[bad-fixture]", "the expected rows of unit test `x`"]);
@@ -336,4 +346,34 @@ unit_tests:
     ]);
     project.ok(&["build"]);
     assert_eq!(verdicts(&project)["kinds"], "pass");
+}
+
+#[test]
+fn a_unit_test_says_which_form_of_a_model_it_tests() {
+    let test = |overrides: &str| {
+        format!(
+            "unit_tests:\n  - name: u\n    model: m\n    given: [{{input: \"ref('a')\", rows: [{{id: 1}}]}}]\n    \
+             expect: {{rows: [{{id: 1}}]}}\n{overrides}"
+        )
+    };
+    let project = Project::new(&[
+        ("models/a.sql", "select 1 as id"),
+        (
+            "models/m.sql",
+            "{{ config(materialized='incremental') }} select id from {{ ref('a') }}\n\
+             {% if is_incremental() %}where id > (select max(id) from {{ this }}){% endif %}",
+        ),
+        ("models/u.yml", &test("")),
+    ]);
+    let run = project.run(&["parse"]).expect_code(2);
+    let message = "the unit test `u` does not say which form of `m` it tests";
+    assert!(run.stderr.contains(message) && run.stderr.contains("models/u.yml:2"), "{}", run.stderr);
+    project.write("models/u.yml", &test("    overrides: {macros: {is_incremental: 'no'}}\n"));
+    project.run(&["parse"]).expect_code(2);
+    project.write("models/u.yml", &test("    overrides: {macros: {is_incremental: false}}\n"));
+    project.ok(&["build"]);
+    // One that never asks need not say it.
+    project.write("models/m.sql", "select id from {{ ref('a') }} -- is_incremental\n");
+    project.write("models/u.yml", &test(""));
+    project.ok(&["build"]);
 }

@@ -34,6 +34,11 @@
   {%- do return(names) -%}
 {%- endmacro %}
 
+{# Whether an incremental model adds to a table that is there; false while the project is read. #}
+{% macro is_incremental() -%}
+  {%- do return(builtins.is_incremental()) -%}
+{%- endmacro %}
+
 {% macro should_full_refresh() -%}
   {%- set configured = config.get('full_refresh') -%}
   {%- do return(flags.FULL_REFRESH if configured is none else configured) -%}
