@@ -110,8 +110,7 @@ pub fn package_renderer(invocation: &Invocation) -> YamlRenderer {
         env: invocation.env.clone(),
         globals: BTreeMap::new(),
     });
-    let (templates, _) = Templates::new("", &[], Settings::default());
-    YamlRenderer::for_profiles(Arc::new(templates), shared)
+    YamlRenderer::for_profiles(Arc::new(Templates::without_macros()), shared)
 }
 
 /// Reads the project file of a folder, and nothing else of it.
@@ -139,8 +138,8 @@ pub fn open(
         env: invocation.env.clone(),
         globals: BTreeMap::new(),
     });
-    let (templates, mut diagnostics) = Templates::new("", &[], Settings::default());
-    let templates = Arc::new(templates);
+    let mut diagnostics = Diagnostics::default();
+    let templates = Arc::new(Templates::without_macros());
     let renderer = YamlRenderer::new(Arc::clone(&templates), Arc::clone(&shared), "");
     let (project, found) = crate::files::load(root, &|text, place| renderer.value(text, place));
     diagnostics.extend(found);

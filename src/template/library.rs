@@ -110,16 +110,21 @@ pub fn built_in_alias(package: &str) -> &str {
 }
 
 impl Library {
-    /// Reads the macros of all files and reports everything that is wrong with them.
-    pub fn new(root: &str, files: &[MacroFile], settings: Settings) -> (Self, Diagnostics) {
-        let mut library = Self {
+    /// A library without macros.
+    pub fn empty(root: &str, settings: Settings) -> Self {
+        Self {
             macros: BTreeMap::new(),
             root: root.to_owned(),
             packages: BTreeMap::new(),
             reading: READING.iter().map(|name| (*name).into()).collect(),
             environment: filters::environment(settings.fuel),
             settings,
-        };
+        }
+    }
+
+    /// Reads the macros of all files and reports everything that is wrong with them.
+    pub fn new(root: &str, files: &[MacroFile], settings: Settings) -> (Self, Diagnostics) {
+        let mut library = Self::empty(root, settings);
         let mut diagnostics = Diagnostics::default();
         for (name, text) in BUILT_IN_FILES {
             let file = SourceFile::new(format!("karat/macros/{name}"), text);

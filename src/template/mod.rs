@@ -132,6 +132,11 @@ impl Templates {
         (Self { library }, diagnostics)
     }
 
+    /// Templates without any macro: for what is read before the project is known. Reading the built-in ones takes time.
+    pub fn without_macros() -> Self {
+        Self { library: Library::empty("", Settings::default()) }
+    }
+
     /// All macros by id; a generic test `x` is the macro `test_x`.
     pub fn macros(&self) -> &BTreeMap<String, Arc<Macro>> {
         &self.library.macros
