@@ -28,22 +28,22 @@ impl TimesAsText {
         Self { function: Arc::new(timestamp_text()) }
     }
 
-    fn rewritten(&self, expr: Expr, schema: &DFSchema) -> EngineResult<Transformed<Expr>> {
+    fn rewritten(&self, expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
         let (Expr::Cast(Cast { expr: inner, field }) | Expr::TryCast(TryCast { expr: inner, field })) = &expr else {
-            return Ok(Transformed::no(expr));
+            return Transformed::no(expr);
         };
         let wanted = field.data_type();
         let is_text = matches!(wanted, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
         // What has no type here is of a query further out.
         if !is_text || !matches!(inner.get_type(schema), Ok(DataType::Timestamp(_, _))) {
-            return Ok(Transformed::no(expr));
+            return Transformed::no(expr);
         }
         let call = ScalarFunction::new_udf(Arc::clone(&self.function), vec![inner.as_ref().clone()]);
         let text = Expr::ScalarFunction(call);
-        Ok(Transformed::yes(match wanted {
+        Transformed::yes(match wanted {
             DataType::Utf8 => text,
             other => Expr::Cast(Cast::new(Box::new(text), other.clone())),
-        }))
+        })
     }
 }
 
@@ -58,7 +58,7 @@ impl AnalyzerRule for TimesAsText {
             let names = NamePreserver::new(&plan);
             plan.map_expressions(|expr| {
                 let name = names.save(&expr);
-                let changed = expr.transform_up(|expr| self.rewritten(expr, &schema))?;
+                let changed = expr.transform_up(|expr| Ok(self.rewritten(expr, &schema)))?;
                 Ok(if changed.transformed { changed.update_data(|expr| name.restore(expr)) } else { changed })
             })
         })?;

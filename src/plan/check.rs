@@ -409,7 +409,7 @@ impl Check<'_> {
     /// would take a number for some instant, and find no row.
     async fn event_times(&mut self, node: &Node, step: &Step) {
         let sampled = matches!(node.resource_type, ResourceType::Model | ResourceType::Snapshot);
-        if !matches!(step.intent, Intent::Microbatch(_)) && !(sampled && self.invocation.sample.is_some()) {
+        if !(matches!(step.intent, Intent::Microbatch(_)) || sampled && self.invocation.sample.is_some()) {
             return;
         }
         for parent in node.depends_on.iter().filter_map(|id| self.invocation.manifest.get(id)) {
