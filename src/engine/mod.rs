@@ -20,6 +20,5 @@ pub mod table;
 mod texts;
 pub mod types;
 pub mod user_functions;
-mod using;
 pub mod view;
 mod wording;

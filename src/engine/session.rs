@@ -31,6 +31,7 @@ use url::Url;
 
 use crate::base::limits;
 use crate::engine::dialect::lateral::Names;
+use crate::engine::dialect::using;
 use crate::engine::dialect::{Division, Multiples, Stars, Truths};
 use crate::engine::distinct::CountDistinctByPairs;
 use crate::engine::error::SqlProblem;
@@ -39,7 +40,7 @@ use crate::engine::membership;
 use crate::engine::memory::MemoryBudget;
 use crate::engine::texts::TimesAsText;
 use crate::engine::user_functions::{Definition, UserFunctions, check_query};
-use crate::engine::{dialect, functions, guard, statement, using};
+use crate::engine::{dialect, functions, guard, statement};
 use crate::manifest::relation::{Relation, RelationKey};
 
 /// How the engine is set up for one invocation.

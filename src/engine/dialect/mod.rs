@@ -14,6 +14,7 @@ pub mod refused;
 mod star;
 mod truth;
 mod types;
+pub(crate) mod using;
 
 use std::ops::ControlFlow;
 

@@ -6,10 +6,11 @@ use datafusion::common::{Column, Result, plan_err};
 use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion::logical_expr::{Expr as PlanExpr, LogicalPlan, LogicalPlanBuilder, col};
 use datafusion::sql::sqlparser::ast::{
-    GroupByExpr, Ident, OrderByOptions, Query, RenameSelectItem, Select, SelectFlavor, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins,
-    WildcardAdditionalOptions,
+    Ident, OrderByOptions, Query, RenameSelectItem, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
+    TableAlias, TableAliasColumnDef, TableFactor,
 };
+
+use super::build;
 
 const RENAME: &str = "\u{1}rename";
 const ORDER: &str = "\u{1}order";
@@ -18,18 +19,7 @@ const ORDER: &str = "\u{1}order";
 fn marked(mark: &str, words: Vec<Ident>, body: SetExpr) -> TableFactor {
     let columns = words.into_iter().map(|name| TableAliasColumnDef { name, data_type: None }).collect();
     let name = Ident::with_quote('"', mark);
-    let subquery = Query {
-        with: None,
-        body: Box::new(body),
-        order_by: None,
-        limit_clause: None,
-        fetch: None,
-        locks: Vec::new(),
-        for_clause: None,
-        settings: None,
-        format_clause: None,
-        pipe_operators: Vec::new(),
-    };
+    let subquery = build::query(None, body);
     TableFactor::Derived {
         lateral: false,
         subquery: Box::new(subquery),
@@ -38,52 +28,25 @@ fn marked(mark: &str, words: Vec<Ident>, body: SetExpr) -> TableFactor {
     }
 }
 
-/// `select *` from one relation.
-fn all_of(like: &Select, relation: TableFactor) -> Select {
-    Select {
-        select_token: like.select_token.clone(),
-        optimizer_hints: Vec::new(),
-        distinct: None,
-        select_modifiers: None,
-        top: None,
-        top_before_distinct: false,
-        projection: vec![SelectItem::Wildcard(WildcardAdditionalOptions::default())],
-        exclude: None,
-        into: None,
-        from: vec![TableWithJoins { relation, joins: Vec::new() }],
-        lateral_views: Vec::new(),
-        prewhere: None,
-        selection: None,
-        connect_by: Vec::new(),
-        group_by: GroupByExpr::Expressions(Vec::new(), Vec::new()),
-        cluster_by: Vec::new(),
-        distribute_by: Vec::new(),
-        sort_by: Vec::new(),
-        having: None,
-        named_window: Vec::new(),
-        qualify: None,
-        window_before_qualify: false,
-        value_table_mode: None,
-        flavor: SelectFlavor::Standard,
-    }
-}
-
 /// Puts a query behind one that sorts by all of its columns.
 pub(super) fn order_by_all(query: &mut Query, options: OrderByOptions) {
     let word = |is: Option<bool>, yes: &str, no: &str| Ident::new(is.map_or("", |is| if is { yes } else { no }));
     let words = vec![word(options.asc, "asc", "desc"), word(options.nulls_first, "first", "last")];
-    let Some(like) = first_select(&query.body).cloned() else { return };
-    let body = std::mem::replace(query.body.as_mut(), SetExpr::Select(Box::new(like.clone())));
-    *query.body = SetExpr::Select(Box::new(all_of(&like, marked(ORDER, words, body))));
+    if !selects(&query.body) {
+        return;
+    }
+    let inner = query.body.as_ref().clone();
+    *query.body = SetExpr::Select(Box::new(build::all_of(marked(ORDER, words, inner))));
     query.order_by = None;
 }
 
-fn first_select(body: &SetExpr) -> Option<&Select> {
+/// Whether a query begins with a selection.
+fn selects(body: &SetExpr) -> bool {
     match body {
-        SetExpr::Select(select) => Some(select),
-        SetExpr::Query(query) => first_select(&query.body),
-        SetExpr::SetOperation { left, .. } => first_select(left),
-        _ => None,
+        SetExpr::Select(_) => true,
+        SetExpr::Query(query) => selects(&query.body),
+        SetExpr::SetOperation { left, .. } => selects(left),
+        _ => false,
     }
 }
 
@@ -110,7 +73,7 @@ pub(super) fn rename(select: &mut Select) {
     }
     if !words.is_empty() {
         let inner = select.clone();
-        *select = all_of(&inner, marked(RENAME, words, SetExpr::Select(Box::new(inner.clone()))));
+        *select = build::all_of(marked(RENAME, words, SetExpr::Select(Box::new(inner))));
     }
 }
 

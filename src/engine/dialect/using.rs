@@ -9,15 +9,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Cte, ExcludeSelectItem, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, GroupByExpr, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, OrderByKind,
-    Query, Select, SelectFlavor, SelectItem, SetExpr, Statement, TableAlias, TableFactor, TableWithJoins,
-    VisitMut as _, VisitorMut, WildcardAdditionalOptions, With,
+    BinaryOperator, Cte, ExcludeSelectItem, Expr, GroupByExpr, Ident, JoinConstraint, JoinOperator, ObjectName,
+    ObjectNamePart, OrderByKind, Query, Select, SelectItem, SetExpr, Statement, TableAlias, TableFactor,
+    TableWithJoins, VisitMut as _, VisitorMut, WildcardAdditionalOptions, With,
 };
 
+use super::build::{self, binary};
+
 /// One round: the statement with all joins written out whose relations are known, and what is asked for beyond that.
-pub(super) fn written_out(
+pub(crate) fn written_out(
     statement: &Statement,
     columns: &BTreeMap<String, Option<Vec<String>>>,
 ) -> (Statement, Vec<Query>) {
@@ -30,7 +32,7 @@ pub(super) fn written_out(
 }
 
 /// Whether a text may have such a join.
-pub(super) fn may_be_in(sql: &str) -> bool {
+pub(crate) fn may_be_in(sql: &str) -> bool {
     let sql = sql.to_ascii_lowercase();
     sql.contains("using") || sql.contains("natural")
 }
@@ -291,28 +293,10 @@ fn equal(left: &mut [Visible], right: &[Visible], shared: &[String], side: Side)
         ours.value = match side {
             Side::Left | Side::OnlyLeft | Side::OnlyRight => ours.value.clone(),
             Side::Right => theirs.clone(),
-            Side::Both => coalesce(ours.value.clone(), theirs.clone()),
+            Side::Both => build::call("coalesce", vec![ours.value.clone(), theirs.clone()]),
         };
     }
     condition
-}
-
-fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
-    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
-}
-
-fn coalesce(left: Expr, right: Expr) -> Expr {
-    let args = [left, right].map(|value| FunctionArg::Unnamed(FunctionArgExpr::Expr(value))).to_vec();
-    Expr::Function(Function {
-        name: ObjectName(vec![ObjectNamePart::Identifier(Ident::new("coalesce"))]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
 }
 
 /// The name as the planner looks it up.
@@ -400,49 +384,12 @@ fn all(options: &WildcardAdditionalOptions, visible: &[Visible], namer: &mut Nam
 
 /// `select *` from one relation, with all that it may name.
 fn all_of(factor: TableFactor, scope: &Scope) -> Query {
-    let select = Select {
-        select_token: datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
-        optimizer_hints: Vec::new(),
-        distinct: None,
-        select_modifiers: None,
-        top: None,
-        top_before_distinct: false,
-        projection: vec![SelectItem::Wildcard(WildcardAdditionalOptions::default())],
-        exclude: None,
-        into: None,
-        from: vec![TableWithJoins { relation: factor, joins: Vec::new() }],
-        lateral_views: Vec::new(),
-        prewhere: None,
-        selection: None,
-        connect_by: Vec::new(),
-        group_by: GroupByExpr::Expressions(Vec::new(), Vec::new()),
-        cluster_by: Vec::new(),
-        distribute_by: Vec::new(),
-        sort_by: Vec::new(),
-        having: None,
-        named_window: Vec::new(),
-        qualify: None,
-        window_before_qualify: false,
-        value_table_mode: None,
-        flavor: SelectFlavor::Standard,
-    };
     let with = (!scope.tables.is_empty()).then(|| With {
-        with_token: datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
+        with_token: AttachedToken::empty(),
         recursive: scope.recursive,
         cte_tables: shadowed(&scope.tables),
     });
-    Query {
-        with,
-        body: Box::new(SetExpr::Select(Box::new(select))),
-        order_by: None,
-        limit_clause: None,
-        fetch: None,
-        locks: Vec::new(),
-        for_clause: None,
-        settings: None,
-        format_clause: None,
-        pipe_operators: Vec::new(),
-    }
+    build::query(with, SetExpr::Select(Box::new(build::all_of(factor))))
 }
 
 /// The common table expressions, of each name the last.
