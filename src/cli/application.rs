@@ -1,6 +1,6 @@
 //! What the verbs that need a project share: load, check, open the warehouse. One line per stage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -346,6 +346,7 @@ impl Application {
             fractional_division: project.target.divides_into_fractions(),
             temporary_folder: folder,
             database: project.target.database.to_string(),
+            other_databases: other_databases(project),
             default_schema: project.target.schema.to_string(),
         })
         .map_err(|error| self.world(&error))?;
@@ -464,6 +465,12 @@ pub struct RunFlags {
     pub sample: Option<Sample>,
     /// Store failing rows.
     pub store_failures: bool,
+}
+
+/// The databases beside the target's own that something of the project lies in.
+fn other_databases(project: &Project) -> Vec<String> {
+    let databases = project.manifest.nodes.values().filter_map(|node| node.relation.as_ref()?.database.key());
+    databases.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// A failure of the store, as the user sees it.

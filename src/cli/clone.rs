@@ -130,10 +130,10 @@ impl Place<'_> {
         relations: &mut StateRelations,
         neighbors: &dyn crate::engine::neighbors::Neighbors,
     ) -> Result<Wish, StoreError> {
-        let Some(name) = name_in_state(in_state, &relation.database) else {
+        let Some(name) = name_in_state(in_state, &self.project.target.database) else {
             return Ok(Wish::Leave(format!("the state has no relation for `{}`", node.name)));
         };
-        let Some(StateRelation { environment, published }) = relations.get(&name.key(), &node.id).await? else {
+        let Some(StateRelation { environment, published }) = relations.get(&name, &node.id).await? else {
             let named = relations.environment().map_or_else(
                 || "any environment".to_owned(),
                 |environment| format!("the environment `{environment}` of the state"),
@@ -142,11 +142,13 @@ impl Place<'_> {
             let diagnostic = Diagnostic::error("not-deferrable", message).at_maybe(node.location.clone(), "");
             return Ok(Wish::Refuse(diagnostic));
         };
-        if environment == self.catalog.environment().as_str() && name.key() == relation.key() {
+        let is_own = published.relation().key() == relation.key();
+        if environment == self.catalog.environment().as_str() && is_own {
             return Ok(Wish::Leave(format!("`{}` is the relation of the state itself", relation.short_name())));
         }
         let warehouse = neighbors.find(&environment).await?.warehouse;
-        Ok(Wish::Copy(Box::new(Original { environment, warehouse, published })))
+        let name = published.relation().seen_from(&self.project.target.database);
+        Ok(Wish::Copy(Box::new(Original { environment, warehouse, published, name })))
     }
 
     /// Does it, several nodes at once; the results come in the order of the nodes.

@@ -19,7 +19,7 @@ use crate::engine::session::Engine;
 use crate::files::profiles::{TargetChoice, load_target, target_names};
 use crate::files::project::ProjectConfig;
 use crate::manifest::node::{Node, NodeId, ResourceType};
-use crate::manifest::relation::{Relation, RelationKey};
+use crate::manifest::relation::{Database, Relation, RelationKey};
 use crate::parse;
 use crate::state::{self, Previous};
 use crate::store::{Catalog, PublishedRelation, StoreError, Warehouse, WarehouseOptions};
@@ -80,7 +80,7 @@ impl StateRelations {
     }
 
     /// A relation by name. Of several environments that have it, the one in which the same node made it.
-    pub async fn get(&mut self, key: &RelationKey, id: &NodeId) -> Result<Option<StateRelation>, StoreError> {
+    pub async fn get(&mut self, name: &Relation, id: &NodeId) -> Result<Option<StateRelation>, StoreError> {
         let mut found: Option<StateRelation> = None;
         for environment in self.environments.clone() {
             let catalog = match self.found.get(&environment) {
@@ -90,7 +90,7 @@ impl StateRelations {
                     Arc::clone(self.found.entry(environment.clone()).or_insert(catalog))
                 }
             };
-            let Some(published) = catalog.get(key) else { continue };
+            let Some(published) = published(&catalog, name, id) else { continue };
             if found.is_none() || published.common().node_id == *id {
                 found = Some(StateRelation { environment, published: published.clone() });
             }
@@ -99,10 +99,23 @@ impl StateRelations {
     }
 }
 
+/// What an environment has published by a name. What is the target's own database there may have another name here,
+/// or have had another one when the state was written.
+fn published<'c>(catalog: &'c Catalog, name: &Relation, id: &NodeId) -> Option<&'c PublishedRelation> {
+    catalog.get(&name.key()).or_else(|| {
+        let at_home = catalog.get(&RelationKey { database: None, ..name.key() })?;
+        let database = at_home.relation().database.as_str();
+        let is_it = database.eq_ignore_ascii_case(name.database.as_str()) || at_home.common().node_id == *id;
+        is_it.then_some(at_home)
+    })
+}
+
 /// The name that a node's relation has in a state.
-pub fn name_in_state(node: &state::Node, database: &Identifier) -> Option<Relation> {
+pub fn name_in_state(node: &state::Node, home: &Identifier) -> Option<Relation> {
     let name = |text: &Option<String>| Identifier::new(text.clone()?).ok();
-    Some(Relation { database: database.clone(), schema: name(&node.schema)?, identifier: name(&node.alias)? })
+    let database =
+        name(&node.database).map_or_else(|| Database::home(home.clone()), |name| Database::named(name, home));
+    Some(Relation { database, schema: name(&node.schema)?, identifier: name(&node.alias)? })
 }
 
 impl Application {
@@ -154,9 +167,10 @@ impl Application {
                 continue;
             }
             let in_state = manifest.nodes.get(node.id.as_str()).filter(|node| node.is_relation());
-            let Some(relation) = in_state.and_then(|found| name_in_state(found, &own.database)) else { continue };
-            let key = relation.key();
-            let found = relations.get(&key, &node.id).await.map_err(|error| self.store(&error))?;
+            let Some(relation) = in_state.and_then(|found| name_in_state(found, &project.target.database)) else {
+                continue;
+            };
+            let found = relations.get(&relation, &node.id).await.map_err(|error| self.store(&error))?;
             let Some(found) = found else {
                 if let Some(reader) = readers.get(&node.id) {
                     deferral.missing.push(not_published(reader, node, &relation, relations.environment()));
@@ -164,6 +178,8 @@ impl Application {
                 deferral.nodes.insert(node.id.clone(), DeferredRelation { relation, kind: RelationKind::Table });
                 continue;
             };
+            let relation = found.published.relation().seen_from(&project.target.database);
+            let key = relation.key();
             let kind = if found.published.as_table().is_some() { RelationKind::Table } else { RelationKind::View };
             deferral.nodes.insert(node.id.clone(), DeferredRelation { relation, kind });
             if found.environment != project.target.name {

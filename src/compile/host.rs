@@ -12,6 +12,7 @@ use crate::base::clock::Clock;
 use crate::base::diagnostic::did_you_mean;
 use crate::base::env::ProcessEnv;
 use crate::base::fs::ProjectDir;
+use crate::base::ident::Identifier;
 use crate::base::secret::is_secret_name;
 use crate::compile::context::Shapes;
 use crate::compile::ephemeral::cte_name;
@@ -143,6 +144,12 @@ impl Invocation {
             }
         })
     }
+}
+
+/// The database that a template names, if it is not the target's own.
+fn other_database<'n>(name: Option<&'n str>, home: &Identifier) -> Option<&'n str> {
+    // `none` is how a template leaves a name out.
+    name.filter(|name| !name.is_empty() && *name != "None" && !name.eq_ignore_ascii_case(home.as_str()))
 }
 
 /// A relation as templates see it.
@@ -505,7 +512,10 @@ impl Host for CompileHost {
 
     fn columns(&self, relation: &RelationValue) -> Result<Option<Vec<ColumnValue>>, HostError> {
         match (&relation.schema, &relation.identifier) {
-            (Some(schema), Some(identifier)) => self.view.columns(&RelationKey::new(schema, identifier)),
+            (Some(schema), Some(identifier)) => {
+                let database = other_database(relation.database.as_deref(), &self.invocation.target.database);
+                self.view.columns(&RelationKey::within(database, schema, identifier))
+            }
             _ => Ok(None),
         }
     }
@@ -516,7 +526,9 @@ impl Host for CompileHost {
         schema: &str,
         identifier: &str,
     ) -> Result<Option<RelationValue>, HostError> {
-        let kind = self.view.kind(&RelationKey::new(schema, identifier));
+        let key =
+            RelationKey::within(other_database(Some(database), &self.invocation.target.database), schema, identifier);
+        let kind = self.view.kind(&key);
         Ok(kind.map(|kind| RelationValue {
             database: Some(database.to_owned()),
             schema: Some(schema.to_owned()),
@@ -536,6 +548,11 @@ impl Host for CompileHost {
             render_as: None,
             filter: None,
         };
-        Ok(self.view.list(Some(schema)).into_iter().map(relation).collect())
+        Ok(self
+            .view
+            .list(other_database(Some(database), &self.invocation.target.database), schema)
+            .into_iter()
+            .map(relation)
+            .collect())
     }
 }

@@ -22,6 +22,6 @@ pub trait Introspect: Send + Sync + 'static {
     /// Runs statements, which may change the warehouse.
     fn statements(&self, sql: &str) -> Result<Answer, HostError>;
 
-    /// All relations, or those of one schema.
-    fn list(&self, schema: Option<&str>) -> Vec<(RelationKey, RelationKind)>;
+    /// The relations of one schema; without a database it is in the target's own.
+    fn list(&self, database: Option<&str>, schema: &str) -> Vec<(RelationKey, RelationKind)>;
 }

@@ -21,6 +21,7 @@ use datafusion::physical_plan::streaming::PartitionStream;
 
 use crate::engine::session::RelationSource;
 use crate::engine::types::sql_type_of;
+use crate::manifest::relation::RelationKey;
 
 /// The name of the schema.
 pub(super) const NAME: &str = "information_schema";
@@ -54,7 +55,10 @@ const NUMBERS: [&str; 5] =
 
 /// The schema of one database.
 pub(super) struct InformationSchema {
-    pub(super) database: String,
+    /// What the database is called.
+    pub(super) name: String,
+    /// What it is called in keys.
+    pub(super) database: Option<String>,
     pub(super) relations: Arc<dyn RelationSource>,
 }
 
@@ -71,7 +75,7 @@ impl SchemaProvider for InformationSchema {
     }
 
     async fn table(&self, name: &str) -> EngineResult<Option<Arc<dyn TableProvider>>> {
-        let Some((name, columns)) = TABLES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) else {
+        let Some((table, columns)) = TABLES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) else {
             return Ok(None);
         };
         let field = |column: &&str| {
@@ -80,8 +84,9 @@ impl SchemaProvider for InformationSchema {
         };
         let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
         let rows = Rows {
-            table: name,
+            table,
             schema: Arc::clone(&schema),
+            name: self.name.clone(),
             database: self.database.clone(),
             relations: Arc::clone(&self.relations),
         };
@@ -101,7 +106,8 @@ impl SchemaProvider for InformationSchema {
 struct Rows {
     table: &'static str,
     schema: SchemaRef,
-    database: String,
+    name: String,
+    database: Option<String>,
     relations: Arc<dyn RelationSource>,
 }
 
@@ -117,9 +123,13 @@ impl PartitionStream for Rows {
     }
 
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let (table, schema, database) = (self.table, Arc::clone(&self.schema), self.database.clone());
-        let relations = Arc::clone(&self.relations);
-        let rows = async move { rows(table, schema, &database, relations.as_ref()).await };
+        let (table, schema, name) = (self.table, Arc::clone(&self.schema), self.name.clone());
+        let (database, relations) = (self.database.clone(), Arc::clone(&self.relations));
+        let rows = async move {
+            let inside = |key: &RelationKey| key.database == database;
+            let names = relations.names().into_iter().filter(inside).collect::<Vec<_>>();
+            rows(table, schema, &name, &names, relations.as_ref()).await
+        };
         Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), futures::stream::once(rows)))
     }
 }
@@ -135,11 +145,11 @@ async fn rows(
     table: &'static str,
     schema: SchemaRef,
     database: &str,
+    names: &[RelationKey],
     relations: &dyn RelationSource,
 ) -> EngineResult<RecordBatch> {
     let text = |text: &str| Cell::Text(text.to_owned());
     let mut rows: Vec<Vec<Cell>> = Vec::new();
-    let names = relations.names();
     if table == "schemata" {
         let mut schemas: Vec<&str> = names.iter().map(|key| key.schema.as_str()).chain([NAME]).collect();
         schemas.sort_unstable();
@@ -147,7 +157,7 @@ async fn rows(
         rows.extend(schemas.into_iter().map(|schema| vec![text(database), text(schema)]));
         return batch(schema, &rows);
     }
-    for key in &names {
+    for key in names {
         let place = || vec![text(database), text(&key.schema), text(&key.identifier)];
         let is_view = relations.table_type(key) == Some(TableType::View);
         match table {

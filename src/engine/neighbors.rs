@@ -89,6 +89,10 @@ impl RelationSource for Foreign {
     fn functions(&self) -> Arc<UserFunctions> {
         self.view.functions()
     }
+
+    fn former_homes(&self) -> Arc<[String]> {
+        self.view.former_homes()
+    }
 }
 
 /// Opens a relation of another environment. Boxed, because a view there may lead on.

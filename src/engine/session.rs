@@ -9,9 +9,7 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use datafusion::catalog::{
-    CatalogProvider, CatalogProviderList, MemoryCatalogProviderList, SchemaProvider, TableProvider,
-};
+use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
 use datafusion::common::Result as EngineResult;
 use datafusion::common::config::{ConfigNonZeroUsize, Dialect};
 use datafusion::datasource::TableType;
@@ -58,8 +56,10 @@ pub struct EngineOptions {
     pub fractional_division: bool,
     /// Where spilled data goes.
     pub temporary_folder: PathBuf,
-    /// The environment's database name.
+    /// The name of the target's own database.
     pub database: String,
+    /// Other databases that something of the project lies in: statements may change what is in them.
+    pub other_databases: Vec<String>,
     /// Schema of names without one.
     pub default_schema: String,
 }
@@ -94,6 +94,11 @@ pub trait RelationSource: Send + Sync + fmt::Debug + 'static {
 
     /// The functions of the project.
     fn functions(&self) -> Arc<UserFunctions> {
+        Arc::default()
+    }
+
+    /// Names, in lower case, that the target's own database had before.
+    fn former_homes(&self) -> Arc<[String]> {
         Arc::default()
     }
 }
@@ -150,13 +155,8 @@ impl Engine {
 
     /// A session in which names mean what `relations` says.
     pub fn session(&self, relations: Arc<dyn RelationSource>, variant: Variant) -> Session {
-        let catalogs = MemoryCatalogProviderList::new();
-        let name = self.options.database.clone();
-        let database: Arc<dyn CatalogProvider> = Arc::new(Database { name, relations: Arc::clone(&relations) });
-        catalogs.register_catalog(self.options.database.to_ascii_lowercase(), Arc::clone(&database));
-        if self.options.database.to_ascii_lowercase() != self.options.database {
-            catalogs.register_catalog(self.options.database.clone(), database);
-        }
+        let homes = self.homes(relations.as_ref());
+        let catalogs = Databases { homes: homes.clone(), relations: Arc::clone(&relations) };
         let mut config = self.base.config().clone();
         if variant == Variant::Ordered {
             config.options_mut().execution.target_partitions = 1;
@@ -176,7 +176,17 @@ impl Engine {
             .with_config(config)
             .build();
         let functions = relations.functions();
-        Session { state, now: self.options.now, relations, functions }
+        let others = self.options.other_databases.clone();
+        Session { state, now: self.options.now, relations, functions, homes, others }
+    }
+
+    /// The names of the target's own database, the present one first.
+    fn homes(&self, relations: &dyn RelationSource) -> Vec<String> {
+        let former = relations.former_homes();
+        let is_other =
+            |name: &&String| self.options.other_databases.iter().any(|other| other.eq_ignore_ascii_case(name));
+        let former = former.iter().filter(|name| !is_other(name)).cloned();
+        [self.options.database.clone()].into_iter().chain(former).collect()
     }
 }
 
@@ -235,6 +245,10 @@ pub struct Session {
     now: DateTime<Utc>,
     relations: Arc<dyn RelationSource>,
     functions: Arc<UserFunctions>,
+    /// The names of the target's own database, the present one first.
+    homes: Vec<String>,
+    /// Other databases in which statements may change something.
+    others: Vec<String>,
 }
 
 impl Session {
@@ -355,18 +369,22 @@ impl Session {
         let name = settings.sql_parser.dialect;
         let dialect = dialect_from_str(name)
             .ok_or_else(|| SqlProblem::new("bad-config", format!("there is no SQL dialect `{name}`")))?;
-        let catalog = &settings.catalog;
-        let defaults = statement::Defaults { database: &catalog.default_catalog, schema: &catalog.default_schema };
-        statement::read(sql, dialect.as_ref(), defaults)
+        statement::read(sql, dialect.as_ref(), self.defaults())
     }
 
     /// The relations that a query names.
     pub fn relations(&self, sql: &str) -> BTreeSet<RelationKey> {
         let settings = self.state.config_options();
         let Some(dialect) = dialect_from_str(settings.sql_parser.dialect) else { return BTreeSet::new() };
-        let catalog = &settings.catalog;
-        let defaults = statement::Defaults { database: &catalog.default_catalog, schema: &catalog.default_schema };
-        statement::relations(&self.written_out(sql), dialect.as_ref(), defaults)
+        statement::relations(&self.written_out(sql), dialect.as_ref(), self.defaults())
+    }
+
+    fn defaults(&self) -> statement::Defaults<'_> {
+        statement::Defaults {
+            homes: &self.homes,
+            others: &self.others,
+            schema: &self.state.config_options().catalog.default_schema,
+        }
     }
 
     /// Optimizes a plan and makes it runnable.
@@ -439,16 +457,47 @@ impl Session {
     }
 }
 
-/// The environment's database: all schemas that have a relation.
+/// All databases: the target's own, by each of its names, and every other one that has a relation.
+#[derive(Debug)]
+struct Databases {
+    homes: Vec<String>,
+    relations: Arc<dyn RelationSource>,
+}
+
+impl CatalogProviderList for Databases {
+    fn register_catalog(&self, _: String, _: Arc<dyn CatalogProvider>) -> Option<Arc<dyn CatalogProvider>> {
+        None
+    }
+
+    fn catalog_names(&self) -> Vec<String> {
+        let others = self.relations.names().into_iter().filter_map(|key| key.database);
+        let mut names: Vec<String> = self.homes.iter().cloned().chain(others).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn catalog(&self, name: &str) -> Option<Arc<dyn CatalogProvider>> {
+        let is_home = self.homes.iter().any(|home| home.eq_ignore_ascii_case(name));
+        let key = (!is_home).then(|| name.to_ascii_lowercase());
+        Some(Arc::new(Database { name: name.to_owned(), key, relations: Arc::clone(&self.relations) }))
+    }
+}
+
+/// One database: all its schemas that have a relation.
 #[derive(Debug)]
 struct Database {
+    /// What it is called.
     name: String,
+    /// What it is called in keys.
+    key: Option<String>,
     relations: Arc<dyn RelationSource>,
 }
 
 impl CatalogProvider for Database {
     fn schema_names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.relations.names().into_iter().map(|key| key.schema).collect();
+        let inside = self.relations.names().into_iter().filter(|key| key.database == self.key);
+        let mut names: Vec<String> = inside.map(|key| key.schema).collect();
         names.sort();
         names.dedup();
         names
@@ -456,35 +505,44 @@ impl CatalogProvider for Database {
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
         if name.eq_ignore_ascii_case(information::NAME) {
-            let (database, relations) = (self.name.clone(), Arc::clone(&self.relations));
-            return Some(Arc::new(InformationSchema { database, relations }));
+            let (name, database, relations) = (self.name.clone(), self.key.clone(), Arc::clone(&self.relations));
+            return Some(Arc::new(InformationSchema { name, database, relations }));
         }
-        Some(Arc::new(DatabaseSchema { name: name.to_owned(), relations: Arc::clone(&self.relations) }))
+        let (database, relations) = (self.key.clone(), Arc::clone(&self.relations));
+        Some(Arc::new(DatabaseSchema { database, name: name.to_owned(), relations }))
     }
 }
 
 #[derive(Debug)]
 struct DatabaseSchema {
+    database: Option<String>,
     name: String,
     relations: Arc<dyn RelationSource>,
+}
+
+impl DatabaseSchema {
+    fn key(&self, name: &str) -> RelationKey {
+        RelationKey::within(self.database.as_deref(), &self.name, name)
+    }
 }
 
 #[async_trait]
 impl SchemaProvider for DatabaseSchema {
     fn table_names(&self) -> Vec<String> {
         let schema = self.name.to_ascii_lowercase();
-        self.relations.names().into_iter().filter(|key| key.schema == schema).map(|key| key.identifier).collect()
+        let inside = |key: &RelationKey| key.database == self.database && key.schema == schema;
+        self.relations.names().into_iter().filter(inside).map(|key| key.identifier).collect()
     }
 
     async fn table(&self, name: &str) -> EngineResult<Option<Arc<dyn TableProvider>>> {
-        self.relations.table(&RelationKey::new(&self.name, name)).await
+        self.relations.table(&self.key(name)).await
     }
 
     async fn table_type(&self, name: &str) -> EngineResult<Option<TableType>> {
-        Ok(self.relations.table_type(&RelationKey::new(&self.name, name)))
+        Ok(self.relations.table_type(&self.key(name)))
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.relations.exists(&RelationKey::new(&self.name, name))
+        self.relations.exists(&self.key(name))
     }
 }

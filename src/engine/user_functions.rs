@@ -18,7 +18,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::engine::error::SqlProblem;
-use crate::manifest::relation::Relation;
+use crate::manifest::relation::{Relation, RelationKey};
 
 /// One form of a function, as the project defines it.
 #[derive(Debug, Clone)]
@@ -47,8 +47,8 @@ pub struct Parameter {
 pub struct UserFunctions {
     /// The database and the schema that a name without them is in, in lower case.
     home: (String, String),
-    /// By schema and name, in lower case.
-    found: BTreeMap<(String, String), Function>,
+    /// By name.
+    found: BTreeMap<RelationKey, Function>,
 }
 
 #[derive(Debug, Clone)]
@@ -115,8 +115,7 @@ impl UserFunctions {
     }
 
     fn put(&mut self, name: &Relation, forms: Result<Vec<Form>, String>) {
-        let key = (name.schema.as_str().to_lowercase(), name.identifier.as_str().to_lowercase());
-        self.found.insert(key, Function { shown: name.short_name(), forms });
+        self.found.insert(name.key(), Function { shown: name.short_name(), forms });
     }
 
     /// Replaces the calls of a statement; whether there were any.
@@ -146,9 +145,11 @@ impl UserFunctions {
         }
         let (database, schema) = (&self.home.0, &self.home.1);
         let key = match parts.as_slice() {
-            [name] => (schema.clone(), name.clone()),
-            [schema, name] => (schema.clone(), name.clone()),
-            [of, schema, name] if of == database => (schema.clone(), name.clone()),
+            [name] => RelationKey::new(schema, name),
+            [schema, name] => RelationKey::new(schema, name),
+            [of, schema, name] => {
+                RelationKey::within(Some(of).filter(|of| *of != database).map(String::as_str), schema, name)
+            }
             _ => return None,
         };
         self.found.get(&key)

@@ -92,6 +92,7 @@ pub struct WarehouseView {
     fresh: RwLock<BTreeMap<RelationKey, Fresh>>,
     opened: tokio::sync::RwLock<BTreeMap<RelationKey, Arc<dyn TableProvider>>>,
     neighbors: tokio::sync::RwLock<BTreeMap<String, Arc<Self>>>,
+    former_homes: Arc<[String]>,
     warnings: RwLock<Vec<Diagnostic>>,
     this: Weak<Self>,
 }
@@ -105,7 +106,9 @@ impl fmt::Debug for WarehouseView {
 impl WarehouseView {
     /// A view in which nothing has been made yet.
     pub fn new(surroundings: Surroundings) -> Arc<Self> {
+        let former_homes = former_homes(&surroundings.catalog);
         Arc::new_cyclic(|this| Self {
+            former_homes,
             surroundings,
             fresh: RwLock::default(),
             opened: tokio::sync::RwLock::default(),
@@ -299,6 +302,18 @@ impl WarehouseView {
     }
 }
 
+/// The names by which published views may call the target's own database: what it was called when something in it was
+/// built. A name that is now that of another database means that one.
+fn former_homes(catalog: &Catalog) -> Arc<[String]> {
+    let (mut homes, mut others) = (BTreeSet::new(), BTreeSet::new());
+    for relation in catalog.relations() {
+        let database = &relation.relation().database;
+        let names = if database.is_home() { &mut homes } else { &mut others };
+        names.insert(database.as_str().to_ascii_lowercase());
+    }
+    homes.difference(&others).cloned().collect()
+}
+
 async fn open_source(surroundings: Surroundings, source: ExternalSource) -> EngineResult<ExternalTable> {
     let access =
         Access { project_root: &surroundings.project_root, stores: surroundings.stores.as_ref(), delta: &ForeignDelta };
@@ -337,6 +352,10 @@ impl RelationSource for WarehouseView {
 
     fn functions(&self) -> Arc<UserFunctions> {
         Arc::clone(&self.surroundings.functions)
+    }
+
+    fn former_homes(&self) -> Arc<[String]> {
+        Arc::clone(&self.former_homes)
     }
 }
 
@@ -383,6 +402,10 @@ impl RelationSource for Overlay {
 
     fn functions(&self) -> Arc<UserFunctions> {
         self.below.functions()
+    }
+
+    fn former_homes(&self) -> Arc<[String]> {
+        self.below.former_homes()
     }
 }
 

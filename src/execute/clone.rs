@@ -21,6 +21,8 @@ pub struct Original {
     pub warehouse: Arc<Warehouse>,
     /// What is published there.
     pub published: PublishedRelation,
+    /// Its name in SQL of the environment that gets the copy.
+    pub name: Relation,
 }
 
 /// The result of a node that is left as it is.
@@ -53,7 +55,7 @@ pub async fn copy(
             }))
         }
         PublishedRelation::View(_) => {
-            let name = Relation { database: relation.database.clone(), ..common.relation.clone() };
+            let name = original.name.clone();
             let key = name.key();
             let deferred = if original.environment == environment {
                 BTreeMap::new()

@@ -155,7 +155,7 @@ impl Introspect for Now {
         Ok(answer)
     }
 
-    fn list(&self, schema: Option<&str>) -> Vec<(RelationKey, RelationKind)> {
-        list_now(&self.view, schema)
+    fn list(&self, database: Option<&str>, schema: &str) -> Vec<(RelationKey, RelationKind)> {
+        list_now(&self.view, database, schema)
     }
 }

@@ -22,7 +22,7 @@ use crate::execute::run::Run;
 use crate::execute::table::{current, first_count};
 use crate::execute::writer::{Layout, Writer};
 use crate::manifest::node::Node;
-use crate::manifest::relation::{Relation, RelationKey};
+use crate::manifest::relation::{Namespace, Relation, RelationKey};
 use crate::plan::algebra::{BATCH, TARGET};
 use crate::plan::statement::{self as rewriting, MATCHES, Rewrite};
 use crate::plan::steps::column_names;
@@ -133,7 +133,7 @@ impl One<'_> {
         let rows = match &self.statement.action {
             Action::Query => return self.query().await,
             Action::Nothing(_) | Action::CreateSchema(_) => 0,
-            Action::DropSchema { schema, cascade } => self.drop_schema(schema.as_str(), *cascade).await?,
+            Action::DropSchema { namespace, cascade } => self.drop_schema(namespace, *cascade).await?,
             Action::CreateTable(create) => self.create_table(create).await?,
             Action::CreateView(create) => self.create_view(create).await?,
             Action::Insert(insert) => self.insert(insert).await?,
@@ -608,19 +608,19 @@ impl One<'_> {
         self.run.changes.add_reads(&relation.key(), with);
     }
 
-    async fn drop_schema(&self, schema: &str, cascade: bool) -> Result<u64, Failure> {
+    async fn drop_schema(&self, namespace: &Namespace, cascade: bool) -> Result<u64, Failure> {
         let inside: Vec<RelationKey> = self
             .run
             .view
             .names()
             .into_iter()
-            .filter(|key| key.schema.eq_ignore_ascii_case(schema))
+            .filter(|key| namespace.holds(key))
             .filter(|key| matches!(self.run.view.kind(key), Some(RelationKind::Table | RelationKind::View)))
             .collect();
         if !inside.is_empty() && !cascade {
             let names = inside.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             return self.fail(
-                bad(format!("the schema `{schema}` has relations: {names}"))
+                bad(format!("the schema `{}` has relations: {names}", namespace.schema))
                     .hint("drop them first, or write `drop schema ... cascade`"),
             );
         }
@@ -630,8 +630,11 @@ impl One<'_> {
                 crate::base::ident::Identifier::new(text)
                     .map_err(|error| (self.explain)(&self.place(bad(error.to_string()))))
             };
-            let database = name(&self.run.view.surroundings().engine.options().database)?;
-            let relation = Relation { database, schema: name(&key.schema)?, identifier: name(&key.identifier)? };
+            let relation = Relation {
+                database: namespace.database.clone(),
+                schema: name(&key.schema)?,
+                identifier: name(&key.identifier)?,
+            };
             self.put_gone(&relation, BTreeSet::new());
         }
         Ok(0)

@@ -30,7 +30,11 @@ pub const KEYS: [(&str, &str, &str); 9] = [
     ("type", "`karat`", "Kind of the target. Of another kind only name, schema and threads are used."),
     ("path", "folder or URL, `warehouse` or `warehouse-<target>`", "Where the warehouse is; relative to the project."),
     ("schema", "text, `main`", "Schema of what has none of its own."),
-    ("database", "text, the project's name", "The first part of the names of relations."),
+    (
+        "database",
+        "text, the project's name",
+        "The first part of the names of relations: what the target's own database is called.",
+    ),
     ("threads", "number, as many as there are cores", "How many nodes run at once; `--threads` wins."),
     (
         "memory_limit",
@@ -111,7 +115,7 @@ impl Target {
         });
         for (key, own) in &self.connection {
             let known = match key.as_str() {
-                // Names of the database that other databases have for it: there is one, and it has one name.
+                // Names that other databases have for the one of this target.
                 "database" | "dbname" | "catalog" | "project" => self.database.as_str().into(),
                 "dataset" => self.schema.as_str().into(),
                 "name" | "target_name" | "profile_name" | "type" | "schema" | "threads" => continue,
@@ -237,7 +241,7 @@ fn resolve(
         name: name.to_owned(),
         kind: "karat".to_owned(),
         warehouse: root.join(DEFAULT_WAREHOUSE).display().to_string(),
-        database: database_of(project, None, diagnostics)?,
+        database: identifier(&project.name, diagnostics)?,
         schema: identifier(&Spanned::new(DEFAULT_SCHEMA.to_owned(), Location::of_file(&project.file)), diagnostics)?,
         threads: None,
         memory_limit: None,
@@ -402,12 +406,17 @@ fn read_output(
             diagnostics.push(Diagnostic::error("bad-name", error.to_string()).at(name.location.clone(), ""));
         })
         .ok()?;
+    let database = match (&database, other_database(&kind, &connection)) {
+        (Some(given), _) => identifier(given, diagnostics)?,
+        (None, Some(named)) => named,
+        (None, None) => identifier(&project.name, diagnostics)?,
+    };
     Some(Target {
         profile: profile.to_owned(),
         name: name.value.clone(),
         kind,
         warehouse: absolute(root, path.as_ref().map_or(default.as_str(), |path| path.value.as_str())),
-        database: database_of(project, database.as_ref(), diagnostics)?,
+        database,
         schema: identifier(&schema, diagnostics)?,
         threads: threads.and_then(|threads| usize::try_from(threads).ok()),
         memory_limit,
@@ -443,12 +452,31 @@ fn whole_number(fields: &mut Fields<'_>, key: &'static str, diagnostics: &mut Di
     number
 }
 
-fn database_of(
-    project: &ProjectConfig,
-    given: Option<&Spanned<String>>,
-    diagnostics: &mut Diagnostics,
-) -> Option<Identifier> {
-    identifier(given.unwrap_or(&project.name), diagnostics)
+/// The name of the database that the connection of another type opens: `DuckDB`'s is that of its file. What no name can
+/// hold is replaced by `_`, because nothing but the name is used.
+fn other_database(kind: &str, connection: &IndexMap<String, Json>) -> Option<Identifier> {
+    let text = |key: &str| connection.get(key).and_then(Json::as_str).filter(|name| !name.trim().is_empty());
+    let named = ["database", "dbname", "catalog", "project"].into_iter().find_map(text);
+    let found = match (kind, named) {
+        ("duckdb", None) => duckdb_name(text("path").unwrap_or(":memory:")),
+        (_, named) => named?,
+    };
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '$');
+    let name: String = found.chars().map(|letter| if allowed(letter) { letter } else { '_' }).collect();
+    Identifier::new(name).ok()
+}
+
+/// The name that `DuckDB` and `MotherDuck` give to the database of a path, by dbt-duckdb's rules.
+fn duckdb_name(path: &str) -> &str {
+    let path = path.split('?').next().unwrap_or(path);
+    if path == ":memory:" {
+        return "memory";
+    }
+    if let Some(name) = path.strip_prefix("md:").or_else(|| path.strip_prefix("motherduck:")) {
+        return if name.is_empty() { "my_db" } else { name };
+    }
+    let file = path.rsplit(['/', '\\']).next().unwrap_or(path).trim_start_matches('.');
+    file.split('.').next().unwrap_or(file)
 }
 
 fn identifier(text: &Spanned<String>, diagnostics: &mut Diagnostics) -> Option<Identifier> {

@@ -10,7 +10,7 @@ use crate::base::ident::{Identifier, IdentifierError};
 use crate::files::{ProjectKind, Target};
 use crate::manifest::manifest::Macro;
 use crate::manifest::node::{Node, ResourceType};
-use crate::manifest::relation::{Layer, Relation};
+use crate::manifest::relation::{Database, Layer, Relation};
 use crate::manifest::version::ModelVersion;
 use crate::parse::builder::Builder;
 use crate::parse::config::RawConfig;
@@ -57,7 +57,9 @@ impl Builder<'_> {
             // A test has a relation only if it stores something; its name need not be one otherwise.
             let names = (Identifier::new(database), Identifier::new(schema), Identifier::new(alias));
             return match names {
-                (Ok(database), Ok(schema), Ok(identifier)) => Some(Relation { database, schema, identifier }),
+                (Ok(database), Ok(schema), Ok(identifier)) => {
+                    Some(Relation { database: self.database(database), schema, identifier })
+                }
                 _ => None,
             };
         }
@@ -72,7 +74,13 @@ impl Builder<'_> {
         let database = checked("database", database, "database");
         let schema = checked("schema", schema, "schema");
         let identifier = checked("relation", alias, "alias");
-        Some(Relation { database: database?, schema: schema?, identifier: identifier? })
+        let database = self.database(database?);
+        Some(Relation { database, schema: schema?, identifier: identifier? })
+    }
+
+    /// The database of a name.
+    pub(super) fn database(&self, name: Identifier) -> Database {
+        Database::named(name, &self.names.target.database)
     }
 
     fn schema_of(&mut self, node: &Node, config: &RawConfig) -> Option<String> {
@@ -109,26 +117,18 @@ impl Builder<'_> {
         Some(custom.map_or_else(|| default_alias(&node.name, node.version()), |alias| alias.trim().to_owned()))
     }
 
-    /// There is one database; another one is reported and not used.
     fn database_of(&mut self, node: &Node, config: &RawConfig) -> Option<String> {
-        let target = self.names.target.database.clone();
-        let custom = node.config.database.clone();
-        let wanted = if self.names.own_database {
-            self.generated("generate_database_name", custom.as_deref(), node)?
-        } else {
-            custom.unwrap_or_else(|| target.to_string())
-        };
-        if !wanted.trim().eq_ignore_ascii_case(target.as_str()) {
-            let place = config.get("database").and_then(|placed| placed.location.clone()).or(node.location.clone());
-            let message = format!(
-                "the database `{}` of {} `{}` is not used: the warehouse has one database, `{target}`",
-                wanted.trim(),
-                node.resource_type.as_str(),
-                node.name
-            );
-            self.diagnostics.push(Diagnostic::warning("other-database", message).at_maybe(place, ""));
+        // dbt's old key for snapshots is the database itself.
+        if node.resource_type == ResourceType::Snapshot
+            && let Some(database) = config.get("target_database").and_then(|placed| placed.value.as_str())
+        {
+            return Some(database.to_owned());
         }
-        Some(target.to_string())
+        let custom = node.config.database.clone().filter(|database| !database.trim().is_empty());
+        if self.names.own_database {
+            return self.generated("generate_database_name", custom.as_deref(), node);
+        }
+        Some(custom.map_or_else(|| self.names.target.database.to_string(), |custom| custom.trim().to_owned()))
     }
 
     /// Calls one of the project's own naming macros.

@@ -88,9 +88,14 @@ impl<'a> Builder<'a> {
                 identifier: &identifier.value,
             };
             files = external.and_then(|external| self.external(name, &owner, &names, &external, table));
-            relation = self.source_relation(schema, identifier, &owner);
+            let database = source.database.as_ref().filter(|database| !database.value.trim().is_empty());
+            let database = database.map(|database| self.rendered(name, database));
+            relation = match database {
+                Some(None) => None,
+                Some(Some(database)) => self.source_relation(Some(&database), schema, identifier, &owner),
+                None => self.source_relation(None, schema, identifier, &owner),
+            };
         }
-        self.check_source_database(name, source, &owner);
         let freshness: Option<Freshness> = match (&table.own.freshness, &source.defaults.freshness) {
             (FreshnessRule::Checked(own), FreshnessRule::Checked(inherited)) => Some(merged(own, inherited)),
             (FreshnessRule::Checked(own), _) => Some(own.clone()),
@@ -146,6 +151,7 @@ impl<'a> Builder<'a> {
 
     fn source_relation(
         &mut self,
+        database: Option<&Spanned<String>>,
         schema: &Spanned<String>,
         identifier: &Spanned<String>,
         owner: &str,
@@ -155,25 +161,16 @@ impl<'a> Builder<'a> {
             Err(error) => {
                 let message = format!("{owner} can't be named so: {error}");
                 let diagnostic = Diagnostic::error("bad-name", message).at(name.location.clone(), "");
-                self.diagnostics.push(diagnostic.with_hint("give it another `schema` or `identifier`"));
+                self.diagnostics.push(diagnostic.with_hint("give it another `database`, `schema` or `identifier`"));
                 None
             }
         };
+        let database = match database.filter(|database| !database.value.trim().is_empty()) {
+            Some(database) => checked(database),
+            None => Some(self.names.target.database.clone()),
+        };
         let (schema, identifier) = (checked(schema), checked(identifier));
-        Some(Relation { database: self.names.target.database.clone(), schema: schema?, identifier: identifier? })
-    }
-
-    fn check_source_database(&mut self, package: &str, source: &SourceProperties, owner: &str) {
-        let Some(database) = &source.database else { return };
-        let Some(database) = self.rendered(package, database) else { return };
-        let target = self.names.target.database.clone();
-        if !database.value.eq_ignore_ascii_case(target.as_str()) {
-            let message = format!(
-                "the database `{}` of {owner} is not used: the warehouse has one database, `{target}`",
-                database.value
-            );
-            self.diagnostics.push(Diagnostic::warning("other-database", message).at(database.location, ""));
-        }
+        Some(Relation { database: self.database(database?), schema: schema?, identifier: identifier? })
     }
 
     /// The files of a table, checked and with all placeholders filled in.

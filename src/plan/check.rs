@@ -97,8 +97,8 @@ impl Introspect for Beforehand {
         Ok(answer)
     }
 
-    fn list(&self, schema: Option<&str>) -> Vec<(RelationKey, RelationKind)> {
-        list_now(&self.view, schema)
+    fn list(&self, database: Option<&str>, schema: &str) -> Vec<(RelationKey, RelationKind)> {
+        list_now(&self.view, database, schema)
     }
 }
 
@@ -142,10 +142,11 @@ pub fn check_rows(batches: &[RecordBatch]) -> Result<(), HostError> {
     Ok(())
 }
 
-/// The relations of a view.
-pub fn list_now(view: &Arc<WarehouseView>, schema: Option<&str>) -> Vec<(RelationKey, RelationKind)> {
+/// The relations of a schema; without a database it is in the target's own.
+pub fn list_now(view: &Arc<WarehouseView>, database: Option<&str>, schema: &str) -> Vec<(RelationKey, RelationKind)> {
     use crate::engine::session::RelationSource as _;
-    let in_schema = |key: &RelationKey| schema.is_none_or(|schema| key.schema.eq_ignore_ascii_case(schema));
+    let wanted = RelationKey::within(database, schema, "");
+    let in_schema = |key: &RelationKey| key.database == wanted.database && key.schema == wanted.schema;
     view.names().into_iter().filter(in_schema).filter_map(|key| view.kind(&key).map(|kind| (key, kind))).collect()
 }
 

@@ -62,9 +62,8 @@ async fn one(view: &Arc<WarehouseView>, statement: &Statement, text: &str) -> Re
             }
             Ok(())
         }
-        Action::DropSchema { schema, .. } => {
-            let inside: Vec<RelationKey> =
-                view.names().into_iter().filter(|key| key.schema.eq_ignore_ascii_case(schema.as_str())).collect();
+        Action::DropSchema { namespace, .. } => {
+            let inside: Vec<RelationKey> = view.names().into_iter().filter(|key| namespace.holds(key)).collect();
             for key in inside {
                 view.put(key, Fresh::Gone);
             }

@@ -16,7 +16,7 @@ use crate::manifest::node::{
     Age, Code, Column, Detail, Exposure, Freshness, GenericTestCall, Node, NodeId, RefCall, ResourceType, SourceCall,
     SourceTable, TestDetail,
 };
-use crate::manifest::relation::{Layer, Relation};
+use crate::manifest::relation::{Database, Layer, Relation};
 use crate::manifest::source::{ExternalSource, FileFormat, MissingFiles, Policy};
 use crate::record::catalog::{CatalogColumn, CatalogRow};
 use crate::record::freshness::{FreshnessFound, FreshnessResult, FreshnessStatus};
@@ -43,7 +43,7 @@ fn node(id: &str, path: &str, detail: Detail) -> Node {
         location: Some(Location::of_file(&file)),
         config: NodeConfig::default(),
         relation: (kind != ResourceType::Exposure).then(|| Relation {
-            database: identifier("dev"),
+            database: Database::home(identifier("dev")),
             schema: identifier("gold"),
             identifier: identifier(name),
         }),

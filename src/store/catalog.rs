@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::base::ident::Identifier;
 use crate::manifest::node::NodeId;
-use crate::manifest::relation::{Relation, RelationKey};
+use crate::manifest::relation::{Database, Relation, RelationKey};
 use crate::store::delta::commit_number;
 use crate::store::error::StoreError;
 use crate::store::schema::{schema_from_json, schema_to_json};
@@ -310,6 +310,9 @@ struct Document {
 #[derive(Serialize, Deserialize)]
 struct RelationRecord {
     database: String,
+    /// Whether it lies in another database than the target's own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    elsewhere: bool,
     schema: String,
     identifier: String,
     node_id: String,
@@ -336,11 +339,68 @@ enum KindRecord {
     },
     View {
         sql: String,
-        depends_on: Vec<(String, String)>,
-        /// Schema, identifier and environment.
+        depends_on: Vec<KeyRecord>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        deferred: Vec<(String, String, String)>,
+        deferred: Vec<DeferredRecord>,
     },
+}
+
+/// Schema and identifier; before them the database, if it is not the target's own.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum KeyRecord {
+    Home(String, String),
+    Elsewhere(String, String, String),
+}
+
+impl From<&RelationKey> for KeyRecord {
+    fn from(key: &RelationKey) -> Self {
+        let RelationKey { database, schema, identifier } = key.clone();
+        match database {
+            None => Self::Home(schema, identifier),
+            Some(database) => Self::Elsewhere(database, schema, identifier),
+        }
+    }
+}
+
+impl From<KeyRecord> for RelationKey {
+    fn from(record: KeyRecord) -> Self {
+        match record {
+            KeyRecord::Home(schema, identifier) => Self::new(&schema, &identifier),
+            KeyRecord::Elsewhere(database, schema, identifier) => Self::within(Some(&database), &schema, &identifier),
+        }
+    }
+}
+
+/// Schema, identifier and environment; before them the database, if it is not the target's own.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum DeferredRecord {
+    Home(String, String, String),
+    Elsewhere(String, String, String, String),
+}
+
+impl From<(&RelationKey, &String)> for DeferredRecord {
+    fn from((key, environment): (&RelationKey, &String)) -> Self {
+        let RelationKey { database, schema, identifier } = key.clone();
+        match database {
+            None => Self::Home(schema, identifier, environment.clone()),
+            Some(database) => Self::Elsewhere(database, schema, identifier, environment.clone()),
+        }
+    }
+}
+
+impl From<DeferredRecord> for (RelationKey, String) {
+    fn from(record: DeferredRecord) -> Self {
+        match record {
+            DeferredRecord::Home(schema, identifier, environment) => {
+                (RelationKey::new(&schema, &identifier), environment)
+            }
+            DeferredRecord::Elsewhere(database, schema, identifier, environment) => {
+                (RelationKey::within(Some(&database), &schema, &identifier), environment)
+            }
+        }
+    }
 }
 
 impl From<&PublishedRelation> for RelationRecord {
@@ -357,16 +417,13 @@ impl From<&PublishedRelation> for RelationRecord {
             },
             PublishedRelation::View(view) => KindRecord::View {
                 sql: view.sql.clone(),
-                depends_on: view.depends_on.iter().map(|key| (key.schema.clone(), key.identifier.clone())).collect(),
-                deferred: view
-                    .deferred
-                    .iter()
-                    .map(|(key, environment)| (key.schema.clone(), key.identifier.clone(), environment.clone()))
-                    .collect(),
+                depends_on: view.depends_on.iter().map(KeyRecord::from).collect(),
+                deferred: view.deferred.iter().map(DeferredRecord::from).collect(),
             },
         };
         Self {
             database: common.relation.database.to_string(),
+            elsewhere: !common.relation.database.is_home(),
             schema: common.relation.schema.to_string(),
             identifier: common.relation.identifier.to_string(),
             node_id: common.node_id.to_string(),
@@ -385,8 +442,9 @@ impl TryFrom<RelationRecord> for PublishedRelation {
 
     fn try_from(record: RelationRecord) -> Result<Self, String> {
         let name = |text: String| Identifier::new(text).map_err(|error| error.to_string());
+        let database = name(record.database)?;
         let relation = Relation {
-            database: name(record.database)?,
+            database: if record.elsewhere { Database::other(database) } else { Database::home(database) },
             schema: name(record.schema)?,
             identifier: name(record.identifier)?,
         };
@@ -406,12 +464,8 @@ impl TryFrom<RelationRecord> for PublishedRelation {
                 Self::Table(PublishedTable { common, version, table_id, partition_by, rows, bytes, content_hash })
             }
             KindRecord::View { sql, depends_on, deferred } => {
-                let depends_on =
-                    depends_on.iter().map(|(schema, identifier)| RelationKey::new(schema, identifier)).collect();
-                let deferred = deferred.into_iter();
-                let deferred = deferred
-                    .map(|(schema, identifier, environment)| (RelationKey::new(&schema, &identifier), environment))
-                    .collect();
+                let depends_on = depends_on.into_iter().map(RelationKey::from).collect();
+                let deferred = deferred.into_iter().map(<(RelationKey, String)>::from).collect();
                 Self::View(PublishedView { common, sql, depends_on, deferred })
             }
         })

@@ -17,7 +17,7 @@ use crate::store::delta::{Author, LOG_FOLDER, commit_number, commit_path, parse_
 use crate::store::error::StoreError;
 use crate::store::local;
 use crate::store::table::{DataFile, TableVersion};
-use crate::store::warehouse::{STATE_FOLDER, Warehouse, blocking, table_folder};
+use crate::store::warehouse::{DATABASE_SUFFIX, STATE_FOLDER, Warehouse, blocking, table_folder};
 
 /// Bytes that are read at once when a file is hashed.
 const HASH_BUFFER: usize = 1 << 20;
@@ -192,16 +192,29 @@ impl Warehouse {
         Ok(pinned)
     }
 
-    /// All folders that could be tables: two levels below the warehouse.
+    /// All folders that could be tables: two levels below the warehouse, and two below the folder of each database.
     async fn table_folders(&self) -> Result<Vec<RelationKey>, StoreError> {
         let mut keys = Vec::new();
-        for (schema, is_folder) in self.names("").await? {
-            if !is_folder || schema == STATE_FOLDER || Identifier::new(schema.as_str()).is_err() {
-                continue;
-            }
-            for (table, is_folder) in self.names(&schema).await? {
-                if is_folder && Identifier::new(table.as_str()).is_ok() {
-                    keys.push(RelationKey { schema: schema.clone(), identifier: table });
+        let mut databases = vec![None];
+        for (name, is_folder) in self.names("").await? {
+            let database = name.strip_suffix(DATABASE_SUFFIX).filter(|name| Identifier::new(*name).is_ok());
+            databases.extend(database.filter(|_| is_folder).map(|name| Some(name.to_owned())));
+        }
+        for database in databases {
+            let folder = database.as_ref().map(|name| format!("{name}{DATABASE_SUFFIX}")).unwrap_or_default();
+            for (schema, is_folder) in self.names(&folder).await? {
+                if !is_folder || schema == STATE_FOLDER || Identifier::new(schema.as_str()).is_err() {
+                    continue;
+                }
+                let inside = if folder.is_empty() { schema.clone() } else { format!("{folder}/{schema}") };
+                for (table, is_folder) in self.names(&inside).await? {
+                    if is_folder && Identifier::new(table.as_str()).is_ok() {
+                        keys.push(RelationKey {
+                            database: database.clone(),
+                            schema: schema.clone(),
+                            identifier: table,
+                        });
+                    }
                 }
             }
         }

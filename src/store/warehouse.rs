@@ -20,6 +20,8 @@ use crate::store::table::DataFile;
 
 /// Folder of the warehouse in which karat keeps its own state; no schema can have this name.
 pub(super) const STATE_FOLDER: &str = "_karat";
+/// What the folder of a database other than the target's own is called after its name.
+pub(super) const DATABASE_SUFFIX: &str = ".db";
 
 /// How many requests to a disk or an object store are under way at once.
 pub(super) const CONCURRENCY: usize = 16;
@@ -356,7 +358,11 @@ impl Warehouse {
 
 /// The folder of a table, relative to the warehouse.
 pub(super) fn table_folder(key: &RelationKey) -> String {
-    format!("{}/{}", key.schema, key.identifier)
+    // No name of a schema has a point, so the folder of a database can be none of a schema.
+    match &key.database {
+        None => format!("{}/{}", key.schema, key.identifier),
+        Some(database) => format!("{database}{DATABASE_SUFFIX}/{}/{}", key.schema, key.identifier),
+    }
 }
 
 /// Runs blocking work on the runtime's threads for it.

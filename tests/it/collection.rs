@@ -2,7 +2,7 @@
 //! and rows.
 //!
 //! The projects are the folders of `tests/collection`. In each, `case.json` says what is listed (`ls`), what is done in
-//! which order (`steps`: a command line, or files that are written), and what has to have the same rows (`tables`,
+//! which order (`steps`: a command line, or files that are written), which other databases there are (`attach`), and what has to have the same rows (`tables`,
 //! `queries`); `apart`, where karat is meant to differ, and why. `dbt.json` is what real dbt did: karat is held to it by each run of the tests. Whether dbt still does
 //! that is asked by tests that are ignored where there is none:
 //! `python3 -m venv v && v/bin/pip install dbt-core dbt-duckdb`, then
@@ -53,12 +53,16 @@ impl Trial {
     fn new(name: &str, program: Program) -> Self {
         let project = Project::empty();
         project.take(&folder_of(name), "");
-        // The database has the project's name, as that of karat, so that relations are written alike.
+        let case: Json =
+            serde_json::from_str(&project.read("case.json")).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let other = |name: &Json| format!("{{path: {0}.duckdb, alias: {0}}}", name.as_str().unwrap());
+        let attached: Vec<String> = case["attach"].as_array().into_iter().flatten().map(other).collect();
         let profiles = format!(
-            "p:\n  target: dev\n  outputs:\n    dev: {{type: duckdb, path: {name}.duckdb, schema: main, threads: 1}}\n"
+            "p:\n  target: dev\n  outputs:\n    dev: {{type: duckdb, path: {name}.duckdb, schema: main, threads: 1, \
+             attach: [{}]}}\n",
+            attached.join(", ")
         );
         project.write("profiles.yml", &profiles);
-        let case = serde_json::from_str(&project.read("case.json")).unwrap_or_else(|error| panic!("{name}: {error}"));
         Self { case, project, program }
     }
 
@@ -280,7 +284,9 @@ macro_rules! collection {
     };
 }
 
-collection!(checked, described, failures, growing, history, hooks, made, named, packed, passing, shop, snaps);
+collection!(
+    checked, databases, described, failures, growing, history, hooks, made, named, packed, passing, shop, snaps
+);
 
 #[test]
 fn each_project_of_the_collection_is_compared() {

@@ -44,6 +44,7 @@ pub fn session() -> Session {
         fractional_division: false,
         temporary_folder: std::env::temp_dir(),
         database: "p".to_owned(),
+        other_databases: Vec::new(),
         default_schema: "main".to_owned(),
     });
     engine.unwrap().session(Arc::new(Nothing), Variant::Ordered)

@@ -9,6 +9,7 @@ mod commands_output;
 mod constraints;
 mod cross_database;
 mod data_tests;
+mod databases;
 mod described;
 mod dialect;
 mod docs;

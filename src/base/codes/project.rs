@@ -325,16 +325,6 @@ pub(super) const CODES: &[Code] = &[
         example: None,
     },
     Code {
-        name: "other-database",
-        stage: Stage::Project,
-        exits: &[0],
-        title: "another database than the target's is named",
-        cause: "karat's warehouse has one database. A `database` of a model or source that differs from it is not \
-            used.",
-        fix: "Remove the setting, or use schemas to keep things apart.",
-        example: None,
-    },
-    Code {
         name: "package-unreachable",
         stage: Stage::Project,
         exits: &[3],

@@ -14,7 +14,7 @@ use crate::cli::options::{ListFormat, ListOptions, SelectionOptions};
 use crate::execute::result::{NodeResult, Publication, RowCounts};
 use crate::manifest::config::NodeConfig;
 use crate::manifest::node::{Detail, Node, NodeId, ResourceType, TestDetail};
-use crate::manifest::relation::Relation;
+use crate::manifest::relation::{Database, Relation};
 
 /// A stream that can be looked at afterwards.
 #[derive(Clone, Default)]
@@ -90,7 +90,7 @@ fn node(id: &str, schema: &str, detail: Detail) -> Arc<Node> {
         location: Some(Location::new(&file, range.start + 2..range.end)),
         config: NodeConfig::default(),
         relation: Some(Relation {
-            database: identifier("dev"),
+            database: Database::home(identifier("dev")),
             schema: identifier(schema),
             identifier: identifier(name),
         }),

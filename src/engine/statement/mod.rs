@@ -9,8 +9,7 @@ use std::ops::Range;
 
 use arrow::datatypes::DataType;
 
-use crate::base::ident::Identifier;
-use crate::manifest::relation::{Relation, RelationKey};
+use crate::manifest::relation::{Namespace, Relation, RelationKey};
 
 mod read;
 mod refused;
@@ -38,11 +37,11 @@ pub enum Action {
     /// It has no effect here: `begin`, `commit`, `analyze`; its first word.
     Nothing(&'static str),
     /// `create schema`: a schema is there as soon as it has a relation.
-    CreateSchema(Identifier),
+    CreateSchema(Namespace),
     /// `drop schema`.
     DropSchema {
         /// Its name.
-        schema: Identifier,
+        namespace: Namespace,
         /// Whether relations in it are dropped, too.
         cascade: bool,
     },

@@ -26,13 +26,15 @@ use crate::engine::statement::{
 };
 use crate::engine::types::data_type_of;
 use crate::engine::wording::lower_first;
-use crate::manifest::relation::{Relation, RelationKey};
+use crate::manifest::relation::{Database, Namespace, Relation, RelationKey};
 
 /// What names without a database or a schema mean.
 #[derive(Debug, Clone, Copy)]
 pub struct Defaults<'a> {
-    /// The environment's database.
-    pub database: &'a str,
+    /// The names of the target's own database, the present one first.
+    pub homes: &'a [String],
+    /// Other databases in which statements may change something.
+    pub others: &'a [String],
     /// The default schema.
     pub schema: &'a str,
 }
@@ -67,7 +69,7 @@ fn named<T: ast::Visit>(tree: &T, reader: &Reader<'_>) -> BTreeSet<RelationKey> 
         }
 
         fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<()> {
-            if let Ok(relation) = self.reader.relation(name) {
+            if let Ok(relation) = self.reader.place(name) {
                 self.found.push((name.0.len() == 1, relation.key()));
             }
             ControlFlow::Continue(())
@@ -189,7 +191,7 @@ impl Reader<'_> {
                     let [name] = names.as_slice() else {
                         return Err(unsupported("`drop schema` takes one name", "write one statement for each schema"));
                     };
-                    Action::DropSchema { schema: self.schema(name)?, cascade: *cascade }
+                    Action::DropSchema { namespace: self.schema(name)?, cascade: *cascade }
                 }
                 ObjectType::Table | ObjectType::View | ObjectType::MaterializedView => Action::Drop(Drop {
                     relations: names.iter().map(|name| self.relation(name)).collect::<Read<_>>()?,
@@ -245,12 +247,11 @@ impl Reader<'_> {
         reads
     }
 
-    fn schema(&self, name: &ObjectName) -> Read<Identifier> {
+    fn schema(&self, name: &ObjectName) -> Read<Namespace> {
         match parts(name)?.as_slice() {
-            [schema] => identifier(schema),
+            [schema] => Ok(Namespace { database: self.home()?, schema: identifier(schema)? }),
             [database, schema] => {
-                self.check_database(database)?;
-                identifier(schema)
+                Ok(Namespace { database: self.known(self.database(database)?)?, schema: identifier(schema)? })
             }
             _ => {
                 Err(unsupported(format!("`{name}` is not the name of a schema"), "write `schema` or `database.schema`"))
@@ -258,15 +259,20 @@ impl Reader<'_> {
         }
     }
 
+    /// A relation that is changed.
     fn relation(&self, name: &ObjectName) -> Read<Relation> {
+        let relation = self.place(name)?;
+        self.known(relation.database.clone())?;
+        Ok(relation)
+    }
+
+    /// A relation that is named.
+    fn place(&self, name: &ObjectName) -> Read<Relation> {
         let parts = parts(name)?;
-        let (schema, table) = match parts.as_slice() {
-            [table] => (self.defaults.schema.to_owned(), table),
-            [schema, table] => (schema.clone(), table),
-            [database, schema, table] => {
-                self.check_database(database)?;
-                (schema.clone(), table)
-            }
+        let (database, schema, table) = match parts.as_slice() {
+            [table] => (self.home()?, self.defaults.schema.to_owned(), table),
+            [schema, table] => (self.home()?, schema.clone(), table),
+            [database, schema, table] => (self.database(database)?, schema.clone(), table),
             _ => {
                 return Err(unsupported(
                     format!("`{name}` is not the name of a relation"),
@@ -277,20 +283,30 @@ impl Reader<'_> {
         if schema.eq_ignore_ascii_case("information_schema") {
             return Err(unsupported("`information_schema` is made by the engine", "choose another schema"));
         }
-        Ok(Relation {
-            database: identifier(self.defaults.database)?,
-            schema: identifier(&schema)?,
-            identifier: identifier(table)?,
-        })
+        Ok(Relation { database, schema: identifier(&schema)?, identifier: identifier(table)? })
     }
 
-    fn check_database(&self, database: &str) -> Read<()> {
-        if database.eq_ignore_ascii_case(self.defaults.database) {
-            return Ok(());
+    fn home(&self) -> Read<Database> {
+        identifier(self.defaults.homes.first().map_or("", String::as_str)).map(Database::home)
+    }
+
+    fn database(&self, name: &str) -> Read<Database> {
+        if self.defaults.homes.iter().any(|home| home.eq_ignore_ascii_case(name)) {
+            return self.home();
         }
+        identifier(name).map(Database::other)
+    }
+
+    /// Refuses a database that nothing of the project lies in: a statement would make one by a slip of the pen.
+    fn known(&self, database: Database) -> Read<Database> {
+        let others = self.defaults.others;
+        if database.is_home() || others.iter().any(|other| other.eq_ignore_ascii_case(database.as_str())) {
+            return Ok(database);
+        }
+        let names: Vec<&str> = self.defaults.homes.iter().take(1).chain(others).map(String::as_str).collect();
         Err(unsupported(
-            format!("the database `{database}` is not the one of this run, `{}`", self.defaults.database),
-            "a statement stays within the warehouse of its target",
+            format!("the database `{database}` is not one of this run, `{}`", names.join("`, `")),
+            "a statement stays within the warehouse of its target, in databases where the project has something",
         ))
     }
 
@@ -476,6 +492,9 @@ impl Reader<'_> {
             } => {
                 // A name alone stays in the schema of the table, as in Postgres and DuckDB.
                 let mut to = self.relation(name)?;
+                if name.0.len() < 3 {
+                    to.database = relation.database.clone();
+                }
                 if name.0.len() == 1 {
                     to.schema = relation.schema.clone();
                 }

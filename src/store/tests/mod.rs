@@ -24,14 +24,14 @@ use tempfile::TempDir;
 use super::*;
 use crate::base::ident::Identifier;
 use crate::manifest::node::NodeId;
-use crate::manifest::relation::{Relation, RelationKey};
+use crate::manifest::relation::{Database, Relation, RelationKey};
 
 fn name(text: &str) -> Identifier {
     Identifier::new(text).unwrap()
 }
 
 fn relation(table: &str) -> Relation {
-    Relation { database: name("shop"), schema: name("gold"), identifier: name(table) }
+    Relation { database: Database::home(name("shop")), schema: name("gold"), identifier: name(table) }
 }
 
 fn open(folder: &TempDir) -> Warehouse {
