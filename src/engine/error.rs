@@ -406,7 +406,7 @@ fn plan_problem(text: &str) -> SqlProblem {
         return SqlProblem::new("type-mismatch", message).hint("cast the column to the same type in each part");
     }
     let code = match message.as_str() {
-        text if text.contains("returned more than one row") => {
+        text if text.contains("returned more than one row") || text.contains("has more than one row") => {
             return SqlProblem::new("too-many-rows", message).hint("aggregate in the subquery, or add `limit 1`");
         }
         text if text.starts_with("cannot cast")

@@ -6,6 +6,7 @@
 pub mod dialect;
 pub mod functions;
 
+mod correlated;
 mod distinct;
 pub mod error;
 pub mod files;

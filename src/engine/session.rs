@@ -28,6 +28,7 @@ use object_store::ObjectStore;
 use url::Url;
 
 use crate::base::limits;
+use crate::engine::correlated::Correlated;
 use crate::engine::dialect::lateral::Names;
 use crate::engine::dialect::using;
 use crate::engine::dialect::{Division, Multiples, Stars, Truths};
@@ -221,6 +222,7 @@ fn base_state(options: &EngineOptions, runtime: Arc<RuntimeEnv>) -> EngineResult
         .with_config(config)
         .with_runtime_env(runtime)
         .with_analyzer_rule(Arc::new(TimesAsText::new()))
+        .with_analyzer_rule(Arc::new(Correlated))
         .with_optimizer_rules(membership::rules())
         .with_optimizer_rule(Arc::new(CountDistinctByPairs::new()))
         .with_relation_planners(vec![Arc::new(Stars)])

@@ -102,10 +102,7 @@ impl One<'_> {
     /// Explains problems with a query that was made from the statement.
     fn made(&self, sql: &str, problem: &SqlProblem) -> Failure {
         let word = problem.range.clone().and_then(|range| sql.get(range)).unwrap_or_default();
-        let mut problem = SqlProblem { range: word_range(self.text, word), ..problem.clone() };
-        if problem.message.contains("scalar subquery must be aggregated") {
-            problem.hint = Some("write `update ... set a = s.a from s where ...`".to_owned());
-        }
+        let problem = SqlProblem { range: word_range(self.text, word), ..problem.clone() };
         (self.explain)(&self.place(problem))
     }
 

@@ -7,6 +7,7 @@ mod collection;
 mod commands;
 mod commands_output;
 mod constraints;
+mod correlated;
 mod cross_database;
 mod data_tests;
 mod databases;

@@ -232,7 +232,10 @@ fn what_cannot_be_done_is_told_and_changes_nothing() {
         ("insert int gold.orders values (1)", "error[sql-syntax]"),
         ("begin; delete from gold.orders; rollback", "error[unsupported-statement]"),
         ("delete from gold.orders using (select 1 as id) as s where id = s.id", "error[ambiguous-column]"),
-        ("update gold.orders set amount = (select s.amount from gold.orders as s where s.id = orders.id)", "error["),
+        (
+            "update gold.orders set amount = (select s.amount from gold.orders as s where s.id <> orders.id)",
+            "error[too-many-rows]",
+        ),
         ("create or replace view gold.seen as select * from gold.seen", "error[bad-statement]"),
         (
             "create view gold.other as select * from gold.seen; create or replace view gold.seen as select * from gold.other",

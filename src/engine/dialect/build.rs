@@ -1,10 +1,13 @@
 //! Small pieces of parsed SQL, made by hand.
 
+use std::ops::ControlFlow;
+
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, GroupByExpr, Ident, Interval, ObjectName, ObjectNamePart, Query, Select, SelectFlavor,
-    SelectItem, SetExpr, TableFactor, TableWithJoins, UnaryOperator, Value, WildcardAdditionalOptions, With,
+    self, BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, Interval, ObjectName, ObjectNamePart, Query, Select,
+    SelectFlavor, SelectItem, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, UnaryOperator,
+    Value, WildcardAdditionalOptions, With,
 };
 
 /// A call of a function with plain arguments.
@@ -147,32 +150,63 @@ pub(super) fn fold_name(name: &mut ObjectName) {
     }
 }
 
-/// `generate_series(start, end, interval)` after `from` as `unnest` of the list: the engine's table function wants
-/// timestamps of another precision.
-pub(super) fn series_of_times(factor: &TableFactor) -> Option<TableFactor> {
+/// `generate_series(start, end, …)` after `from` as `unnest` of the list, where the engine's table function can't: it
+/// wants timestamps of another precision, and no columns.
+pub(super) fn series_as_list(factor: &TableFactor) -> Option<TableFactor> {
     let TableFactor::Table { name, args: Some(args), alias, .. } = factor else { return None };
     let name = name.to_string();
     if !matches!(name.as_str(), "generate_series" | "range") {
         return None;
     }
-    let args = args
-        .args
-        .iter()
-        .map(|arg| match arg {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
-            _ => None,
-        })
-        .collect::<Option<Vec<Expr>>>()?;
-    if !matches!(args.as_slice(), [_, _, Expr::Interval(_) | Expr::Cast { .. }]) {
+    let args = values(&args.args)?;
+    let is_of_times = matches!(args.as_slice(), [_, _, Expr::Interval(_) | Expr::Cast { .. }]);
+    let is_column = |expr: &Expr| matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+    let reads = |expr: &Expr| {
+        let found = ast::visit_expressions(expr, |expr| {
+            if is_column(expr) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        found.is_break()
+    };
+    if !is_of_times && !args.iter().any(reads) {
         return None;
     }
-    Some(TableFactor::UNNEST {
-        alias: alias.clone(),
-        array_exprs: vec![call(&name, args)],
+    Some(unnested(vec![call(&name, args)], alias.clone()))
+}
+
+/// `lateral unnest(list)` as `unnest(list)`, which may read what stands before it anyway; and a column for an alias
+/// that names none, as in Postgres and `BigQuery`: in `unnest(list) as x`, `x` is the value.
+pub(super) fn unnest(factor: &mut TableFactor) {
+    if let TableFactor::Function { lateral: true, name, args, alias, .. } = factor
+        && name.to_string().eq_ignore_ascii_case("unnest")
+        && let Some(lists) = values(args)
+    {
+        *factor = unnested(lists, alias.take());
+    }
+    if let TableFactor::UNNEST { alias: Some(alias), array_exprs, with_offset: false, .. } = factor
+        && alias.columns.is_empty()
+        && array_exprs.len() == 1
+    {
+        alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
+    }
+}
+
+fn unnested(lists: Vec<Expr>, alias: Option<TableAlias>) -> TableFactor {
+    TableFactor::UNNEST {
+        alias,
+        array_exprs: lists,
         with_offset: false,
         with_offset_alias: None,
         with_ordinality: false,
-    })
+    }
+}
+
+/// Arguments that are plain values.
+fn values(args: &[FunctionArg]) -> Option<Vec<Expr>> {
+    let value = |arg: &FunctionArg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+        _ => None,
+    };
+    args.iter().map(value).collect()
 }
 
 /// `select *` from one relation.

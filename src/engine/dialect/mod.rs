@@ -271,9 +271,13 @@ impl VisitorMut for Adapter<'_> {
             }
             TableFactor::Table { name, args: Some(_), .. } => {
                 build::fold_name(name);
-                if let Some(unnest) = build::series_of_times(factor) {
+                if let Some(unnest) = build::series_as_list(factor) {
                     *factor = unnest;
                 }
+                ControlFlow::Continue(())
+            }
+            TableFactor::Function { .. } | TableFactor::UNNEST { .. } => {
+                build::unnest(factor);
                 ControlFlow::Continue(())
             }
             _ => ControlFlow::Continue(()),
