@@ -460,3 +460,30 @@ async fn texts_of_timestamps_and_quotients_are_those_of_databases() {
         assert_eq!(found, expected, "{sql}");
     }
 }
+
+/// A column that is a field of a struct has the field's name, however it is reached.
+#[test]
+fn fields_are_columns_of_their_names() {
+    let project = Project::new(&[
+        ("project.yml", "name: shop\nversion: '1.0'\n"),
+        (
+            "models/events.sql",
+            "select 1 as id, {'kind': 'a', 'at': {'day': 7}} as payload, [{'sku': 'x', 'n': 2}, {'sku': 'y', 'n': 3}] as lines",
+        ),
+        (
+            "models/flat.sql",
+            "select e.id, e.payload.kind, payload.at.day, (e.payload).at, line.sku, line.n from {{ ref('events') }} as e, \
+             unnest(e.lines) as line",
+        ),
+        (
+            "models/read.sql",
+            "with kinds as (select distinct payload.kind from {{ ref('events') }} order by payload.kind) \
+             select f.kind, f.day, f.at.day as again, f.sku, f.n, k.kind as other from {{ ref('flat') }} as f \
+             join kinds as k on k.kind = f.kind",
+        ),
+        ("models/both.sql", "select a.kind as kind, b.payload.at, b.payload from {{ ref('flat') }} a join {{ ref('events') }} b using (id)"),
+    ]);
+    project.ok(&["run"]);
+    assert_eq!(project.rows("select * from main.read order by sku"), ["a|7|7|x|2|a", "a|7|7|y|3|a"]);
+    assert_eq!(project.rows("select count(*), max(kind) from main.both"), ["2|a"]);
+}

@@ -9,6 +9,7 @@
 mod arithmetic;
 mod build;
 pub mod calls;
+mod fields;
 pub(crate) mod lateral;
 pub mod refused;
 mod star;
@@ -166,6 +167,24 @@ pub const SYNTAX: &[Spelling] = &[
         "select timestamptz '2024-02-29 10:00:00-5' = timestamptz '2024-02-29 10:00:00-05:00'",
         "true",
     ),
+    spelling(
+        "s.a, (s).a, s.a.b",
+        "fields of structs; the column has the last name",
+        "select ({'a': {'b': 61}}).a.b",
+        "61",
+    ),
+    spelling(
+        "unnest(list) as x",
+        "`x` is the value (Postgres, BigQuery); `lateral` before it is allowed",
+        "select x from (values (1, [61])) t(id, a), lateral unnest(t.a) as x",
+        "61",
+    ),
+    spelling(
+        "lateral (select …), (select … where a.x <= b.x limit 1)",
+        "subqueries read columns of the query around them in every shape",
+        "select l.n from (values (61)) t(id), lateral (select t.id as n limit 1) as l",
+        "61",
+    ),
     spelling("cast(1.5 as boolean)", "a decimal is true unless it is zero", "select cast(0.0 as boolean)", "false"),
 ];
 
@@ -212,11 +231,17 @@ impl VisitorMut for Adapter<'_> {
         ControlFlow::Continue(())
     }
 
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
+        fields::order_of_distinct(query);
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
         if select.flavor == SelectFlavor::FromFirstNoSelect {
             select.flavor = SelectFlavor::Standard;
             select.projection = vec![SelectItem::Wildcard(WildcardAdditionalOptions::default())];
         }
+        fields::name(select);
         for item in &mut select.projection {
             let options = match item {
                 SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) => options,
@@ -285,6 +310,7 @@ impl VisitorMut for Adapter<'_> {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
+        fields::access(expr);
         match expr {
             Expr::Function(function) if calls::counts_pairs(function) => {
                 return self.refuse("count(distinct a, b)", "count");
