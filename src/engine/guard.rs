@@ -427,10 +427,11 @@ pub fn check_plan(plan: &LogicalPlan) -> Result<(), SqlProblem> {
     }
 }
 
-/// Whether a plan asks another query for a value.
+/// Whether a query of one relation asks another query for a value, which may have become a join already.
 pub fn has_subquery(plan: &LogicalPlan) -> bool {
     let mut found = false;
     let walked = plan.apply(|node| {
+        found |= matches!(node, LogicalPlan::Join(_));
         node.apply_subqueries(|_| {
             found = true;
             Ok(TreeNodeRecursion::Stop)

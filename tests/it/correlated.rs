@@ -1,5 +1,7 @@
 //! Subqueries that read columns of the query around them, as values, in conditions, and joined with `lateral`.
 
+use proptest::prelude::*;
+
 use crate::dialect::{rows, session};
 use crate::support::Project;
 
@@ -97,6 +99,26 @@ async fn subqueries_may_read_from_outside_in_every_shape() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A value that is not there is null, whatever its column says.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subquery_without_rows_is_null() {
+    let session = session();
+    for (sql, expected) in [
+        ("select (select 1 where false) as v", "NULL"),
+        ("select (select cid from c where name = 'z') as v", "NULL"),
+        ("select (select 'x' from c limit 1 offset 9) is null as v", "true"),
+        ("select v.v is null as n from (select (select name from c where cid = 9) as v) as v", "true"),
+        (
+            "select coalesce(v, 'none') from (select (select name from c where cid = 9) as v union all select 'x') as v",
+            "none; x",
+        ),
+        ("select (select count(*) from c where false) + (select count(*) from c) as v", "4"),
+    ] {
+        let found = rows(&session, &format!("{RELATIONS}{sql}")).await;
+        assert_eq!(found.map_err(|problem| problem.message), Ok(expected.to_owned()), "{sql}");
+    }
+}
+
 /// The order of rows follows from subqueries, too, also from what is not selected.
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_are_ordered_by_what_subqueries_say() {
@@ -134,6 +156,71 @@ async fn what_a_subquery_cannot_say_is_an_error() {
         let problem = rows(&session, &format!("{RELATIONS}{sql}")).await.err();
         let problem = problem.map(|problem| (problem.code, problem.message));
         assert_eq!(problem, Some((code, message.to_owned())), "{sql}");
+    }
+}
+
+/// Conditions on a row of `c` that may read the row `o` around them.
+const CONDITIONS: [&str; 9] = [
+    "c.cid = o.cid",
+    "c.cid <= o.cid",
+    "c.cid + 1 > o.cid",
+    "c.name <> 'b'",
+    "c.cid is not distinct from o.cid",
+    "length(c.name) + o.cid > 3",
+    "exists (select 1 from c as d where d.cid = c.cid + 1 or d.cid = o.cid)",
+    "c.cid in (select d.cid from c as d where d.cid >= o.cid)",
+    "c.cid >= (select min(d.cid) from c as d where d.cid <> o.cid)",
+];
+
+/// Subqueries of one row at most, over the rows of `c` for which the conditions hold.
+const VALUES: [&str; 13] = [
+    "select max(c.name) from c where COND",
+    "select count(*) from c where COND",
+    "select count(*) + coalesce(o.cid, 0) from c where COND",
+    "select c.name from c where COND order by c.name desc, c.cid limit 1",
+    "select c.name from c where COND order by c.name limit 1 offset 1",
+    "select string_agg(c.name, ',' order by c.name) from c where COND",
+    "select min(c.cid) from c where COND group by c.name order by 1 desc limit 1",
+    "select sum(n) from (select row_number() over (order by c.cid, c.name) as n from c where COND) as numbered",
+    "select count(*) from (select distinct left(c.name, 1) as l from c where COND) as l",
+    "select sum(n) from (select c.cid as n from c where COND union all select o.cid) as both",
+    "select max(k.k) from c join (values (1), (2)) as k(k) on k.k = c.cid where COND",
+    "select count(k.k) from c left join (values (1), (5)) as k(k) on k.k = c.cid and k.k <> o.cid where COND",
+    "select max(c.name) from c where COND having count(*) > 1",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// For each row a subquery says what it says when the row's values are written into it.
+    #[test]
+    fn a_subquery_is_asked_for_each_row(
+        value in prop::sample::select(&VALUES[..]),
+        conditions in prop::collection::vec(prop::sample::select(&CONDITIONS[..]), 1..3),
+        is_any in any::<bool>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let session = session();
+        let ask = |sql: &str| {
+            let sql = format!("{RELATIONS}{sql}");
+            let found = runtime.block_on(rows(&session, &sql)).unwrap_or_else(|problem| format!("{sql}: {problem:?}"));
+            let mut found: Vec<String> = found.split("; ").filter(|row| !row.is_empty()).map(str::to_owned).collect();
+            found.sort_unstable();
+            found
+        };
+        let condition = format!("({})", conditions.join(if is_any { " or " } else { " and " }));
+        let asked = value.replace("COND", &condition);
+        let mut expected = Vec::new();
+        for (id, cid) in [(10, "1"), (11, "3"), (12, "2"), (13, "null")] {
+            let written = asked.replace("o.cid", &format!("cast({cid} as bigint)"));
+            expected.extend(ask(&format!("select {id} as id, ({written}) as v")));
+        }
+        prop_assert_eq!(ask(&format!("select o.id, ({asked}) as v from o")), expected.clone());
+        prop_assert_eq!(ask(&format!("select o.id, l.v from o left join lateral (select ({asked}) as v) as l on true")), expected.clone());
+        let known: Vec<String> = expected.into_iter().filter(|row| !row.ends_with("|NULL")).collect();
+        prop_assert_eq!(ask(&format!("select * from (select o.id, ({asked}) as v from o) as v where v is not null")), known.clone());
+        let ids: Vec<&str> = known.iter().filter_map(|row| row.split('|').next()).collect();
+        prop_assert_eq!(ask(&format!("select o.id from o where ({asked}) is not null")), ids);
     }
 }
 

@@ -481,9 +481,51 @@ fn fields_are_columns_of_their_names() {
              select f.kind, f.day, f.at.day as again, f.sku, f.n, k.kind as other from {{ ref('flat') }} as f \
              join kinds as k on k.kind = f.kind",
         ),
-        ("models/both.sql", "select a.kind as kind, b.payload.at, b.payload from {{ ref('flat') }} a join {{ ref('events') }} b using (id)"),
+        (
+            "models/both.sql",
+            "select a.kind as kind, b.payload.at, b.payload from {{ ref('flat') }} a join {{ ref('events') }} b using (id)",
+        ),
     ]);
     project.ok(&["run"]);
     assert_eq!(project.rows("select * from main.read order by sku"), ["a|7|7|x|2|a", "a|7|7|y|3|a"]);
     assert_eq!(project.rows("select count(*), max(kind) from main.both"), ["2|a"]);
+}
+
+/// `is distinct from` binds closer than `and`, `or` and `not`, as in Postgres and `DuckDB`.
+#[tokio::test(flavor = "multi_thread")]
+async fn distinct_from_takes_one_operand() {
+    let bools = ["true", "false", "null::boolean"];
+    let session = session();
+    for form in ["is distinct from", "is not distinct from"] {
+        for shape in [
+            ("a F b and c", "(a F b) and c"),
+            ("a F b or c", "(a F b) or c"),
+            ("c and a F b or d", "(c and (a F b)) or d"),
+            ("c or a F b and d", "c or ((a F b) and d)"),
+            ("not a F b and c", "(not (a F b)) and c"),
+            ("a F b and c F d or a", "((a F b) and (c F d)) or a"),
+            ("a F (b and c) or d", "(a F (b and c)) or d"),
+            ("a F b or c F d and a F c", "(a F b) or ((c F d) and (a F c))"),
+            (
+                "case when a F b and c then d else a end F c and d",
+                "((case when ((a F b) and c) then d else a end) F c) and d",
+            ),
+            ("a F not b and c", "(a F (not b)) and c"),
+        ] {
+            let lists: Vec<String> = ["a", "b", "c", "d"]
+                .map(|name| {
+                    format!("(values {}) as {name}({name})", bools.map(|value| format!("({value})")).join(", "))
+                })
+                .to_vec();
+            let sql = format!(
+                "select count(*) from {} where ({}) is distinct from ({})",
+                lists.join(" cross join "),
+                shape.0.replace('F', form),
+                shape.1.replace('F', form)
+            );
+            assert_eq!(rows(&session, &sql).await.map_err(|problem| problem.message), Ok("0".to_owned()), "{sql}");
+        }
+    }
+    let sql = "select 1 as x where 1 is not distinct from 1 and 2 is distinct from 3 and 4 = 4";
+    assert_eq!(rows(&session, sql).await.map_err(|problem| problem.message), Ok("1".to_owned()));
 }

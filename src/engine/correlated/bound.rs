@@ -71,16 +71,10 @@ impl Rewriter {
                 let unnested = LogicalPlanBuilder::from(input)
                     .unnest_columns_with_options(unnest.exec_columns, unnest.options)?
                     .build()?;
-                self.in_order(columns, unnested, outside)
+                in_order(columns, unnested, outside)
             }
             _ => not_impl_err!("a subquery of this form that reads columns from outside"),
         }
-    }
-
-    /// Columns of a subquery, and those of the combinations after them.
-    fn in_order(&self, columns: Vec<Column>, plan: LogicalPlan, outside: &Outside) -> EngineResult<LogicalPlan> {
-        let outer = found(plan.schema(), &outside.names)?;
-        only(columns.into_iter().chain(outer), plan)
     }
 
     fn aggregate(&mut self, aggregate: Aggregate, outside: &Outside) -> EngineResult<LogicalPlan> {
@@ -97,7 +91,7 @@ impl Rewriter {
         let empty = aggregates.iter().map(when_empty).collect::<EngineResult<Vec<_>>>()?;
         let changed = LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(input), groups, aggregates)?);
         if !is_one {
-            return self.in_order(columns, changed, outside);
+            return in_order(columns, changed, outside);
         }
         // Without groups there is one row for each combination, also where there is nothing to aggregate.
         let inner: Vec<String> = outside.names.iter().map(|_| self.fresh("inner")).collect();
@@ -143,7 +137,7 @@ impl Rewriter {
             exprs.push(name.restore(apart.data));
         }
         let changed = LogicalPlan::Window(Window::try_new(exprs, Arc::new(input))?);
-        self.in_order(columns, changed, outside)
+        in_order(columns, changed, outside)
     }
 
     fn limit(&mut self, limit: Limit, outside: &Outside) -> EngineResult<LogicalPlan> {
@@ -199,7 +193,7 @@ impl Rewriter {
             condition = condition.and(place.lt_eq(lit(skip.saturating_add(fetch) as u64)));
         }
         let kept = LogicalPlan::Filter(Filter::try_new(condition, Arc::new(numbered))?);
-        self.in_order(columns, kept, outside)
+        in_order(columns, kept, outside)
     }
 
     fn union(&mut self, union: Union, outside: &Outside) -> EngineResult<LogicalPlan> {
@@ -284,7 +278,7 @@ impl Rewriter {
             exprs.extend(both.into_iter().zip(&outside.names).map(|((_, kept), name)| Expr::Column(kept).alias(name)));
             return Ok(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(changed))?));
         }
-        self.in_order(columns, changed, outside)
+        in_order(columns, changed, outside)
     }
 }
 
@@ -328,4 +322,10 @@ fn when_empty(expr: &Expr) -> EngineResult<ScalarValue> {
         Expr::AggregateFunction(function) => function.func.default_value(&DataType::Int64),
         _ => Ok(ScalarValue::Null),
     }
+}
+
+/// Columns of a subquery, and those of the combinations after them.
+fn in_order(columns: Vec<Column>, plan: LogicalPlan, outside: &Outside) -> EngineResult<LogicalPlan> {
+    let outer = found(plan.schema(), &outside.names)?;
+    only(columns.into_iter().chain(outer), plan)
 }

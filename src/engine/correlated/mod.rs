@@ -16,8 +16,8 @@ use std::sync::Arc;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
 use datafusion::common::{
-    Column, DFSchema, DFSchemaRef, ExprSchema as _, NullEquality, Result as EngineResult, ScalarValue, not_impl_err,
-    plan_err,
+    Column, DFSchema, DFSchemaRef, ExprSchema as _, NullEquality, Result as EngineResult, ScalarValue, TableReference,
+    not_impl_err, plan_err,
 };
 use datafusion::functions::core::named_struct;
 use datafusion::functions_aggregate::count::count_udaf;
@@ -33,9 +33,9 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 
 use crate::base::limits;
-use crate::engine::correlated::only_row::only_row;
+use crate::engine::correlated::only_row::{nullable, only_row};
 use crate::engine::correlated::shape::{
-    Use, asked_columns, has_one_row, has_subquery, has_taken, is_plain, is_taken, lateral, outer_columns,
+    Use, asked_columns, has_one_row, has_subquery, has_taken, is_plain, is_taken, lateral, may_be_empty, outer_columns,
 };
 
 mod bound;
@@ -52,8 +52,14 @@ impl AnalyzerRule for Correlated {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> EngineResult<LogicalPlan> {
-        let mut rewriter = Rewriter { made: 0, copied: 0 };
-        plan.transform_up_with_subqueries(|node| rewriter.node(node)).map(|changed| changed.data)
+        let mut rewriter = Rewriter { made: 0, copied: 0, is_widened: false };
+        let each = |node| {
+            let node = rewriter.with_nulls(node)?;
+            let node = rewriter.node(node)?.data;
+            // What may be null now is so in all that is made from it.
+            Ok(Transformed::yes(if rewriter.is_widened { node.recompute_schema()? } else { node }))
+        };
+        plan.transform_up_with_subqueries(each).map(|changed| changed.data)
     }
 }
 
@@ -62,6 +68,8 @@ struct Rewriter {
     made: usize,
     /// Steps of the plan that are there twice.
     copied: u64,
+    /// Whether a value may be null of which the engine has not known it.
+    is_widened: bool,
 }
 
 /// What a subquery reads from outside: every different combination of it, as rows.
@@ -92,6 +100,27 @@ impl Rewriter {
     fn fresh(&mut self, what: &str) -> String {
         self.made += 1;
         format!("__{what}_{}", self.made)
+    }
+
+    /// Says of values of subqueries which may have no row that they may be null: the engine takes them for as null as
+    /// their column, and fails when there is no row.
+    fn with_nulls(&mut self, plan: LogicalPlan) -> EngineResult<LogicalPlan> {
+        let mut is_widened = false;
+        let changed = plan.map_expressions(|expr| {
+            expr.transform_up(|expr| match expr {
+                Expr::ScalarSubquery(asked) if may_be_empty(&asked.subquery) => {
+                    is_widened = true;
+                    let (relation, field) = asked.subquery.schema().qualified_field(0);
+                    let value = Expr::Column(Column::from((relation, field)));
+                    let value = nullable().call(vec![value]).alias_qualified(relation.cloned(), field.name());
+                    let rows = Projection::try_new(vec![value], Arc::clone(&asked.subquery))?;
+                    Ok(Transformed::yes(Expr::ScalarSubquery(asked.with_plan(Arc::new(LogicalPlan::Projection(rows))))))
+                }
+                other => Ok(Transformed::no(other)),
+            })
+        })?;
+        self.is_widened |= is_widened;
+        Ok(changed.data)
     }
 
     /// Takes the subqueries of one step that the engine can't.
@@ -181,16 +210,27 @@ impl Rewriter {
         Ok(Transformed::yes(only(columns, sorted)?))
     }
 
+    /// The right side of a join, if it reads from the left one in a way that the engine has no join for.
+    fn taken_lateral(join: &Join) -> EngineResult<Option<(&LogicalPlan, Option<TableReference>)>> {
+        let marked = lateral(&join.right);
+        let is_marked = marked.is_some();
+        let (asked, alias) = marked.unwrap_or((&join.right, None));
+        let outer = outer_columns(asked)?;
+        let is_at_hand = outer.iter().any(|column| join.left.schema().has_column(column));
+        // The engine does not see what only subqueries within read.
+        let is_taken = is_at_hand && !(is_marked && is_plain(asked, &outer, Use::Lateral)?);
+        Ok(is_taken.then_some((asked, alias)))
+    }
+
     /// A join whose condition asks, or whose right side is `lateral`.
     fn join(&mut self, join: Join) -> EngineResult<Transformed<LogicalPlan>> {
         if matches!(join.join_type, JoinType::Inner | JoinType::Left)
-            && let Some((asked, alias)) = lateral(&join.right)
-            && !is_plain(asked, &outer_columns(asked)?, Use::Lateral)?
+            && let Some((asked, alias)) = Self::taken_lateral(&join)?
         {
             let columns = join.schema.columns();
-            let (left, on, filter) = (Arc::unwrap_or_clone(join.left), join.on, join.filter);
-            let outside = self.outside(&left, asked)?;
+            let outside = self.outside(&join.left, asked)?;
             let mut right = self.bound(asked.clone(), &outside)?;
+            let (left, on, filter) = (Arc::unwrap_or_clone(join.left), join.on, join.filter);
             if let Some(alias) = alias {
                 right = LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(right), alias)?);
             }
@@ -264,7 +304,7 @@ impl Rewriter {
                 return Ok(Transformed::no(expr));
             }
             match expr {
-                Expr::ScalarSubquery(asked) => self.value(asked, input).map(Transformed::yes),
+                Expr::ScalarSubquery(asked) => self.value(&asked, input).map(Transformed::yes),
                 Expr::Exists(Exists { subquery, negated }) => {
                     let found = self.any(subquery.subquery.as_ref().clone(), input)?;
                     Ok(Transformed::yes(if negated { found.is_null() } else { found.is_not_null() }))
@@ -277,7 +317,7 @@ impl Rewriter {
     }
 
     /// The value of a subquery.
-    fn value(&mut self, asked: Subquery, input: &mut Asking) -> EngineResult<Expr> {
+    fn value(&mut self, asked: &Subquery, input: &mut Asking) -> EngineResult<Expr> {
         let plan = asked.subquery.as_ref();
         let outer = outer_columns(plan)?;
         if is_plain(plan, &outer, Use::Lookup)? {
@@ -296,7 +336,7 @@ impl Rewriter {
         let answer = self.fresh("answer");
         let value = Expr::Column(Column::from(answers.schema().qualified_field(0)));
         let value = if has_one_row(plan) { value } else { only_row().call(vec![value]) };
-        self.joined(input, outside, answers, value.alias(&answer))?;
+        joined(input, outside, answers, value.alias(&answer))?;
         Ok(Expr::Column(Column::new_unqualified(answer)))
     }
 
@@ -307,7 +347,7 @@ impl Rewriter {
         let keys = found(rows.schema(), &outside.names)?;
         let answers = LogicalPlan::Distinct(Distinct::All(Arc::new(only(keys, rows)?)));
         let answer = self.fresh("found");
-        self.joined(input, outside, answers, lit(true).alias(&answer))?;
+        joined(input, outside, answers, lit(true).alias(&answer))?;
         Ok(Expr::Column(Column::new_unqualified(answer)))
     }
 
@@ -331,19 +371,6 @@ impl Rewriter {
             .when(unknown.is_not_null(), Expr::Literal(ScalarValue::Boolean(None), None))
             .otherwise(lit(false))?;
         Ok(if negated { Expr::Not(Box::new(found)) } else { found })
-    }
-
-    /// Joins answers to the rows that ask.
-    fn joined(&mut self, input: &mut Asking, outside: Outside, answers: LogicalPlan, answer: Expr) -> EngineResult<()> {
-        let keys = found(answers.schema(), &outside.names)?;
-        let mut exprs = vec![answer];
-        exprs.extend(keys.into_iter().zip(&outside.names).map(|(key, name)| Expr::Column(key).alias(name)));
-        let answers = LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(answers))?);
-        let keys: Vec<Column> = outside.names.iter().map(Column::new_unqualified).collect();
-        input.joined = LogicalPlanBuilder::from(input.joined.clone())
-            .join_detailed(answers, JoinType::Left, (outside.asked, keys), None, NullEquality::NullEqualsNull)?
-            .build()?;
-        Ok(())
     }
 
     /// What a subquery reads of the rows around it.
@@ -378,6 +405,19 @@ impl Rewriter {
         let rows = LogicalPlan::Projection(Projection::try_new(exprs.collect(), Arc::new(input.clone()))?);
         Ok(Outside { asked, names, rows: LogicalPlan::Distinct(Distinct::All(Arc::new(rows))) })
     }
+}
+
+/// Joins answers to the rows that ask.
+fn joined(input: &mut Asking, outside: Outside, answers: LogicalPlan, answer: Expr) -> EngineResult<()> {
+    let keys = found(answers.schema(), &outside.names)?;
+    let mut exprs = vec![answer];
+    exprs.extend(keys.into_iter().zip(&outside.names).map(|(key, name)| Expr::Column(key).alias(name)));
+    let answers = LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(answers))?);
+    let keys: Vec<Column> = outside.names.iter().map(Column::new_unqualified).collect();
+    input.joined = LogicalPlanBuilder::from(input.joined.clone())
+        .join_detailed(answers, JoinType::Left, (outside.asked, keys), None, NullEquality::NullEqualsNull)?
+        .build()?;
+    Ok(())
 }
 
 /// The columns of these names, whatever relation they belong to by now.

@@ -1,4 +1,4 @@
-//! The value of a subquery's only row.
+//! The value of a subquery's only row, which may not be there.
 
 use std::sync::Arc;
 
@@ -47,5 +47,34 @@ impl ScalarUDFImpl for OnlyRow {
         }
         let value: ArrayRef = Arc::clone(rows.column(0));
         Ok(ColumnarValue::Array(if rows.null_count() > 0 { nullif(&value, &is_null(rows)?)? } else { value }))
+    }
+}
+
+/// The value that it is given, which may be null for all that is known.
+pub(super) fn nullable() -> ScalarUDF {
+    // Of a constant the engine would say again that it is never null.
+    ScalarUDF::new_from_impl(Nullable { signature: Signature::any(1, Volatility::Volatile) })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Nullable {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Nullable {
+    fn name(&self) -> &'static str {
+        "__nullable"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> EngineResult<DataType> {
+        types.first().cloned().map_or_else(|| exec_err!("a value was expected"), Ok)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> EngineResult<ColumnarValue> {
+        args.args.into_iter().next().map_or_else(|| exec_err!("a value was expected"), Ok)
     }
 }

@@ -113,6 +113,21 @@ fn is_equality(condition: &Expr, outer: &[Column]) -> EngineResult<bool> {
     Ok(is_own(left) && is_outside(right)? || is_own(right) && is_outside(left)?)
 }
 
+/// Whether a subquery of one column that is never null may have no row.
+pub(super) fn may_be_empty(plan: &LogicalPlan) -> bool {
+    may_be_empty_below(plan) && plan.schema().fields().first().is_some_and(|field| !field.is_nullable())
+}
+
+fn may_be_empty_below(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(projection) => may_be_empty_below(&projection.input),
+        LogicalPlan::SubqueryAlias(alias) => may_be_empty_below(&alias.input),
+        LogicalPlan::Aggregate(aggregate) => !aggregate.group_expr.is_empty(),
+        LogicalPlan::EmptyRelation(empty) => !empty.produce_one_row,
+        _ => true,
+    }
+}
+
 /// Whether a subquery has one row for all that it may read from outside.
 pub(super) fn has_one_row(plan: &LogicalPlan) -> bool {
     match plan {

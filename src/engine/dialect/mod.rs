@@ -9,6 +9,7 @@
 mod arithmetic;
 mod build;
 pub mod calls;
+mod distinct_from;
 mod fields;
 pub(crate) mod lateral;
 pub mod refused;
@@ -307,6 +308,11 @@ impl VisitorMut for Adapter<'_> {
             }
             _ => ControlFlow::Continue(()),
         }
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
+        distinct_from::regroup(expr);
+        ControlFlow::Continue(())
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
