@@ -35,7 +35,8 @@ use datafusion::optimizer::AnalyzerRule;
 use crate::base::limits;
 use crate::engine::correlated::only_row::{nullable, only_row};
 use crate::engine::correlated::shape::{
-    Use, asked_columns, has_one_row, has_subquery, has_taken, is_plain, is_taken, lateral, may_be_empty, outer_columns,
+    Use, asked_columns, asks, has_one_row, has_subquery, has_taken, is_plain, is_taken, lateral, may_be_empty,
+    outer_columns,
 };
 
 mod bound;
@@ -52,6 +53,9 @@ impl AnalyzerRule for Correlated {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> EngineResult<LogicalPlan> {
+        if !asks(&plan)? {
+            return Ok(plan);
+        }
         let mut rewriter = Rewriter { made: 0, copied: 0, is_widened: false };
         let each = |node| {
             let node = rewriter.with_nulls(node)?;

@@ -299,3 +299,15 @@ pub(super) fn asked_columns(expr: &Expr) -> EngineResult<Vec<Column>> {
 pub(super) fn has_subquery(expr: &Expr) -> bool {
     expr.exists(|expr| Ok(subquery(expr).is_some())).unwrap_or(false)
 }
+
+/// Whether there is a subquery in a plan.
+pub(super) fn asks(plan: &LogicalPlan) -> EngineResult<bool> {
+    plan.exists(|node| {
+        let mut is_found = matches!(node, LogicalPlan::Subquery(_));
+        node.apply_expressions(|expr| {
+            is_found |= has_subquery(expr);
+            Ok(if is_found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        })?;
+        Ok(is_found)
+    })
+}
