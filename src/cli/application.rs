@@ -424,7 +424,7 @@ impl Application {
         artifact["metadata"]["env"][state::ENVIRONMENT] = json!(project.target.name);
         seed_rows::put(&mut artifact, project);
         self.write_artifact(project, record::manifest::FILE_NAME, &artifact)?;
-        self.write_artifact(project, record::SEMANTIC_FILE_NAME, &record::semantic_manifest())?;
+        self.write_artifact(project, record::semantic::FILE_NAME, &record::semantic::artifact(&project.manifest))?;
         Ok(artifact)
     }
 

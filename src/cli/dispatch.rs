@@ -226,6 +226,9 @@ fn parse(app: &Application, output: OutputFormat) -> Result<Outcome, Outcome> {
             (ResourceType::Test, "tests"),
             (ResourceType::UnitTest, "unit tests"),
             (ResourceType::Exposure, "exposures"),
+            (ResourceType::SemanticModel, "semantic models"),
+            (ResourceType::Metric, "metrics"),
+            (ResourceType::SavedQuery, "saved queries"),
             (ResourceType::Function, "functions"),
         ]
         .into_iter()
@@ -239,10 +242,13 @@ fn parse(app: &Application, output: OutputFormat) -> Result<Outcome, Outcome> {
 }
 
 fn list_nodes(app: &Application, options: &ListOptions) -> Result<Outcome, Outcome> {
-    use ResourceType::{Analysis, Exposure, Function, Model, Seed, Snapshot, Source, Test, UnitTest};
+    use ResourceType::{
+        Analysis, Exposure, Function, Metric, Model, SavedQuery, Seed, SemanticModel, Snapshot, Source, Test, UnitTest,
+    };
     let project = app.project()?;
     // As under dbt, analyses are listed only if they are asked for.
-    let mut kinds = vec![Model, Seed, Snapshot, Source, Test, UnitTest, Exposure, Function];
+    let mut kinds =
+        vec![Model, Seed, Snapshot, Source, Test, UnitTest, Exposure, Function, SemanticModel, Metric, SavedQuery];
     if options.all_kinds || options.selection.resource_types.contains(&Analysis) {
         kinds.push(Analysis);
     }

@@ -42,9 +42,10 @@ struct Found {
 
 /// Writes the page, `manifest.json` and `catalog.json`.
 pub async fn generate(app: &Application, options: &GenerateOptions) -> Result<Outcome, Outcome> {
-    use ResourceType::{Exposure, Model, Seed, Snapshot, Source, Test};
+    use ResourceType::{Exposure, Metric, Model, SavedQuery, Seed, SemanticModel, Snapshot, Source, Test};
     let project = app.project()?;
-    let selection = app.select(&project, &options.selection, &[Seed, Model, Snapshot, Test, Source, Exposure])?;
+    let kinds = [Seed, Model, Snapshot, Test, Source, Exposure, SemanticModel, Metric, SavedQuery];
+    let selection = app.select(&project, &options.selection, &kinds)?;
     let chosen: BTreeSet<NodeId> = selection.iter().cloned().collect();
     let environment = app.environment(&project)?;
     let warehouse = app.warehouse(&project)?;
@@ -170,9 +171,10 @@ fn published(catalog: &Catalog) -> BTreeMap<NodeId, Published> {
 
 /// Prints or writes the lineage.
 pub fn lineage(app: &Application, options: &LineageOptions) -> Result<Outcome, Outcome> {
-    use ResourceType::{Exposure, Model, Seed, Snapshot, Source};
+    use ResourceType::{Exposure, Metric, Model, SavedQuery, Seed, SemanticModel, Snapshot, Source};
     let project = app.project()?;
-    let selection = app.select(&project, &options.selection, &[Seed, Model, Snapshot, Source, Exposure])?;
+    let kinds = [Seed, Model, Snapshot, Source, Exposure, SemanticModel, Metric, SavedQuery];
+    let selection = app.select(&project, &options.selection, &kinds)?;
     let chosen: BTreeSet<NodeId> = selection.iter().cloned().collect();
     let lineage = Lineage::new(&project.manifest, &chosen);
     let name = &project.manifest.project_name;

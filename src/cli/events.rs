@@ -203,7 +203,12 @@ fn rows_text(result: &NodeResult, rows: RowCounts) -> String {
 
 /// A number with a noun, which takes an `s` unless it is one.
 pub fn counted(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", thousands(count), if count == 1 { "" } else { "s" })
+    let plural = match (noun.strip_suffix("ry"), noun.strip_suffix("is")) {
+        (Some(stem), _) => format!("{stem}ries"),
+        (_, Some(stem)) => format!("{stem}es"),
+        _ => format!("{noun}s"),
+    };
+    format!("{} {}", thousands(count), if count == 1 { noun } else { &plural })
 }
 
 /// A number with commas between its thousands.

@@ -54,7 +54,9 @@ pub fn selector(node: &Node) -> String {
             format!("source:{}.{source}.{}", node.package, node.name)
         }
         ResourceType::UnitTest => format!("unit_test:{}.{}", node.package, node.versioned_name()),
-        ResourceType::Exposure => format!("exposure:{}.{}", node.package, node.name),
+        kind if kind == ResourceType::Exposure || kind.is_semantic() => {
+            format!("{}:{}.{}", kind.as_str(), node.package, node.name)
+        }
         _ => node.fqn.join("."),
     }
 }

@@ -1,5 +1,5 @@
-//! What is made from what: sources, seeds, models, snapshots and exposures with their edges, in groups that follow the
-//! layers. Tests are not part of it: they would hide everything else.
+//! What is made from what: sources, seeds, models, snapshots, what they mean (metrics) and exposures with their edges, in
+//! groups that follow the layers. Tests are not part of it: they would hide everything else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,13 +21,16 @@ pub enum Group {
     Gold,
     /// Models and snapshots of no layer.
     Models,
+    /// Semantic models, metrics and saved queries.
+    Semantic,
     /// Uses of the data.
     Exposures,
 }
 
 impl Group {
     /// All, in order.
-    pub const ALL: [Self; 6] = [Self::Sources, Self::Bronze, Self::Silver, Self::Gold, Self::Models, Self::Exposures];
+    pub const ALL: [Self; 7] =
+        [Self::Sources, Self::Bronze, Self::Silver, Self::Gold, Self::Models, Self::Semantic, Self::Exposures];
 
     /// A word for machines.
     pub fn as_str(self) -> &'static str {
@@ -37,6 +40,7 @@ impl Group {
             Self::Silver => "silver",
             Self::Gold => "gold",
             Self::Models => "models",
+            Self::Semantic => "semantic",
             Self::Exposures => "exposures",
         }
     }
@@ -49,6 +53,7 @@ impl Group {
             Self::Silver => "Silver",
             Self::Gold => "Gold",
             Self::Models => "Models",
+            Self::Semantic => "Semantic layer",
             Self::Exposures => "Exposures",
         }
     }
@@ -75,7 +80,7 @@ pub struct Lineage {
 /// Whether a kind of node is part of the lineage.
 pub fn is_shown(kind: ResourceType) -> bool {
     use ResourceType::{Exposure, Model, Seed, Snapshot, Source};
-    matches!(kind, Model | Seed | Snapshot | Source | Exposure)
+    matches!(kind, Model | Seed | Snapshot | Source | Exposure) || kind.is_semantic()
 }
 
 /// Whether a node is part of the documentation; `docs: {show: false}` takes it out.
@@ -123,6 +128,7 @@ pub fn groups(manifest: &Manifest) -> BTreeMap<NodeId, Group> {
         let group = match node.resource_type {
             ResourceType::Source | ResourceType::Seed => Group::Sources,
             ResourceType::Exposure => Group::Exposures,
+            kind if kind.is_semantic() => Group::Semantic,
             ResourceType::Snapshot if node.layer.is_none() => {
                 snapshots.push(node);
                 continue;

@@ -24,6 +24,7 @@ pub fn mermaid(lineage: &Lineage) -> String {
                 ResourceType::Seed => ("[/", "/]"),
                 ResourceType::Snapshot => ("[[", "]]"),
                 ResourceType::Exposure => ("([", "])"),
+                kind if kind.is_semantic() => ("{{", "}}"),
                 _ => ("[", "]"),
             };
             let _ = writeln!(text, "    {}{open}\"{}\"{close}", names[&node.id], mermaid_label(&node.display_name()));
@@ -74,6 +75,7 @@ pub fn dot(lineage: &Lineage, project: &str) -> String {
                 ResourceType::Seed => ", shape=note",
                 ResourceType::Snapshot => ", peripheries=2",
                 ResourceType::Exposure => ", shape=oval",
+                kind if kind.is_semantic() => ", shape=hexagon",
                 _ => "",
             };
             let _ = writeln!(text, "    {} [label={}{shape}];", quoted(node.id.as_str()), quoted(&node.display_name()));

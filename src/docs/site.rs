@@ -13,6 +13,7 @@ use crate::docs::markdown::{is_safe_link, summary, to_html};
 use crate::manifest::config::{HardDeletes, SnapshotStrategy, TestSeverity};
 use crate::manifest::manifest::Manifest;
 use crate::manifest::node::{Detail, Exposure, Node, NodeId, ResourceType, SourceTable, TestDetail};
+use crate::manifest::semantic::{Element, Metric, SemanticModel, Word};
 use crate::manifest::version::ModelVersion;
 use crate::record::catalog::CatalogColumn;
 use crate::record::instant;
@@ -242,6 +243,14 @@ fn facts(material: &Material<'_>, node: &Node) -> Vec<(&'static str, String)> {
             put("Given", Some(given.join(", ")));
         }
         Detail::Exposure(exposure) => exposure_facts(exposure, &mut put),
+        Detail::SemanticModel(model) => semantic_facts(model, &mut put),
+        Detail::Metric(metric) => metric_facts(metric, &mut put),
+        Detail::SavedQuery(query) => {
+            put("Label", query.label.clone());
+            put("Metrics", Some(query.metrics.iter().map(|call| call.name.as_str()).collect::<Vec<_>>().join(", ")));
+            put("Grouped by", Some(query.group_by.join(", ")));
+            put("Where", query.filter.as_ref().map(|conditions| conditions.join(" and ")));
+        }
         Detail::Analysis | Detail::Function(_) | Detail::Operation { .. } => {}
     }
     if let Some(published) = material.published.get(&node.id) {
@@ -335,4 +344,23 @@ fn exposure_facts(exposure: &Exposure, put: &mut dyn FnMut(&'static str, Option<
     let owner: Vec<String> = exposure.owner.values().map(plain).filter(|text| text != "null").collect();
     put("Owner", Some(owner.join(", ")));
     put("Address", exposure.url.clone());
+}
+
+fn semantic_facts(model: &SemanticModel, put: &mut dyn FnMut(&'static str, Option<String>)) {
+    fn names<'a>(elements: impl Iterator<Item = &'a Element>) -> Option<String> {
+        Some(elements.map(|element| element.name.as_str()).collect::<Vec<_>>().join(", "))
+    }
+    put("Label", model.label.clone());
+    put("Entities", names(model.entities.iter().map(|entity| &entity.element)));
+    put("Dimensions", names(model.dimensions.iter().map(|dimension| &dimension.element)));
+    put("Measures", names(model.measures.iter().map(|measure| &measure.element)));
+}
+
+fn metric_facts(metric: &Metric, put: &mut dyn FnMut(&'static str, Option<String>)) {
+    put("Label", Some(metric.label.clone()));
+    put("Type", Some(metric.kind.as_str().to_owned()));
+    put("Measures", Some(metric.measures().iter().map(|input| input.name.as_str()).collect::<Vec<_>>().join(", ")));
+    put("Aggregated as", metric.params.aggregation.as_ref().map(|own| own.aggregation.as_str().to_owned()));
+    put("Expression", metric.params.expr.clone());
+    put("Where", metric.filter.as_ref().map(|conditions| conditions.join(" and ")));
 }

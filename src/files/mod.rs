@@ -10,7 +10,9 @@ pub mod profiles;
 pub mod project;
 pub mod properties;
 pub mod properties_function;
+pub mod properties_metric;
 pub mod properties_model;
+pub mod properties_semantic;
 pub mod properties_source;
 pub mod properties_unit;
 #[cfg(test)]

@@ -191,7 +191,6 @@ impl ProjectConfig {
         for ignored in ["dbt-cloud", "query-tag", "anchors"] {
             fields.take(ignored);
         }
-        fields.refuse_for_now(&["metrics", "semantic-models", "saved-queries"], diagnostics);
         let severity = if kind == ProjectKind::Karat { Severity::Error } else { Severity::Warning };
         fields.finish(severity, diagnostics);
         Some(Self {
@@ -473,7 +472,7 @@ fn read_dispatch(fields: &mut Fields<'_>, diagnostics: &mut Diagnostics) -> BTre
 }
 
 /// The trees' keys as written, and the name under which each is kept.
-const TREES: [(&str, &str); 14] = [
+const TREES: [(&str, &str); 17] = [
     ("models", "models"),
     ("seeds", "seeds"),
     ("snapshots", "snapshots"),
@@ -484,6 +483,9 @@ const TREES: [(&str, &str); 14] = [
     ("unit_tests", "unit_tests"),
     ("unit-tests", "unit_tests"),
     ("exposures", "exposures"),
+    ("semantic-models", "semantic-models"),
+    ("metrics", "metrics"),
+    ("saved-queries", "saved-queries"),
     ("analyses", "analyses"),
     ("functions", "functions"),
     ("macros", "macros"),

@@ -9,11 +9,14 @@ use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity, did_you_mean};
 use crate::base::source::{Location, SourceFile};
 use crate::files::fields::{Fields, Single, wrong_type};
 use crate::files::properties_function::FunctionProperties;
+use crate::files::properties_metric::{MetricProperties, SavedQueryProperties};
 use crate::files::properties_model::{GroupProperties, ModelProperties};
+use crate::files::properties_semantic::SemanticModelProperties;
 use crate::files::properties_source::{SourceProperties, read_source};
 use crate::files::properties_unit::UnitTestProperties;
 use crate::files::yaml::{self, Spanned, Yaml, YamlNode};
 use crate::manifest::constraint::Constraint;
+use crate::manifest::semantic::ColumnMeaning;
 
 /// Key and value of a configuration, as written.
 pub type ConfigEntry = (Spanned<String>, Yaml);
@@ -43,6 +46,12 @@ pub struct Properties {
     pub unit_tests: Vec<UnitTestProperties>,
     /// `groups:`.
     pub groups: Vec<GroupProperties>,
+    /// `semantic_models:`.
+    pub semantic_models: Vec<SemanticModelProperties>,
+    /// `metrics:`.
+    pub metrics: Vec<MetricProperties>,
+    /// `saved_queries:`.
+    pub saved_queries: Vec<SavedQueryProperties>,
 }
 
 /// What a file says about one model, seed, snapshot, analysis, function or singular test.
@@ -85,6 +94,8 @@ pub struct ColumnProperties {
     pub constraints: Vec<Constraint>,
     /// Tests on the column.
     pub tests: Vec<TestProperties>,
+    /// What it is to the semantic layer.
+    pub meaning: ColumnMeaning,
 }
 
 /// A use of a generic test.
@@ -128,7 +139,7 @@ pub struct ExposureProperties {
     pub url: Option<Spanned<String>>,
     /// Owner: name and e-mail.
     pub owner: Vec<ConfigEntry>,
-    /// `ref(…)` and `source(…)` as texts.
+    /// `ref(…)`, `source(…)` and `metric(…)` as texts.
     pub depends_on: Vec<Spanned<String>>,
     /// `config:`, `meta` and `tags`.
     pub config: Vec<ConfigEntry>,
@@ -190,8 +201,9 @@ pub fn read_properties(file: &Arc<SourceFile>, unknown: Severity, diagnostics: &
     for item in fields.list("groups", Single::Refused, reader.diagnostics) {
         properties.groups.extend(reader.group(item));
     }
-    let later = ["semantic_models", "metrics", "saved_queries"];
-    fields.refuse_for_now(&later, reader.diagnostics);
+    properties.semantic_models = reader.items("semantic_models", &mut fields, Reader::semantic_model);
+    properties.metrics = reader.items("metrics", &mut fields, Reader::metric);
+    properties.saved_queries = reader.items("saved_queries", &mut fields, Reader::saved_query);
     // Anchors for reuse are kept under a key of their own.
     fields.take("anchors");
     fields.finish(unknown, reader.diagnostics);
@@ -230,9 +242,7 @@ impl Reader<'_> {
         let function = if kind == "function" { self.function(&mut fields) } else { FunctionProperties::default() };
         let relation = if kind == "snapshot" { fields.text("relation", self.diagnostics) } else { None };
         // Known to dbt, of no consequence here.
-        for key in ["time_spine", "quote_columns"] {
-            fields.take(key);
-        }
+        fields.take("quote_columns");
         fields.finish(self.unknown, self.diagnostics);
         Some(NodeProperties { name, description, config, columns, tests, relation, model, function })
     }
@@ -301,11 +311,12 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        for key in ["docs", "policy_tags", "granularity", "dimension", "entity"] {
+        for key in ["docs", "policy_tags"] {
             fields.take(key);
         }
+        let meaning = self.meaning(&name, &mut fields);
         fields.finish(self.unknown, self.diagnostics);
-        Some(ColumnProperties { name, description, data_type, meta, tags, quote, constraints, tests })
+        Some(ColumnProperties { name, description, data_type, meta, tags, quote, constraints, tests, meaning })
     }
 
     /// `data_tests:`, and its old name `tests:`.

@@ -98,7 +98,8 @@ impl Reader<'_> {
         Some(ReturnsProperties { data_type: data_type?, description })
     }
 
-    fn required(&mut self, key: &'static str, item: &Yaml, fields: &mut Fields<'_>) -> Option<Spanned<String>> {
+    /// A text that must be there.
+    pub fn required(&mut self, key: &'static str, item: &Yaml, fields: &mut Fields<'_>) -> Option<Spanned<String>> {
         let found = fields.text(key, self.diagnostics);
         if found.is_none() && item.get(key).is_none_or(Yaml::is_null) {
             self.diagnostics.push(fields.missing(key, &item.location));

@@ -4,8 +4,10 @@ use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::source::Location;
 use crate::files::fields::{Fields, Single};
 use crate::files::properties::{ColumnProperties, ConfigEntry, Reader, TestProperties};
+use crate::files::properties_semantic::ModelSemantics;
 use crate::files::yaml::{Spanned, Yaml, YamlNode};
 use crate::manifest::constraint::{Constraint, ConstraintKind};
+use crate::manifest::semantic::TimeSpine;
 use crate::manifest::version::Version;
 
 /// What is said about a model alone.
@@ -19,6 +21,10 @@ pub struct ModelProperties {
     pub deprecation_date: Option<Spanned<String>>,
     /// `constraints:` on all rows.
     pub constraints: Vec<Constraint>,
+    /// What it means, if it has a semantic model of its own.
+    pub semantics: Option<Box<ModelSemantics>>,
+    /// `time_spine:`.
+    pub time_spine: Option<TimeSpine>,
 }
 
 /// One item of `versions:`.
@@ -123,7 +129,15 @@ impl Reader<'_> {
                 diagnostic.with_note(format!("its versions are {}", all.join(", ")))
             });
         }
-        ModelProperties { versions, latest_version, deprecation_date, constraints }
+        let semantics = self.semantics(fields).map(Box::new);
+        if let Some(semantics) = semantics.as_ref().filter(|_| !versions.is_empty()) {
+            let message = format!("model `{}` has versions, so its `semantic_model` is passed over", name.value);
+            let diagnostic = Diagnostic::warning("bad-semantic-model", message).at(semantics.location.clone(), "");
+            let hint = "describe it below `semantic_models:`, whose `model` may name a version, as under dbt";
+            self.diagnostics.push(diagnostic.with_hint(hint));
+        }
+        let time_spine = self.time_spine(fields);
+        ModelProperties { versions, latest_version, deprecation_date, constraints, semantics, time_spine }
     }
 
     fn version(&mut self, key: &str, value: &Yaml) -> Option<Spanned<Version>> {

@@ -12,6 +12,7 @@ pub mod microbatch;
 pub mod node;
 pub mod relation;
 pub mod sample;
+pub mod semantic;
 pub mod source;
 pub mod unit_test;
 pub mod version;

@@ -1,5 +1,6 @@
 //! A node: anything in the graph.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::manifest::config::{Materialization, NodeConfig};
 use crate::manifest::constraint::Constraint;
 use crate::manifest::function::{FunctionCall, FunctionDetail};
 use crate::manifest::relation::{Layer, Relation};
+use crate::manifest::semantic::{ColumnMeaning, Metric, MetricCall, SavedQuery, SemanticModel, TimeSpine};
 use crate::manifest::source::ExternalSource;
 use crate::manifest::unit_test::UnitTest;
 use crate::manifest::version::{ModelVersion, Version};
@@ -55,6 +57,12 @@ pub enum ResourceType {
     UnitTest,
     /// A use of the data, outside.
     Exposure,
+    /// What a model means: dbt's semantic layer.
+    SemanticModel,
+    /// A number with a meaning.
+    Metric,
+    /// A query over metrics that is kept.
+    SavedQuery,
     /// A query that is compiled but not run.
     Analysis,
     /// A function that SQL may call.
@@ -74,6 +82,9 @@ impl ResourceType {
             Self::Test => "test",
             Self::UnitTest => "unit_test",
             Self::Exposure => "exposure",
+            Self::SemanticModel => "semantic_model",
+            Self::Metric => "metric",
+            Self::SavedQuery => "saved_query",
             Self::Analysis => "analysis",
             Self::Function => "function",
             Self::Operation => "operation",
@@ -90,6 +101,9 @@ impl ResourceType {
             Self::Test,
             Self::UnitTest,
             Self::Exposure,
+            Self::SemanticModel,
+            Self::Metric,
+            Self::SavedQuery,
             Self::Analysis,
             Self::Function,
             Self::Operation,
@@ -98,6 +112,11 @@ impl ResourceType {
             return Some(Self::Test);
         }
         all.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// Whether it is part of the semantic layer.
+    pub fn is_semantic(self) -> bool {
+        matches!(self, Self::SemanticModel | Self::Metric | Self::SavedQuery)
     }
 
     /// Whether a run stores something for this kind of node.
@@ -147,6 +166,8 @@ pub struct Column {
     pub quote: Option<bool>,
     /// What every row must meet in this column.
     pub constraints: Vec<Constraint>,
+    /// What it is to the semantic layer.
+    pub meaning: ColumnMeaning,
 }
 
 /// What only one kind of node has.
@@ -175,6 +196,12 @@ pub enum Detail {
     Function(Box<FunctionDetail>),
     /// An exposure.
     Exposure(Exposure),
+    /// A semantic model.
+    SemanticModel(Box<SemanticModel>),
+    /// A metric.
+    Metric(Box<Metric>),
+    /// A query over metrics that is kept.
+    SavedQuery(Box<SavedQuery>),
     /// A hook of the project.
     Operation {
         /// `on-run-start` or `on-run-end`.
@@ -193,6 +220,8 @@ pub struct ModelDetail {
     pub deprecation_date: Option<DateTime<FixedOffset>>,
     /// What all rows must meet; those of single columns are with the columns.
     pub constraints: Vec<Constraint>,
+    /// How it is laid out, if it is the table of all times that metrics are shown by.
+    pub time_spine: Option<TimeSpine>,
 }
 
 /// A source table.
@@ -281,6 +310,8 @@ pub struct Exposure {
     pub url: Option<String>,
     /// Owner: name and e-mail.
     pub owner: IndexMap<String, Value>,
+    /// Metrics that it uses.
+    pub metrics: Vec<MetricCall>,
 }
 
 /// Anything in the graph.
@@ -467,9 +498,39 @@ impl Node {
         }
     }
 
+    /// What only semantic models have, if it is one.
+    pub fn semantic_model(&self) -> Option<&SemanticModel> {
+        match &self.detail {
+            Detail::SemanticModel(model) => Some(model),
+            _ => None,
+        }
+    }
+
+    /// What only metrics have, if it is one.
+    pub fn metric(&self) -> Option<&Metric> {
+        match &self.detail {
+            Detail::Metric(metric) => Some(metric),
+            _ => None,
+        }
+    }
+
     /// Whether it is compiled to SQL: it has a template, or tests the one of a model.
     pub fn has_query(&self) -> bool {
         self.code.is_some() || matches!(self.detail, Detail::UnitTest(_))
+    }
+
+    /// The words that it is selected by: of the semantic layer those that dbt looks at, in dbt's order.
+    pub fn tags(&self) -> Vec<&str> {
+        let configured = self.config.tags.iter().map(String::as_str);
+        match &self.detail {
+            Detail::SemanticModel(_) => Vec::new(),
+            Detail::Metric(metric) => metric.tags.iter().map(String::as_str).collect(),
+            Detail::SavedQuery(query) => {
+                let all: BTreeSet<&str> = configured.chain(query.tags.iter().map(String::as_str)).collect();
+                all.into_iter().collect()
+            }
+            _ => configured.collect(),
+        }
     }
 
     /// The source table, if it is one.

@@ -128,7 +128,7 @@ impl<'a> Builder<'a> {
 
     /// Finishes a draft: the node is added, enabled or not.
     pub fn add(&mut self, draft: Draft<'a>) {
-        let owner = format!("{} `{}`", draft.kind.as_str(), draft.name);
+        let owner = format!("{} `{}`", draft.kind.as_str().replace('_', " "), draft.name);
         let package = draft.package.name().to_owned();
         let patch = self.take_patch(&draft);
         let place = patch
@@ -193,6 +193,10 @@ impl<'a> Builder<'a> {
             model.constraints = self.constraints(&package, &properties.model.constraints);
             let written = properties.model.deprecation_date.as_ref();
             model.deprecation_date = written.and_then(|text| deprecations::date(text, &mut self.diagnostics));
+            if let Some(spine) = &properties.model.time_spine {
+                self.time_spine(&draft.name, spine, &columns);
+                model.time_spine = Some(spine.clone());
+            }
         }
         let (mut refs, mut sources, mut functions) = (recorded.refs, recorded.sources, recorded.functions);
         let is_same = |one: &RefCall, other: &RefCall| {
@@ -445,6 +449,7 @@ impl<'a> Builder<'a> {
                 tags: column.tags.clone(),
                 quote: column.quote,
                 constraints: self.constraints(package, &column.constraints),
+                meaning: column.meaning.clone(),
             };
             columns.insert(column.name.value.clone(), described);
         }
@@ -541,7 +546,12 @@ fn complete_raw(config: &mut NodeConfig, kind: ResourceType) {
         // Only the configuration knows the name of one that the project has written.
         ResourceType::Model if config.materialized == Materialization::Custom => None,
         ResourceType::Model => Some(config.materialized.as_str()),
-        ResourceType::Source | ResourceType::Exposure | ResourceType::Operation => None,
+        ResourceType::Source
+        | ResourceType::Exposure
+        | ResourceType::SemanticModel
+        | ResourceType::Metric
+        | ResourceType::SavedQuery
+        | ResourceType::Operation => None,
     };
     config.raw.insert("enabled".to_owned(), json!(config.enabled));
     if let Some(materialized) = materialized {

@@ -1,4 +1,4 @@
-//! Texts that hold one `ref()`, `source()` or `doc()` call, and Jinja literals made from values.
+//! Texts that hold one `ref()`, `source()`, `metric()` or `doc()` call, and Jinja literals made from values.
 
 use std::sync::LazyLock;
 
@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use crate::base::source::Location;
 use crate::manifest::node::{RefCall, SourceCall};
+use crate::manifest::semantic::MetricCall;
 use crate::manifest::version::Version;
 
 /// A call found in a text.
@@ -16,6 +17,8 @@ pub enum Call {
     Ref(RefCall),
     /// `source('a', 'b')`.
     Source(SourceCall),
+    /// `metric('x')`.
+    Metric(MetricCall),
 }
 
 fn compile(pattern: &str) -> Option<Regex> {
@@ -27,8 +30,9 @@ const ARGUMENTS: &str = r#"\(\s*(?:'([^']*)'|"([^"]*)")\s*(?:,\s*(?:'([^']*)'|"(
 /// The same for `ref`, which may name a version at its end.
 const WITH_VERSION: &str = r#"\(\s*(?:'([^']*)'|"([^"]*)")\s*(?:,\s*(?:'([^']*)'|"([^"]*)")\s*)?(?:,\s*(?:v|version)\s*=\s*(?:'([^']*)'|"([^"]*)"|(-?[0-9]+(?:\.[0-9]+)?))\s*)?,?\s*\)"#;
 
-static CALL: LazyLock<Option<Regex>> =
-    LazyLock::new(|| compile(&format!(r"^\s*(?:\{{\{{-?\s*)?(ref|source)\s*{WITH_VERSION}\s*(?:-?\}}\}})?\s*$")));
+static CALL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    compile(&format!(r"^\s*(?:\{{\{{-?\s*)?(ref|source|metric)\s*{WITH_VERSION}\s*(?:-?\}}\}})?\s*$"))
+});
 
 static DOC: LazyLock<Option<Regex>> = LazyLock::new(|| compile(&format!(r"\{{\{{-?\s*doc\s*{ARGUMENTS}\s*-?\}}\}}")));
 
@@ -43,19 +47,22 @@ fn arguments(found: &Captures<'_>, first: usize) -> Option<(String, Option<Strin
     Some((text(first)?, text(first + 2)))
 }
 
-/// Reads a text that is one `ref()` or `source()` call, with or without braces.
+/// Reads a text that is one `ref()`, `source()` or `metric()` call, with or without braces.
 pub fn parse_call(text: &str, location: &Location) -> Option<Call> {
     let found = CALL.as_ref()?.captures(text)?;
     let (first, second) = arguments(&found, 2)?;
-    let location = Some(location.clone());
+    let metric = |package, name| Call::Metric(MetricCall { package, name, location: location.clone() });
+    let place = Some(location.clone());
     let text = found.get(6).or_else(|| found.get(7)).map(|text| Json::from(text.as_str()));
     let number = || found.get(8).and_then(|number| serde_json::from_str(number.as_str()).ok());
     let version = text.or_else(number).as_ref().and_then(Version::new);
     match (found.get(1)?.as_str(), second) {
-        ("ref", None) => Some(Call::Ref(RefCall { package: None, name: first, version, location })),
-        ("ref", Some(name)) => Some(Call::Ref(RefCall { package: Some(first), name, version, location })),
+        ("ref", None) => Some(Call::Ref(RefCall { package: None, name: first, version, location: place })),
+        ("ref", Some(name)) => Some(Call::Ref(RefCall { package: Some(first), name, version, location: place })),
         (_, _) if version.is_some() => None,
-        (_, Some(table)) => Some(Call::Source(SourceCall { source: first, table, location })),
+        ("metric", None) => Some(metric(None, first)),
+        ("metric", Some(name)) => Some(metric(Some(first), name)),
+        (_, Some(table)) => Some(Call::Source(SourceCall { source: first, table, location: place })),
         (_, None) => None,
     }
 }

@@ -27,7 +27,7 @@ impl Builder<'_> {
             constraint.target = match parse_call(to, &place) {
                 Some(Call::Ref(call)) => Some(KeyTarget::Ref(call)),
                 Some(Call::Source(call)) => Some(KeyTarget::Source(call)),
-                None => {
+                None | Some(Call::Metric(_)) => {
                     let message = format!("a foreign key leads to `{to}`, which is neither a `ref` nor a `source`");
                     let diagnostic = Diagnostic::error("bad-constraint", message).at(place, "");
                     self.diagnostics

@@ -88,8 +88,8 @@ fn check_group(manifest: &Manifest, node: &Node, diagnostics: &mut Diagnostics) 
     if manifest.groups.values().any(|group| group.name == *name) {
         return;
     }
-    let message =
-        format!("{} `{}` is in the group `{name}`, which there is not", node.resource_type.as_str(), node.name);
+    let kind = node.resource_type.as_str().replace('_', " ");
+    let message = format!("{kind} `{}` is in the group `{name}`, which there is not", node.name);
     let diagnostic = Diagnostic::error("unknown-group", message).at_maybe(node.location.clone(), "");
     let known = manifest.groups.values().map(|group| group.name.as_str());
     diagnostics.push(match did_you_mean(name, known) {
@@ -119,7 +119,7 @@ fn forbidden(node: &Node, parent: &Node, restricted: &BTreeSet<String>) -> Optio
     };
     let call = node.refs.iter().find(|call| call.name == parent.name).and_then(|call| call.location.clone());
     let place = call.or_else(|| node.location.clone());
-    let kind = node.resource_type.as_str();
+    let kind = node.resource_type.as_str().replace('_', " ");
     let message = format!("{kind} `{}` may not refer to model `{}`, which is {why}", node.name, parent.name);
     Some(Diagnostic::error(code, message).at_maybe(place, "").with_hint(hint))
 }

@@ -11,14 +11,20 @@ use crate::manifest::node::{Node, NodeId, RefCall, ResourceType, SourceCall};
 use crate::manifest::relation::RelationKey;
 use crate::manifest::unit_test::{Input, UnitTest};
 use crate::manifest::version::Version;
+use crate::parse::semantic::link::SemanticIndex;
 
 /// Puts all nodes into the manifest, resolved and checked.
 pub(super) fn link(nodes: Vec<Node>, manifest: &mut Manifest, diagnostics: &mut Diagnostics) {
     let nodes = unique(nodes, diagnostics);
     let index = Index::new(&nodes, &manifest.project_name);
+    let semantics = SemanticIndex::new(&nodes, &manifest.project_name);
     let mut resolved = Vec::with_capacity(nodes.len());
     for node in &nodes {
-        resolved.push(if node.config.enabled { index.parents(node, diagnostics) } else { Some(Vec::new()) });
+        resolved.push(if node.config.enabled {
+            index.parents(node, &semantics, diagnostics)
+        } else {
+            Some(Vec::new())
+        });
     }
     let groups = groups(&nodes);
     for (mut node, parents) in nodes.into_iter().zip(resolved) {
@@ -112,7 +118,11 @@ fn duplicate(node: &Node, other: &Node) -> Diagnostic {
             .with_hint("give one of them a `name` of its own, or remove it");
     }
     let message = if node.resource_type == other.resource_type {
-        format!("there are two {}s `{}`", node.resource_type.as_str(), node.name)
+        let kinds = match node.resource_type {
+            ResourceType::SavedQuery => "saved queries".to_owned(),
+            kind => format!("{}s", kind.as_str().replace('_', " ")),
+        };
+        format!("there are two {kinds} `{}`", node.name)
     } else {
         format!("{} and {} have the same name", what(other), what(node))
     };
@@ -180,7 +190,12 @@ impl<'a> Index<'a> {
     }
 
     /// The parents of a node; `None` if the node can't be because a parent is disabled (only tests are forgiven so).
-    fn parents(&self, node: &Node, diagnostics: &mut Diagnostics) -> Option<Vec<NodeId>> {
+    fn parents(
+        &self,
+        node: &Node,
+        semantics: &SemanticIndex<'_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Vec<NodeId>> {
         let (mut referred, mut parents): (Vec<NodeId>, Vec<NodeId>) = (Vec::new(), Vec::new());
         for call in &node.refs {
             match self.find(node, call) {
@@ -217,6 +232,7 @@ impl<'a> Index<'a> {
                 Err(diagnostic) => diagnostics.push(*diagnostic),
             }
         }
+        parents.extend(semantics.parents(node, diagnostics));
         parents.extend(node.test().and_then(|test| test.attached_node.clone()));
         if let Some(test) = node.unit_test() {
             self.check_unit_test(node, test, &parents, diagnostics);

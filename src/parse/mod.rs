@@ -18,6 +18,7 @@ mod link;
 mod microbatch;
 pub mod names;
 mod nodes;
+mod semantic;
 mod source_overrides;
 mod sources;
 #[cfg(test)]
@@ -58,11 +59,13 @@ use crate::parse::docs::Docs;
 use crate::parse::generic_tests::Subject;
 use crate::parse::hosts::Shared;
 use crate::parse::names::Names;
+use crate::parse::semantic::Semantics;
 use crate::template::{Block, MacroFile, Settings, Templates, extract_blocks};
 
 pub use crate::parse::deprecations::shown as shown_date;
 pub use crate::parse::generic_tests::{declared_at, python_repr as python_text, test_kwargs};
 pub use crate::parse::jinja::YamlRenderer;
+pub use crate::parse::semantic::check::OLD_TIME_SPINE;
 pub use crate::parse::values::group_value;
 pub use crate::parse::vars::{Vars, parse_command_line};
 
@@ -216,6 +219,7 @@ pub fn parse(project: &LoadedProject, target: &Target, invocation: &Invocation) 
             builder.add_unit_test(package, file, test);
         }
     }
+    builder.add_semantics(&read.semantics);
     let groups = builder.groups(&read.groups);
     builder.report_unmatched();
     if let Some(trees) = builder.trees.get(root) {
@@ -238,6 +242,7 @@ pub fn parse(project: &LoadedProject, target: &Target, invocation: &Invocation) 
         manifest.selectors_file = Some(Arc::clone(file));
     }
     link::link(nodes, &mut manifest, &mut diagnostics);
+    semantic::check::check(&manifest, &mut diagnostics);
     microbatch::check_inputs(&manifest, &mut diagnostics);
     unit_tests::check_forms(&manifest, &mut diagnostics);
     let restricted = project.packages.iter().filter(|package| package.config.restrict_access);
@@ -291,6 +296,7 @@ struct Read {
     unit_tests: Vec<(usize, TextFile, UnitTestProperties)>,
     macros: Vec<(String, MacroProperties)>,
     groups: Vec<(usize, TextFile, GroupProperties)>,
+    semantics: Semantics,
 }
 
 impl Read {
@@ -302,15 +308,17 @@ impl Read {
             unit_tests: Vec::new(),
             macros: Vec::new(),
             groups: Vec::new(),
+            semantics: Semantics::default(),
         };
         for (index, package) in project.packages.iter().enumerate() {
             for file in &package.properties {
                 // What is odd in an installed package is not the user's to mend; what is wrong stops all the same.
                 let mut found = Diagnostics::default();
                 let severity = package.config.unknown_key_severity();
-                let properties = read_properties(&file.source, severity, &mut found);
+                let mut properties = read_properties(&file.source, severity, &mut found);
                 found.0.retain(|diagnostic| index == 0 || diagnostic.severity == Severity::Error);
                 diagnostics.extend(found);
+                read.semantics.take(index, file, &mut properties);
                 for (kind, described) in [
                     (ResourceType::Model, properties.models),
                     (ResourceType::Seed, properties.seeds),

@@ -169,7 +169,7 @@ impl<'a> Builder<'a> {
             let declared = match call {
                 Some(Call::Ref(call)) => Declared::Ref(call),
                 Some(Call::Source(call)) => Declared::Source(call),
-                None => {
+                None | Some(Call::Metric(_)) => {
                     let message = format!("`relation` of snapshot `{name}` is not a `ref` or a `source`");
                     self.diagnostics.push(
                         Diagnostic::error("bad-relation", message)
@@ -229,16 +229,18 @@ impl<'a> Builder<'a> {
         draft.location = Some(exposure.name.location.clone());
         draft.description.clone_from(&exposure.description);
         draft.own_config.clone_from(&exposure.config);
+        let mut metrics = Vec::new();
         for parent in &exposure.depends_on {
             match parse_call(&parent.value, &parent.location) {
                 Some(Call::Ref(call)) => draft.declared.push(Declared::Ref(call)),
                 Some(Call::Source(call)) => draft.declared.push(Declared::Source(call)),
+                Some(Call::Metric(call)) => metrics.push(call),
                 None => {
                     let message = format!("`depends_on` of exposure `{name}` has `{}`", parent.value);
                     self.diagnostics.push(
                         Diagnostic::error("bad-relation", message)
                             .at(parent.location.clone(), "")
-                            .with_hint("write `ref('model')` or `source('source', 'table')`"),
+                            .with_hint("write `ref('model')`, `source('source', 'table')` or `metric('metric')`"),
                     );
                 }
             }
@@ -250,6 +252,7 @@ impl<'a> Builder<'a> {
             maturity: text(&exposure.maturity),
             url: text(&exposure.url),
             owner: exposure.owner.iter().map(|(key, value)| (key.value.clone(), Yaml::to_json(value))).collect(),
+            metrics,
         });
         self.add(draft);
     }

@@ -134,7 +134,7 @@ impl<'a> Builder<'a> {
         match parse_call(text, &written.location) {
             Some(Call::Ref(call)) => Some(Input::Ref(call)),
             Some(Call::Source(call)) => Some(Input::Source(call)),
-            None => {
+            None | Some(Call::Metric(_)) => {
                 let message = format!("an input of unit test `{test}` is `{text}`");
                 self.diagnostics.push(
                     Diagnostic::error("bad-unit-test", message)

@@ -69,6 +69,8 @@ fn of_version(model: &NodeProperties, version: &VersionProperties) -> NodeProper
             latest_version: None,
             deprecation_date: version.deprecation_date.clone(),
             constraints: constraints.clone(),
+            semantics: None,
+            time_spine: model.model.time_spine.clone(),
         },
     }
 }

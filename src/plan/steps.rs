@@ -39,7 +39,12 @@ pub fn step(invocation: &Invocation, node: &Arc<Node>, view: &WarehouseView, pre
         Detail::UnitTest(_) => (Intent::Compare, "unit test"),
         Detail::Function(_) => (Intent::Function, "function"),
         Detail::Operation { .. } => (Intent::Operation, "hook"),
-        Detail::Analysis | Detail::Source(_) | Detail::Exposure(_) => (Intent::Nothing, "not built"),
+        Detail::Analysis
+        | Detail::Source(_)
+        | Detail::Exposure(_)
+        | Detail::SemanticModel(_)
+        | Detail::Metric(_)
+        | Detail::SavedQuery(_) => (Intent::Nothing, "not built"),
     };
     Step { node: Arc::clone(node), intent, reason, compiled: None, schema: None, prerequisites }
 }

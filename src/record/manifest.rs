@@ -20,7 +20,10 @@ use crate::record::{Invocation, compiled, model};
 
 mod dbt;
 mod function;
+mod semantic;
 pub mod templates;
+
+pub(in crate::record) use semantic::time_spine;
 
 /// Name of the artifact.
 pub const FILE_NAME: &str = "manifest.json";
@@ -50,6 +53,7 @@ pub fn artifact(manifest: &Manifest, sql: &CompiledSql, target: &Path, invocatio
     }
     let mut take = |name: &str| Json::Object(groups.remove(name).unwrap_or_default());
     let (nodes, sources, exposures, functions) = (take("nodes"), take("sources"), take("exposures"), take("functions"));
+    let (models, metrics, queries) = (take("semantic_models"), take("metrics"), take("saved_queries"));
     let mut disabled: Map<String, Json> = Map::new();
     for node in &manifest.disabled {
         let entry = disabled.entry(node.id.to_string()).or_insert_with(|| json!([]));
@@ -72,15 +76,15 @@ pub fn artifact(manifest: &Manifest, sql: &CompiledSql, target: &Path, invocatio
         "macros": macros,
         "docs": docs,
         "exposures": exposures,
-        "metrics": {},
+        "metrics": metrics,
         "groups": model::groups(manifest),
         "selectors": manifest.selectors,
         "disabled": disabled,
         "parent_map": parents,
         "child_map": children,
         "group_map": model::group_map(manifest),
-        "saved_queries": {},
-        "semantic_models": {},
+        "saved_queries": queries,
+        "semantic_models": models,
         "unit_tests": unit_tests,
         "functions": functions,
     })
@@ -130,6 +134,11 @@ pub fn node_json(node: &Node) -> Json {
     Writer { manifest: None, sql: None, target: None, created_at: 0.0 }.node(node)
 }
 
+/// One node with all its keys, but for those that only a command knows.
+pub fn node_in(manifest: &Manifest, node: &Node) -> Json {
+    Writer { manifest: Some(manifest), sql: None, target: None, created_at: 0.0 }.node(node)
+}
+
 /// The hash of a node's text, or nothing if it has none of its own.
 pub fn checksum(node: &Node) -> String {
     dbt::checksum(node)["checksum"].as_str().unwrap_or_default().to_owned()
@@ -146,6 +155,9 @@ fn section(node: &Node) -> &'static str {
         ResourceType::Source => "sources",
         ResourceType::Exposure => "exposures",
         ResourceType::Function => "functions",
+        ResourceType::SemanticModel => "semantic_models",
+        ResourceType::Metric => "metrics",
+        ResourceType::SavedQuery => "saved_queries",
         _ => "nodes",
     }
 }
@@ -176,6 +188,9 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn node(&self, node: &Node) -> Json {
+        if let Some(own) = semantic::node(self.manifest, node, self.created_at) {
+            return own;
+        }
         let mut keys = Map::new();
         let relation = node.relation.as_ref();
         let name = relation.map(|relation| &relation.identifier);
@@ -402,7 +417,7 @@ impl Writer<'_> {
                 ("depends_on", depends_on(node)),
                 ("refs", refs_json(node)),
                 ("sources", sources_json(node)),
-                ("metrics", json!([])),
+                ("metrics", exposure.metrics.iter().map(semantic::call).collect()),
                 ("created_at", json!(self.created_at)),
             ],
         );
@@ -556,7 +571,7 @@ fn snapshot_config(config: &NodeConfig) -> [(&'static str, Json); 8] {
 
 fn columns_json(node: &Node) -> Json {
     let column = |column: &Column| {
-        json!({
+        let mut keys = json!({
             "name": column.name,
             "description": column.description,
             "meta": column.meta,
@@ -565,11 +580,12 @@ fn columns_json(node: &Node) -> Json {
             "quote": column.quote,
             "config": {"meta": column.meta, "tags": column.tags},
             "tags": column.tags,
-            "granularity": null,
-            "dimension": null,
-            "entity": null,
             "doc_blocks": [],
-        })
+        });
+        if let Json::Object(keys) = &mut keys {
+            put(keys, semantic::column(column));
+        }
+        keys
     };
     Json::Object(node.columns.values().map(|found| (found.name.clone(), column(found))).collect())
 }

@@ -10,6 +10,7 @@ pub mod last_results;
 pub mod manifest;
 mod model;
 pub mod run_results;
+pub mod semantic;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -54,24 +55,6 @@ impl Invocation {
 /// An instant as artifacts write it: microseconds and `Z`.
 pub fn instant(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
-}
-
-/// Name of the artifact of dbt's semantic layer.
-pub const SEMANTIC_FILE_NAME: &str = "semantic_manifest.json";
-
-/// dbt always writes this artifact; karat has no semantic layer, so there is nothing in it.
-pub fn semantic_manifest() -> Json {
-    json!({
-        "semantic_models": [],
-        "metrics": [],
-        "project_configuration": {
-            "time_spine_table_configurations": [],
-            "metadata": null,
-            "dsi_package_version": {"major_version": "0", "minor_version": "213", "patch_version": "0"},
-            "time_spines": [],
-        },
-        "saved_queries": [],
-    })
 }
 
 /// Writes an artifact so that a reader sees the old one or the new one, never a part.

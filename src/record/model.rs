@@ -11,6 +11,7 @@ use crate::manifest::constraint::{Constraint, ConstraintKind};
 use crate::manifest::manifest::Manifest;
 use crate::manifest::node::{ModelDetail, Node, NodeId};
 use crate::parse::{group_value, python_text, shown_date};
+use crate::record::manifest::time_spine;
 
 /// The keys of a model beside those of all nodes with SQL.
 pub(super) fn keys(manifest: Option<&Manifest>, node: &Node, detail: &ModelDetail) -> [(&'static str, Json); 7] {
@@ -23,7 +24,7 @@ pub(super) fn keys(manifest: Option<&Manifest>, node: &Node, detail: &ModelDetai
         ("latest_version", json!(version.map(|version| version.latest.value()))),
         ("deprecation_date", json!(detail.deprecation_date.as_ref().map(shown_date))),
         ("primary_key", json!(primary_key(manifest, node, detail))),
-        ("time_spine", Json::Null),
+        ("time_spine", json!(detail.time_spine.as_ref().map(time_spine))),
     ]
 }
 

@@ -11,7 +11,7 @@ use crate::select::wildcard::{PathPattern, Wildcard, has_wildcard};
 use crate::state::Check;
 
 /// The methods that [`Matcher::parse`] knows, and `selector`, which the reader resolves itself.
-pub(super) const METHODS: [&str; 20] = [
+pub(super) const METHODS: [&str; 23] = [
     "access",
     "config",
     "exposure",
@@ -19,11 +19,14 @@ pub(super) const METHODS: [&str; 20] = [
     "fqn",
     "group",
     "layer",
+    "metric",
     "package",
     "path",
     "resource_type",
     "result",
+    "saved_query",
     "selector",
+    "semantic_model",
     "source",
     "source_status",
     "state",
@@ -34,11 +37,14 @@ pub(super) const METHODS: [&str; 20] = [
     "version",
 ];
 
-/// dbt's methods that a later version brings.
-const METHODS_TO_COME: [&str; 4] = ["function", "metric", "saved_query", "semantic_model"];
-
-/// dbt's kinds of node that a project of karat doesn't have yet: nothing matches them.
-const KINDS_TO_COME: [&str; 4] = ["function", "metric", "saved_query", "semantic_model"];
+/// Kinds of node that have a method of their own, by `name` or `package.name`.
+const NAMED: [ResourceType; 5] = [
+    ResourceType::Exposure,
+    ResourceType::Metric,
+    ResourceType::SavedQuery,
+    ResourceType::SemanticModel,
+    ResourceType::UnitTest,
+];
 
 /// A test of one node.
 #[derive(Debug, Clone)]
@@ -50,11 +56,9 @@ pub(super) enum Matcher {
         source: Wildcard,
         table: Wildcard,
     },
-    Exposure {
-        package: Wildcard,
-        name: Wildcard,
-    },
-    UnitTest {
+    /// A node of one kind by its name.
+    Named {
+        kind: ResourceType,
         package: Wildcard,
         name: Wildcard,
     },
@@ -78,8 +82,6 @@ pub(super) enum Matcher {
     Result(String),
     /// Source tables with newer rows than the state knows.
     Fresher,
-    /// A valid question with no node to answer it, such as `test_type:unit`.
-    Nothing,
 }
 
 /// What `test_type:` tells apart.
@@ -116,12 +118,11 @@ impl Matcher {
             }
             return Ok(Self::Config { keys, value: value.to_owned() });
         }
-        if METHODS_TO_COME.contains(&name) {
-            let message = format!("the selector method `{name}` is not supported yet");
-            return Err(Diagnostic::error("not-supported-yet", message));
-        }
         if let Some(arguments) = arguments.filter(|_| METHODS.contains(&name)) {
             return Err(bad(format!("the selector method `{name}` takes no key, but has `.{arguments}`")));
+        }
+        if let Some(kind) = NAMED.into_iter().find(|kind| kind.as_str() == name) {
+            return Self::named(kind, value);
         }
         let wildcard = || Wildcard::new(value);
         Ok(match name {
@@ -136,30 +137,26 @@ impl Matcher {
                     return Err(bad(format!("`{value}` has too many parts for a source")).with_hint(hint));
                 }
             },
-            "exposure" => match value.split('.').collect::<Vec<_>>().as_slice() {
-                [name] => Self::Exposure { package: Wildcard::new("*"), name: Wildcard::new(name) },
-                [package, name] => Self::Exposure { package: Wildcard::new(package), name: Wildcard::new(name) },
-                _ => {
-                    let hint = "write `exposure` or `package.exposure`";
-                    return Err(bad(format!("`{value}` has too many parts for an exposure")).with_hint(hint));
-                }
-            },
-            "unit_test" => match value.split('.').collect::<Vec<_>>().as_slice() {
-                [name] => Self::UnitTest { package: Wildcard::new("*"), name: Wildcard::new(name) },
-                [package, name] => Self::UnitTest { package: Wildcard::new(package), name: Wildcard::new(name) },
-                _ => {
-                    let hint = "write `unit_test` or `package.unit_test`";
-                    return Err(bad(format!("`{value}` has too many parts for a unit test")).with_hint(hint));
-                }
-            },
             "path" => Self::Path(PathPattern::new(value)),
             "file" => Self::File(wildcard()),
             "package" if value == "this" => Self::Package(Wildcard::new(project_name)),
             "package" => Self::Package(wildcard()),
-            "resource_type" if KINDS_TO_COME.contains(&value) => Self::Nothing,
             "resource_type" => {
-                let kinds =
-                    ["model", "seed", "snapshot", "source", "test", "exposure", "analysis", "operation", "unit_test"];
+                let kinds = [
+                    "model",
+                    "seed",
+                    "snapshot",
+                    "source",
+                    "test",
+                    "exposure",
+                    "analysis",
+                    "function",
+                    "operation",
+                    "unit_test",
+                    "semantic_model",
+                    "metric",
+                    "saved_query",
+                ];
                 Self::ResourceType(ResourceType::parse(value).ok_or_else(|| unknown("kind of node", value, &kinds))?)
             }
             "test_name" => Self::TestName(wildcard()),
@@ -195,6 +192,20 @@ impl Matcher {
         })
     }
 
+    fn named(kind: ResourceType, value: &str) -> Result<Self, Diagnostic> {
+        let (package, name) = match value.split('.').collect::<Vec<_>>().as_slice() {
+            [name] => (Wildcard::new("*"), Wildcard::new(name)),
+            [package, name] => (Wildcard::new(package), Wildcard::new(name)),
+            _ => {
+                let what = kind.as_str().replace('_', " ");
+                let article = if what.starts_with('e') { "an" } else { "a" };
+                let hint = format!("write `{0}` or `package.{0}`", kind.as_str());
+                return Err(bad(format!("`{value}` has too many parts for {article} {what}")).with_hint(hint));
+            }
+        };
+        Ok(Self::Named { kind, package, name })
+    }
+
     fn source(package: &str, source: &str, table: &str) -> Self {
         let (package, source, table) = (Wildcard::new(package), Wildcard::new(source), Wildcard::new(table));
         Self::Source { package, source, table }
@@ -218,15 +229,12 @@ impl Matcher {
         match self {
             // As under dbt, sources alone are not found by a bare name.
             Self::Name(pattern) => kind != ResourceType::Source && pattern.matches(node),
-            Self::Tag(tag) => node.config.tags.iter().any(|own| tag.matches(own)),
+            Self::Tag(tag) => node.tags().iter().any(|own| tag.matches(own)),
             Self::Source { package, source, table } => node.source().is_some_and(|detail| {
                 package.matches(&node.package) && source.matches(&detail.source_name) && table.matches(&node.name)
             }),
-            Self::Exposure { package, name } => {
-                kind == ResourceType::Exposure && package.matches(&node.package) && name.matches(&node.name)
-            }
-            Self::UnitTest { package, name } => {
-                kind == ResourceType::UnitTest
+            Self::Named { kind: wanted, package, name } => {
+                kind == *wanted
                     && package.matches(&node.package)
                     && (name.matches(&node.name) || name.matches(&node.versioned_name()))
             }
@@ -243,7 +251,9 @@ impl Matcher {
             }
             Self::Package(package) => package.matches(&node.package),
             Self::ResourceType(wanted) => kind == *wanted,
-            Self::Config { keys, value } => kind != ResourceType::Exposure && config_matches(node, keys, value),
+            Self::Config { keys, value } => {
+                kind != ResourceType::Exposure && !kind.is_semantic() && config_matches(node, keys, value)
+            }
             // A unit test is found by its own name, as under dbt.
             Self::TestName(name) if kind == ResourceType::UnitTest => name.matches(&node.name),
             Self::TestName(name) => {
@@ -258,10 +268,12 @@ impl Matcher {
             }),
             Self::Layer(layer) => node.layer == Some(*layer),
             Self::Access(access) => kind == ResourceType::Model && node.config.access.as_str() == access,
+            // As under dbt, of the semantic layer only metrics are found by their group.
+            Self::Group(_) if matches!(kind, ResourceType::SemanticModel | ResourceType::SavedQuery) => false,
             Self::Group(group) => node.config.group.as_ref() == Some(group),
             Self::Version(wanted) => kind == ResourceType::Model && version_kind(node) == *wanted,
             // These are answered with the state at hand: see `evaluate`.
-            Self::State(_) | Self::Result(_) | Self::Fresher | Self::Nothing => false,
+            Self::State(_) | Self::Result(_) | Self::Fresher => false,
         }
     }
 
@@ -269,15 +281,14 @@ impl Matcher {
     pub(super) fn candidates(&self, node: &Node) -> Vec<String> {
         match self {
             Self::Name(_) if node.source().is_none() => vec![node.name.clone()],
-            Self::Tag(_) => node.config.tags.clone(),
+            Self::Tag(_) => node.tags().into_iter().map(str::to_owned).collect(),
             Self::Source { .. } => match node.source() {
                 Some(detail) => {
                     vec![detail.source_name.clone(), format!("{}.{}", detail.source_name, node.name)]
                 }
                 None => Vec::new(),
             },
-            Self::Exposure { .. } if node.resource_type == ResourceType::Exposure => vec![node.name.clone()],
-            Self::UnitTest { .. } if node.resource_type == ResourceType::UnitTest => vec![node.name.clone()],
+            Self::Named { kind, .. } if node.resource_type == *kind => vec![node.name.clone()],
             Self::Package(_) => vec![node.package.clone()],
             Self::Path(_) => {
                 let folders = Path::new(&node.path).ancestors();

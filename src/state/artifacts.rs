@@ -56,6 +56,15 @@ pub struct Manifest {
     /// Functions.
     #[serde(default)]
     pub(super) functions: BTreeMap<String, Node>,
+    /// Semantic models.
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) semantic_models: BTreeMap<String, Node>,
+    /// Metrics.
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) metrics: BTreeMap<String, Node>,
+    /// Queries over metrics that are kept.
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) saved_queries: BTreeMap<String, Node>,
     /// Macros.
     #[serde(default)]
     pub(super) macros: BTreeMap<String, Macro>,
@@ -77,8 +86,10 @@ impl Manifest {
 
     /// A node of any kind.
     pub(super) fn any(&self, id: &str) -> Option<&Node> {
-        let sections = [&self.nodes, &self.sources, &self.exposures, &self.unit_tests, &self.functions];
-        sections.into_iter().find_map(|section| section.get(id))
+        let data = [&self.nodes, &self.sources, &self.exposures, &self.unit_tests, &self.functions];
+        let meaning = [&self.semantic_models, &self.metrics, &self.saved_queries];
+        let mut sections = data.into_iter().chain(meaning);
+        sections.find_map(|section| section.get(id))
     }
 }
 
@@ -146,6 +157,19 @@ pub struct Node {
     pub(super) overrides: Json,
     pub(super) arguments: Json,
     pub(super) returns: Json,
+    pub(super) tags: Json,
+    pub(super) group: Json,
+    pub(super) defaults: Json,
+    pub(super) primary_entity: Json,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) entities: Vec<Json>,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) dimensions: Vec<Json>,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) measures: Vec<Json>,
+    pub(super) query_params: Json,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) exports: Vec<Export>,
     #[serde(deserialize_with = "or_default")]
     pub(super) overloads: Vec<Overload>,
 }
@@ -168,6 +192,23 @@ pub(super) struct Overload {
     raw_body: Option<String>,
 }
 
+/// What a kept query would be exported to.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct Export {
+    name: String,
+    #[serde(rename = "unrendered_config", deserialize_with = "or_default")]
+    config: Map<String, Json>,
+}
+
+impl Export {
+    /// Whether another one exports to the same.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let keys = ["export_as", "schema", "alias"];
+        self.name == other.name && keys.iter().all(|key| self.config.get(*key) == other.config.get(*key))
+    }
+}
+
 /// The rendered configuration.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -176,6 +217,9 @@ pub(super) struct Config {
     pub(super) enabled: Option<bool>,
     #[serde(deserialize_with = "or_default")]
     pub(super) persist_docs: Map<String, Json>,
+    /// All keys that are not read themselves.
+    #[serde(flatten)]
+    pub(super) rest: Map<String, Json>,
 }
 
 /// A documented column.

@@ -113,16 +113,17 @@ impl Comparison {
         let Some(new) = self.current.any(id) else { return false };
         let old = self.previous.manifest.as_ref().and_then(|manifest| manifest.any(id));
         let differs = |same: fn(&Node, &Node) -> bool| old.is_none_or(|old| !same(new, old));
-        let is_parsed = !matches!(new.resource_type.as_str(), "source" | "exposure" | "unit_test");
+        let kind = new.resource_type.as_str();
+        let is_parsed = !matches!(kind, "source" | "exposure" | "unit_test") && !is_semantic(kind);
         match check {
             Check::New => old.is_none(),
             Check::Old => old.is_some(),
             Check::Modified => self.is_modified(new, old),
             Check::Unmodified => !self.is_modified(new, old),
             Check::Body => is_parsed && differs(same_body),
-            Check::Configs => new.resource_type != "unit_test" && differs(same_config),
+            Check::Configs => kind != "unit_test" && differs(same_config),
             Check::PersistedDescriptions => is_parsed && differs(same_persisted_description),
-            Check::Relation => (is_parsed || new.resource_type == "source") && differs(same_relation),
+            Check::Relation => (is_parsed || kind == "source") && differs(same_relation),
             Check::Macros => self.uses_modified_macro(new),
             Check::Contract => is_parsed && differs(same_contract),
         }
@@ -130,11 +131,14 @@ impl Comparison {
 
     fn is_modified(&self, new: &Node, old: Option<&Node>) -> bool {
         let same = match (new.resource_type.as_str(), old) {
-            // Under dbt what was not there before is no modification of a source or an exposure.
-            ("source" | "exposure", None) => true,
+            // Under dbt what was not there before is no modification of these.
+            ("source" | "exposure" | "semantic_model" | "metric" | "saved_query", None) => true,
             (_, None) => false,
             ("source", Some(old)) => same_source(new, old),
             ("exposure", Some(old)) => same_exposure(new, old),
+            ("semantic_model", Some(old)) => same_semantic_model(new, old),
+            ("metric", Some(old)) => same_metric(new, old),
+            ("saved_query", Some(old)) => same_saved_query(new, old),
             ("unit_test", Some(old)) => same_unit_test(new, old),
             ("test", Some(old)) if !new.test_metadata.is_null() => same_config(new, old) && new.fqn == old.fqn,
             ("model", Some(old)) => same_node(new, old) && same_contract(new, old) && same_to_refs(new, old),
@@ -270,6 +274,8 @@ fn same_config(new: &Node, old: &Node) -> bool {
             let is_copy = |key: &str| matches!(key, "freshness" | "loaded_at_field" | "loaded_at_query");
             same_freshness(new, old) && mine.keys().chain(others.keys()).filter(|key| !is_copy(key)).all(same)
         }
+        // Only the group is free.
+        "metric" => mine.keys().chain(others.keys()).filter(|key| *key != "group").all(same),
         // Facts for people stand beside the configuration or in it.
         "exposure" => mine.keys().chain(others.keys()).filter(|key| !matches!(key.as_str(), "meta" | "tags")).all(same),
         _ => mine.keys().chain(others.keys()).filter(|key| !FREE_KEYS.contains(&key.as_str())).all(same),
@@ -328,6 +334,43 @@ fn same_exposure(new: &Node, old: &Node) -> bool {
         && new.label == old.label
         && parents(new) == parents(old)
         && same_config(new, old)
+}
+
+fn is_semantic(kind: &str) -> bool {
+    matches!(kind, "semantic_model" | "metric" | "saved_query")
+}
+
+/// dbt compares the configuration of these as it comes out, and that of metrics as it is written.
+fn same_rendered(new: &Node, old: &Node) -> bool {
+    new.config.enabled == old.config.enabled && new.config.rest == old.config.rest && new.group == old.group
+}
+
+fn same_semantic_model(new: &Node, old: &Node) -> bool {
+    let sets = |node: &Node| [node.entities.clone(), node.dimensions.clone(), node.measures.clone()];
+    new.model == old.model
+        && new.description == old.description
+        && new.defaults == old.defaults
+        && new.primary_entity == old.primary_entity
+        && sets(new) == sets(old)
+        && same_rendered(new, old)
+}
+
+/// What a metric is made from does not count, nor does its filter, as under dbt.
+fn same_metric(new: &Node, old: &Node) -> bool {
+    new.kind == old.kind && new.description == old.description && new.label == old.label && same_config(new, old)
+}
+
+fn same_saved_query(new: &Node, old: &Node) -> bool {
+    let of_query = |node: &Node, key: &str| node.query_params.get(key).cloned().unwrap_or_default();
+    let same_query = ["metrics", "group_by", "where"].into_iter().all(|key| of_query(new, key) == of_query(old, key));
+    let same_exports = new.exports.len() == old.exports.len()
+        && new.exports.iter().zip(&old.exports).all(|(new, old)| new.is_same(old));
+    same_query
+        && same_exports
+        && new.description == old.description
+        && new.label == old.label
+        && new.tags == old.tags
+        && same_rendered(new, old)
 }
 
 /// dbt compares a checksum of these; it is computed in another way here, so they are compared themselves.

@@ -75,7 +75,7 @@ fn yaml_and_names() {
     3 |     colour: red
       |     ^^^^^^
       |
-      = hint: known are `name`, `description`, `docs`, `group`, `contract`, `access`, `freshness`, `meta`, `tags`, `config`, `columns`, `data_tests`, `tests`, `latest_version`, `deprecation_date`, `constraints`, `versions`, `time_spine`, `quote_columns`
+      = hint: known are `name`, `description`, `docs`, `group`, `contract`, `access`, `freshness`, `meta`, `tags`, `config`, `columns`, `data_tests`, `tests`, `latest_version`, `deprecation_date`, `constraints`, `versions`, `semantic_model`, `agg_time_dimension`, `primary_entity`, `metrics`, `derived_semantics`, `time_spine`, `quote_columns`
 
     To learn more: karat explain unknown-key
     ");
@@ -586,7 +586,7 @@ fn command_lines() {
     1 | colour:red
       | ^^^^^^^^^^
       |
-      = note: known are `access`, `config`, `exposure`, `file`, `fqn`, `group`, `layer`, `package`, `path`, `resource_type`, `result`, `selector`, `source`, `source_status`, `state`, `tag`, `test_name`, `test_type`, `unit_test`, `version`
+      = note: known are `access`, `config`, `exposure`, `file`, `fqn`, `group`, `layer`, `metric`, `package`, `path`, `resource_type`, `result`, `saved_query`, `selector`, `semantic_model`, `source`, `source_status`, `state`, `tag`, `test_name`, `test_type`, `unit_test`, `version`
       = hint: criteria are written such as `name`, `tag:nightly`, `path:models/gold` or `+name+`
 
     To learn more: karat explain bad-selector

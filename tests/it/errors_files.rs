@@ -360,7 +360,7 @@ fn command_lines_that_are_wrong() {
     1 | colour:red
       | ^^^^^^^^^^
       |
-      = note: known are `access`, `config`, `exposure`, `file`, `fqn`, `group`, `layer`, `package`, `path`, `resource_type`, `result`, `selector`, `source`, `source_status`, `state`, `tag`, `test_name`, `test_type`, `unit_test`, `version`
+      = note: known are `access`, `config`, `exposure`, `file`, `fqn`, `group`, `layer`, `metric`, `package`, `path`, `resource_type`, `result`, `saved_query`, `selector`, `semantic_model`, `source`, `source_status`, `state`, `tag`, `test_name`, `test_type`, `unit_test`, `version`
       = hint: criteria are written such as `name`, `tag:nightly`, `path:models/gold` or `+name+`
     ");
     assert_snapshot!(refused_with(&[], &["build", "--select", "@totals+"]), @r"
@@ -385,7 +385,7 @@ fn command_lines_that_are_wrong() {
     assert_snapshot!(refused_with(&[], &["build", "--threads", "0", "--memory", "lots", "--resource-type", "modell"]), @r"
     error[invalid-argument]: `0` is not a value of `--threads`: expected a whole number from 1
     error[invalid-argument]: `lots` is not a value of `--memory`: expected a size such as 4GiB
-    error[invalid-argument]: `modell` is not a value of `--resource-type`: expected one of model, seed, snapshot, source, test, unit_test, exposure, analysis, function
+    error[invalid-argument]: `modell` is not a value of `--resource-type`: expected one of model, seed, snapshot, source, test, unit_test, exposure, analysis, function, semantic_model, metric, saved_query
      |
      = hint: did you mean `model`?
     ");

@@ -46,6 +46,7 @@ mod publication;
 mod retry;
 mod robustness;
 mod sample;
+mod semantic;
 mod shop;
 mod snapshots;
 mod snapshots_random;

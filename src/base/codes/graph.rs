@@ -96,6 +96,22 @@ pub(super) const CODES: &[Code] = &[
         example: None,
     },
     Code {
+        name: "missing-time-spine",
+        stage: Stage::Graph,
+        exits: &[2],
+        title: "there is no table of all days",
+        cause: "The project has semantic models. dbt's semantic layer wants a model with one row per day (or per hour, \
+            or finer) to show metrics by.",
+        fix: "Add such a model and give it a `time_spine`, or call it `metricflow_time_spine`.",
+        example: Some(
+            "models:
+  - name: all_days
+    time_spine: {standard_granularity_column: day}
+    columns:
+      - {name: day, granularity: day}",
+        ),
+    },
+    Code {
         name: "private-ref",
         stage: Stage::Graph,
         exits: &[2],
@@ -125,6 +141,25 @@ pub(super) const CODES: &[Code] = &[
   - name: finance
     owner: {name: Finance, email: finance@example.com}",
         ),
+    },
+    Code {
+        name: "unknown-measure",
+        stage: Stage::Graph,
+        exits: &[2],
+        title: "a metric asks for a measure that there is not",
+        cause: "No semantic model has a measure of the name, or the one that has it is disabled.",
+        fix: "Correct the name, or add the measure to a semantic model.",
+        example: None,
+    },
+    Code {
+        name: "unknown-metric",
+        stage: Stage::Graph,
+        exits: &[2],
+        title: "a metric is asked for that there is not",
+        cause: "A metric, an exposure or a saved query names a metric that does not exist or is disabled, or a \
+            metric belongs to a semantic model that is disabled.",
+        fix: "Correct the name, add the metric, or enable it.",
+        example: None,
     },
     Code {
         name: "unknown-ref",

@@ -83,10 +83,28 @@ pub(super) const CODES: &[Code] = &[
         ),
     },
     Code {
+        name: "bad-metric",
+        stage: Stage::Project,
+        exits: &[2, 0],
+        title: "a metric is not described correctly",
+        cause: "A rule of dbt's semantic layer is broken: the name, the aggregation, the time, an alias or the \
+            title of a metric does not fit, or what it is made from.",
+        fix: "Mend what the message names. Each metric has a name of small letters, a title of its own, and a time by \
+            which it is aggregated.",
+        example: Some(
+            "metrics:
+  - name: revenue
+    label: Revenue
+    type: simple
+    type_params:
+      measure: revenue",
+        ),
+    },
+    Code {
         name: "bad-name",
         stage: Stage::Project,
         exits: &[2],
-        title: "a name cannot be used for a relation, a project or a target",
+        title: "a name cannot be used for a relation, a project, a target or a metric",
         cause: "The name is empty, too long, or has characters that a table's name must not have. Names become \
             folders of the warehouse.",
         fix: "Use letters, digits and `_`, not beginning with a digit. A model whose file must keep its name gets \
@@ -104,6 +122,28 @@ pub(super) const CODES: &[Code] = &[
         example: None,
     },
     Code {
+        name: "bad-semantic-model",
+        stage: Stage::Project,
+        exits: &[2, 0],
+        title: "a semantic model is not described correctly",
+        cause: "A rule of dbt's semantic layer is broken: a name is taken or cannot be used, the primary entity or \
+            the time of the measures is missing, or an aggregation has arguments that do not fit.",
+        fix: "Mend what the message names. A semantic model with dimensions has one primary entity, and each measure \
+            has a time by which it is aggregated.",
+        example: Some(
+            "semantic_models:
+  - name: orders
+    model: ref('orders')
+    defaults: {agg_time_dimension: ordered_at}
+    entities:
+      - {name: order, type: primary, expr: order_id}
+    dimensions:
+      - {name: ordered_at, type: time, type_params: {time_granularity: day}}
+    measures:
+      - {name: revenue, agg: sum, expr: amount}",
+        ),
+    },
+    Code {
         name: "bad-test",
         stage: Stage::Project,
         exits: &[2],
@@ -116,6 +156,22 @@ pub(super) const CODES: &[Code] = &[
   - accepted_values:
       arguments:
         values: [new, paid]",
+        ),
+    },
+    Code {
+        name: "bad-time-spine",
+        stage: Stage::Project,
+        exits: &[2],
+        title: "the columns of a time spine are not described",
+        cause: "The `time_spine` of a model names a column that the model does not describe, or whose `granularity` \
+            it does not say.",
+        fix: "Describe the column below `columns:` of the same model, with its `granularity`.",
+        example: Some(
+            "models:
+  - name: all_days
+    time_spine: {standard_granularity_column: day}
+    columns:
+      - {name: day, granularity: day}",
         ),
     },
     Code {
@@ -463,6 +519,15 @@ pub(super) const CODES: &[Code] = &[
     gold:
       +materialized: table",
         ),
+    },
+    Code {
+        name: "unused-input",
+        stage: Stage::Project,
+        exits: &[0],
+        title: "a metric does not use what it is made from",
+        cause: "A derived metric lists a metric that its `expr` does not use.",
+        fix: "Use it in `expr`, by its `alias` if it has one, or take it away.",
+        example: None,
     },
     Code {
         name: "wrong-type",

@@ -33,8 +33,11 @@ pub fn found(manifest: &Manifest) -> Entry {
         (ResourceType::Snapshot, "snapshot"),
         (ResourceType::Source, "source"),
         (ResourceType::Exposure, "exposure"),
+        (ResourceType::Metric, "metric"),
         (ResourceType::UnitTest, "unit test"),
         (ResourceType::Function, "function"),
+        (ResourceType::SemanticModel, "semantic model"),
+        (ResourceType::SavedQuery, "saved query"),
     ];
     let mut parts: Vec<String> = names
         .into_iter()

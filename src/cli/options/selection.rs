@@ -1,6 +1,6 @@
 //! Which nodes the command line chooses.
 
-use super::{Reader, bad_value, not_supported};
+use super::{Reader, bad_value};
 use crate::base::diagnostic::{Diagnostic, did_you_mean};
 use crate::cli::args::SelectionArguments;
 use crate::manifest::node::ResourceType;
@@ -26,15 +26,24 @@ pub struct SelectionOptions {
 impl Reader<'_> {
     fn kinds(&mut self, given: Vec<String>, variable: &str, flag: &str) -> Vec<ResourceType> {
         let names = if given.is_empty() { self.variable(variable).into_iter().collect() } else { given };
-        let known = ["model", "seed", "snapshot", "source", "test", "unit_test", "exposure", "analysis", "function"];
+        let known = [
+            "model",
+            "seed",
+            "snapshot",
+            "source",
+            "test",
+            "unit_test",
+            "exposure",
+            "analysis",
+            "function",
+            "semantic_model",
+            "metric",
+            "saved_query",
+        ];
         let mut kinds = Vec::new();
         for name in names.iter().flat_map(|names| names.split([',', ' '])).filter(|name| !name.is_empty()) {
             match name {
                 "all" | "default" => return Vec::new(),
-                // Kinds of dbt that no project has here: nothing to select, nothing wrong.
-                "metric" | "semantic_model" | "saved_query" => {
-                    self.problems.push(not_supported("resource type", name));
-                }
                 _ => {
                     if let Some(kind) = ResourceType::parse(name) {
                         kinds.push(kind);

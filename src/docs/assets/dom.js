@@ -40,7 +40,11 @@ function fill(made, attributes, content) {
 
 const KINDS = {
   model: "Models", source: "Sources", seed: "Seeds", snapshot: "Snapshots", test: "Tests", exposure: "Exposures",
+  semantic_model: "Semantic models", metric: "Metrics", saved_query: "Saved queries",
 };
+
+// What no command makes: it has no last run, and its label is its name.
+const DESCRIBED = ["source", "exposure", "semantic_model", "metric", "saved_query"];
 
 function address(id) {
   return "#/" + nodes[id].kind + "/" + encodeURIComponent(id);

@@ -215,7 +215,7 @@ function graph(ids, focus) {
     const state = sign(node);
     const room = state ? 22 : 25;
     // The lane says the layer, so that names of schemas would only take room.
-    const name = node.kind === "source" || node.kind === "exposure" ? node.label : node.name;
+    const name = DESCRIBED.includes(node.kind) ? node.label : node.name;
     const own = drawing("a", {
       class: "node " + node.group + " " + node.kind + (id === focus ? " focus" : ""), href: address(id),
       "aria-label": node.kind + " " + node.label,

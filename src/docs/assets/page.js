@@ -98,7 +98,8 @@ function lineage(focus) {
 
 // --- a node -----------------------------------------------------------------------------------------------------
 
-const KIND_NAME = { model: "Model", source: "Source", seed: "Seed", snapshot: "Snapshot", test: "Test", exposure: "Exposure" };
+const KIND_NAME = { model: "Model", source: "Source", seed: "Seed", snapshot: "Snapshot", test: "Test", exposure: "Exposure",
+  semantic_model: "Semantic model", metric: "Metric", saved_query: "Saved query" };
 
 function nodePage(id) {
   const node = nodes[id];
@@ -130,7 +131,7 @@ function testedPart(node) {
 
 function lastRun(node) {
   const result = node.result;
-  if (node.kind === "source" || node.kind === "exposure") return null;
+  if (DESCRIBED.includes(node.kind)) return null;
   if (!result) return element("section", {}, element("h2", {}, "Last run"), element("p", { class: "quiet" }, "No result yet in the environment " + site.environment + "."));
   const rows = result.rows;
   const counts = rows && ["inserted", "updated", "deleted"].filter((key) => rows[key]).map((key) => number.format(rows[key]) + " " + key);

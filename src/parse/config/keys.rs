@@ -448,8 +448,10 @@ pub const KEYS: [Key; 55] = [
 ];
 
 /// Keys of dbt and its adapters that are kept for artifacts and macros but mean nothing here.
-pub const KEPT: [&str; 30] = [
+pub const KEPT: [&str; 32] = [
+    "cache",
     "docs",
+    "export_as",
     "external_location",
     "format",
     "freshness",

@@ -59,6 +59,9 @@ pub fn resolve(
         ResourceType::Source
         | ResourceType::UnitTest
         | ResourceType::Exposure
+        | ResourceType::SemanticModel
+        | ResourceType::Metric
+        | ResourceType::SavedQuery
         | ResourceType::Analysis
         | ResourceType::Operation => {}
     }

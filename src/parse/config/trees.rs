@@ -60,7 +60,9 @@ impl Trees {
 
     /// Puts the values for a node over `config` as they are written, the less specific first.
     pub fn unrendered(&self, kind: ResourceType, fqn: &[String], config: &mut IndexMap<String, Json>) {
-        let Some(mut level) = tree_name(kind).and_then(|name| self.written.get(name)) else { return };
+        // dbt looks for trees with a hyphen by another spelling, and so finds none here.
+        let name = tree_name(kind).filter(|name| !name.contains('-'));
+        let Some(mut level) = name.and_then(|name| self.written.get(name)) else { return };
         let mut parts = fqn.iter();
         loop {
             let entries = level.entries().unwrap_or_default();
@@ -81,8 +83,8 @@ impl Trees {
     /// Warns of folders in the trees that hold for no node.
     pub fn report_unused(&self, diagnostics: &mut Diagnostics) {
         for (name, tree) in &self.rendered {
-            if !matches!(*name, "models" | "seeds" | "snapshots" | "sources" | "data_tests" | "exposures" | "functions")
-            {
+            // The others hold for what has no place in them, or for nothing here.
+            if matches!(*name, "unit_tests" | "analyses" | "macros" | "operations") {
                 continue;
             }
             let used = self.used.get(name).map(Vec::as_slice).unwrap_or_default();
@@ -125,6 +127,9 @@ fn tree_name(kind: ResourceType) -> Option<&'static str> {
         ResourceType::Test => "data_tests",
         ResourceType::UnitTest => "unit_tests",
         ResourceType::Exposure => "exposures",
+        ResourceType::SemanticModel => "semantic-models",
+        ResourceType::Metric => "metrics",
+        ResourceType::SavedQuery => "saved-queries",
         ResourceType::Analysis => "analyses",
         ResourceType::Function => "functions",
         ResourceType::Operation => return None,
