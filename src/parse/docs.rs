@@ -78,6 +78,10 @@ impl Docs {
                 });
             }
         }
-        resolved.trim_end().to_owned()
+        // As under dbt, a text without Jinja is kept as it is, and Jinja takes one line break from the end.
+        if has_jinja(&description.value) && resolved.ends_with('\n') {
+            resolved.pop();
+        }
+        resolved
     }
 }

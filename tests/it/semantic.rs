@@ -478,6 +478,19 @@ fn models_that_say_what_they_mean_are_in_the_manifest() {
     ");
 }
 
+/// A text without Jinja is kept as it is written, and Jinja takes one line break from the end.
+#[test]
+fn descriptions_are_kept_as_dbt_keeps_them() {
+    let properties = OLD
+        .replace("    description: Money\n", "    description: |\n      Money\n\n      comes.\n")
+        .replace("description: \"Orders. {{ doc('about') }}\"", "description: |\n      {{ doc('about') }}\n");
+    let project = project(PROJECT, &properties);
+    project.ok(&["parse"]);
+    let manifest = artifact(&project, "manifest.json");
+    assert_eq!(manifest["metrics"]["metric.shop.revenue"]["description"], "Money\n\ncomes.\n");
+    assert_eq!(manifest["semantic_models"]["semantic_model.shop.orders"]["description"], "About it.");
+}
+
 #[test]
 fn the_semantic_manifest_says_the_same() {
     let project = old();
