@@ -128,8 +128,9 @@ impl Invocation {
     /// The node of a `ref()`, as seen from a package.
     pub fn resolve_ref(&self, package: &str, call: &RefCall) -> Result<&Arc<Node>, HostError> {
         let found = self.manifest.find_version(call.package.as_deref(), &call.name, call.version.as_ref());
-        let own = |node: &&&Arc<Node>| node.package == package;
-        found.iter().find(own).or_else(|| found.first()).copied().ok_or_else(|| {
+        let of = |package: &str| found.iter().find(|node| node.package == package);
+        // The root project first, as `require_ref_searches_node_package_before_root` is not set under dbt either.
+        of(&self.manifest.project_name).or_else(|| of(package)).or_else(|| found.first()).copied().ok_or_else(|| {
             let names: Vec<&str> = self
                 .manifest
                 .nodes

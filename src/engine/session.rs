@@ -40,6 +40,7 @@ use crate::engine::memory::MemoryBudget;
 use crate::engine::texts::TimesAsText;
 use crate::engine::user_functions::{Definition, UserFunctions, check_query};
 use crate::engine::{dialect, functions, guard, statement};
+use crate::files::NullOrder;
 use crate::manifest::relation::{Relation, RelationKey};
 
 /// How the engine is set up for one invocation.
@@ -55,6 +56,8 @@ pub struct EngineOptions {
     pub dialect: String,
     /// Whether `/` of two integers is a fraction (`DuckDB`, Snowflake) and not an integer (Postgres).
     pub fractional_division: bool,
+    /// Where nulls are sorted without `nulls first` or `nulls last`.
+    pub null_order: NullOrder,
     /// Where spilled data goes.
     pub temporary_folder: PathBuf,
     /// The name of the target's own database.
@@ -206,6 +209,12 @@ fn base_state(options: &EngineOptions, runtime: Arc<RuntimeEnv>) -> EngineResult
         settings.execution.time_zone = Some("UTC".into());
         // Literals such as 1.10 are exact: money must not pass through binary floating point.
         settings.sql_parser.parse_float_as_decimal = true;
+        settings.sql_parser.default_null_ordering = match options.null_order {
+            NullOrder::Last => "nulls_last",
+            NullOrder::Largest => "nulls_max",
+            NullOrder::Smallest => "nulls_min",
+        }
+        .to_owned();
         settings.sql_parser.collect_spans = true;
         settings.sql_parser.map_string_types_to_utf8view = false;
         settings.sql_parser.dialect = options.dialect.parse::<Dialect>()?;

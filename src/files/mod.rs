@@ -30,7 +30,7 @@ use crate::base::source::{Location, SourceFile};
 use crate::files::project::ProjectConfig;
 use crate::files::yaml::{Spanned, Yaml, YamlNode};
 
-pub use crate::files::profiles::Target;
+pub use crate::files::profiles::{NullOrder, Target};
 pub use crate::files::project::ProjectKind;
 
 /// Renders one YAML text with Jinja in it to a value; the place is for the diagnostic.

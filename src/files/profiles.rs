@@ -83,6 +83,17 @@ pub struct Target {
     pub location: Option<Location>,
 }
 
+/// Where nulls are sorted without `nulls first` or `nulls last`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NullOrder {
+    /// At the end, whatever the direction.
+    Last,
+    /// As if they were larger than all values.
+    Largest,
+    /// As if they were smaller than all values.
+    Smallest,
+}
+
 /// Types of databases whose `/` gives a fraction of two integers; that of the others gives an integer.
 const FRACTIONAL: [&str; 6] = ["duckdb", "snowflake", "bigquery", "databricks", "spark", "mysql"];
 
@@ -93,6 +104,19 @@ impl Target {
         match self.settings.get("division") {
             Some(written) => written == "fraction",
             None => FRACTIONAL.contains(&self.kind.as_str()),
+        }
+    }
+
+    /// Where the database that the project was written for sorts nulls. A target of our own says it with
+    /// `settings: {nulls: last}`, `largest` or `smallest`.
+    pub fn null_order(&self) -> NullOrder {
+        match (self.settings.get("nulls").map(String::as_str), self.kind.as_str()) {
+            (Some("last"), _) | (None, "duckdb" | "trino" | "athena" | "clickhouse") => NullOrder::Last,
+            (Some("smallest"), _)
+            | (None, "bigquery" | "databricks" | "spark" | "mysql" | "sqlserver" | "fabric" | "synapse" | "sqlite") => {
+                NullOrder::Smallest
+            }
+            _ => NullOrder::Largest,
         }
     }
 
@@ -382,6 +406,10 @@ fn read_output(
             for (key, value) in fields.take(key).and_then(Yaml::entries).unwrap_or_default() {
                 if key.value == "division" && !matches!(value.as_str(), Some("fraction" | "integer")) {
                     let message = "`division` of a target is `integer` or `fraction`";
+                    diagnostics.push(Diagnostic::error("bad-value", message).at(value.location.clone(), ""));
+                }
+                if key.value == "nulls" && !matches!(value.as_str(), Some("last" | "largest" | "smallest")) {
+                    let message = "`nulls` of a target is `last`, `largest` or `smallest`";
                     diagnostics.push(Diagnostic::error("bad-value", message).at(value.location.clone(), ""));
                 }
                 settings.insert(key.value.clone(), value.scalar_text().unwrap_or_default());

@@ -270,14 +270,15 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// The node's own package first, then the root project, then any.
+    /// The root project first, then the node's own package, then any: as dbt, whose flag
+    /// `require_ref_searches_node_package_before_root` is not set by default.
     fn find(&self, node: &Node, call: &RefCall) -> Found<'a> {
         let called = self.refable.get(call.name.as_str()).map(Vec::as_slice).unwrap_or_default();
         let all: Vec<&Node> = called.iter().copied().filter(|node| node.has_version(call.version.as_ref())).collect();
         let of = |package: &str| all.iter().copied().filter(|node| node.package == package).collect::<Vec<_>>();
         let levels = match call.package.as_deref() {
             Some(package) => vec![of(package)],
-            None => vec![of(&node.package), of(self.root), all.clone()],
+            None => vec![of(self.root), of(&node.package), all.clone()],
         };
         for level in &levels {
             let enabled: Vec<&Node> = level.iter().copied().filter(|node| node.config.enabled).collect();

@@ -42,6 +42,7 @@ pub fn session() -> Session {
         now: DateTime::from_timestamp(1_709_210_000, 0).unwrap(),
         dialect: "generic".to_owned(),
         fractional_division: false,
+        null_order: karat::files::NullOrder::Largest,
         temporary_folder: std::env::temp_dir(),
         database: "p".to_owned(),
         other_databases: Vec::new(),
@@ -528,4 +529,98 @@ async fn distinct_from_takes_one_operand() {
     }
     let sql = "select 1 as x where 1 is not distinct from 1 and 2 is distinct from 3 and 4 = 4";
     assert_eq!(rows(&session, sql).await.map_err(|problem| problem.message), Ok("1".to_owned()));
+}
+
+/// Arrows into JSON take the operands next to them, and paths.
+#[tokio::test(flavor = "multi_thread")]
+async fn arrows_bind_closer_than_comparisons() {
+    let session = session();
+    let json = "(select '{\"a\": \"x\", \"b\": {\"c\": \"y\"}, \"l\": [1, 2]}' as j, 'x' as k)";
+    for (expression, expected) in [
+        ("j->>'a' = 'x'", "true"),
+        ("'x' = j->>'a'", "true"),
+        ("k = j->>'a' and j->>'a' is not null", "true"),
+        ("k = j->'b'->>'c' or j->>'a' in ('x', 'z')", "true"),
+        ("j->'b'->>'c' || '-' || 'z'", "y-z"),
+        ("j->>'a' like 'x%' and not j->>'a' like 'y'", "true"),
+        ("j->>'a' between 'w' and 'y'", "true"),
+        ("j->>'a' is distinct from 'y' and j->>'z' is null", "true"),
+        ("j->>'a' is distinct from k or false", "false"),
+        ("j->>'$.a'", "x"),
+        ("j->>'$.b.c' = 'y'", "true"),
+        ("j->'b'->>'$.c'", "y"),
+        ("j->'l'->>1", "2"),
+        ("j->>'$.l[1]' = '2'", "true"),
+        ("coalesce(j->>'none', j->>'a') = 'x'", "true"),
+        ("case when j->>'a' = 'x' then 1 else 2 end", "1"),
+        ("(j->'b')->>'c' <> k", "true"),
+    ] {
+        let sql = format!("select {expression} from {json}");
+        assert_eq!(rows(&session, &sql).await.map_err(|problem| problem.message), Ok(expected.to_owned()), "{sql}");
+    }
+}
+
+/// What windows and rounding functions give has a sign and does not overflow.
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_of_rows_have_a_sign_and_decimals_become_whole() {
+    check(
+        &[
+            ("select min(d) from (select row_number() over (order by x) - rank() over (order by x desc) as d from (values (1), (2)) t(x))", "-1"),
+            ("select min(d) from (select -dense_rank() over (order by x) - ntile(1) over (order by x) as d from (values (1), (2)) t(x))", "-3"),
+            ("select count(*) from (select 1 from (values (1), (2), (2)) t(x) qualify row_number() over (partition by x order by x) = 1)", "2"),
+            ("arrow_typeof(row_number() over ())", "Int64"),
+            ("ceil(9.5)", "10"),
+            ("ceil(cast(-0.5 as decimal(10, 2)))", "0"),
+            ("floor(-0.5)", "-1"),
+            ("floor(cast(99.99 as decimal(4, 2)))", "99"),
+            ("ceil(cast(1.5 as double))", "2.0"),
+            ("floor(7)", "7.0"),
+            ("ceil(cast(null as decimal(3, 1)))", "NULL"),
+            ("substr('hello', -3)", "llo"),
+            ("substring('1234567890', -4, 2)", "78"),
+            ("substring('ab', -4, 3)", "a"),
+            ("substring('ab' from -9)", "ab"),
+            ("substr('abc', 0, 2)", "a"),
+        ],
+        false,
+    )
+    .await;
+}
+
+/// What is ordered by an expression that is selected under the name of a column, or of another case.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_aggregate_may_have_the_name_of_its_column() {
+    let from = "from (values (1, 2), (1, 3), (2, 9)) t(g, b) group by g";
+    check(
+        &[
+            (&format!("select g, sum(b) as b {from} order by sum(b) desc"), "2|9; 1|5"),
+            (&format!("select g, sum(b) as b {from} order by b"), "1|5; 2|9"),
+            (&format!("select g, max(b) as b, sum(b) as s {from} order by max(b) desc, g"), "2|9|9; 1|3|5"),
+        ],
+        false,
+    )
+    .await;
+}
+
+/// Nulls are sorted as in the database that the project was written for.
+#[test]
+fn nulls_are_where_the_target_has_them() {
+    let ordered = |output: &str| {
+        let project = Project::new(&[
+            ("dbt_project.yml", "name: shop\nversion: '1.0'\nprofile: shop\n"),
+            ("profiles.yml", &format!("shop:\n  target: dev\n  outputs:\n    dev: {output}\n")),
+            (
+                "models/m.sql",
+                "select * from (select x, row_number() over (order by x desc) as d, row_number() over (order by x) as a \
+                 from (values (1), (null)) t(x)) where x is null",
+            ),
+        ]);
+        project.ok(&["run"]);
+        project.text("select d, a from main.m")
+    };
+    assert_eq!(ordered("{type: duckdb, schema: main}"), "2|2");
+    assert_eq!(ordered("{type: postgres, schema: main}"), "1|2");
+    assert_eq!(ordered("{type: bigquery, dataset: main}"), "2|1");
+    assert_eq!(ordered("{type: karat, schema: main}"), "1|2");
+    assert_eq!(ordered("{type: karat, schema: main, settings: {nulls: last}}"), "2|2");
 }

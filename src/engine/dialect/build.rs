@@ -74,6 +74,18 @@ pub(super) fn column_name(expr: &Expr) -> Option<Ident> {
     }
 }
 
+/// Counts a negative start of `substring` from the end of the text (`DuckDB`, Snowflake, `BigQuery`): the engine counts it
+/// from before the beginning.
+pub(super) fn substring_from_end(expr: &mut Expr) {
+    if let Expr::Substring { expr: text, substring_from: Some(from), .. } = expr
+        && matches!(from.as_ref(), Expr::UnaryOp { op: UnaryOperator::Minus, expr } if matches!(**expr, Expr::Value(_)))
+    {
+        let length = call("length", vec![text.as_ref().clone()]);
+        let place = binary(length, BinaryOperator::Plus, from.as_ref().clone());
+        **from = binary(place, BinaryOperator::Plus, number("1"));
+    }
+}
+
 /// The text of a literal.
 pub(super) fn literal(expr: &Expr) -> Option<&str> {
     match expr {

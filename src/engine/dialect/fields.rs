@@ -53,22 +53,29 @@ pub(super) fn name(select: &mut Select) {
     }
 }
 
-/// The order of different rows by an expression that is selected, by the name that it was given: the engine looks for
-/// what is ordered by among what is selected.
-pub(super) fn order_of_distinct(query: &mut Query) {
+/// The order by an expression that is selected, by the name that it was given. The engine looks for what different rows
+/// are ordered by among what is selected, and takes a name within an aggregate for that of the select list
+/// (`select sum(b) as b … order by sum(b)`).
+pub(super) fn order_by_name(query: &mut Query) {
     let (SetExpr::Select(select), Some(order)) = (query.body.as_ref(), &mut query.order_by) else { return };
     let OrderByKind::Expressions(order) = &mut order.kind else { return };
-    if select.distinct.is_none() {
-        return;
-    }
-    for ordered in order {
-        for item in &select.projection {
-            if let SelectItem::ExprWithAlias { expr, alias } = item
-                && *expr == ordered.expr
-            {
-                ordered.expr = Expr::Identifier(alias.clone());
-                break;
+    let is_name = |expr: &Expr| matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_));
+    for ordered in order.iter_mut().filter(|ordered| select.distinct.is_some() || !is_name(&ordered.expr)) {
+        let mut named = select.projection.iter().filter_map(|item| match item {
+            SelectItem::ExprWithAlias { expr, alias } if *expr == ordered.expr => Some(alias),
+            _ => None,
+        });
+        let Some(alias) = named.next().cloned() else { continue };
+        let is_called_so = |item: &&SelectItem| match item {
+            SelectItem::ExprWithAlias { alias: other, .. } => other.value.eq_ignore_ascii_case(&alias.value),
+            SelectItem::UnnamedExpr(expr) => {
+                last(expr).is_some_and(|other| other.value.eq_ignore_ascii_case(&alias.value))
             }
+            // What a star has is not known here.
+            _ => true,
+        };
+        if select.projection.iter().filter(is_called_so).count() == 1 {
+            ordered.expr = Expr::Identifier(alias);
         }
     }
 }

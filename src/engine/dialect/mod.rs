@@ -7,6 +7,7 @@
 //! [`refused`].
 
 mod arithmetic;
+mod arrows;
 mod build;
 pub mod calls;
 mod distinct_from;
@@ -233,7 +234,7 @@ impl VisitorMut for Adapter<'_> {
     }
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
-        fields::order_of_distinct(query);
+        fields::order_by_name(query);
         ControlFlow::Continue(())
     }
 
@@ -311,12 +312,15 @@ impl VisitorMut for Adapter<'_> {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
+        arrows::bind(expr);
         distinct_from::regroup(expr);
         ControlFlow::Continue(())
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
         fields::access(expr);
+        arrows::path(expr);
+        build::substring_from_end(expr);
         match expr {
             Expr::Function(function) if calls::counts_pairs(function) => {
                 return self.refuse("count(distinct a, b)", "count");

@@ -17,6 +17,7 @@ mod moment;
 mod numbers;
 mod parts;
 mod reading;
+mod replaced;
 mod scalar;
 mod stamps;
 mod text;
@@ -131,6 +132,12 @@ pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
             Implementation::Scalar(function) => drop(registry.register_udf(function)?),
             Implementation::Aggregate(function) => drop(registry.register_udaf(function)?),
         }
+    }
+    for function in replaced::scalars() {
+        registry.register_udf(function)?;
+    }
+    for function in replaced::windows() {
+        registry.register_udwf(function)?;
     }
     Ok(())
 }
