@@ -80,7 +80,9 @@ pub async fn execute(
 
     let (plan, problems) = check(&invocation, &schedule, &WarehouseView::new(surroundings.clone())).await;
     if let Err(outcome) = app.report(&problems) {
-        write_artifacts(app, &project, &not_run(app, &plan))?;
+        let result = not_run(app, &plan);
+        app.printer.not_run(&result);
+        write_artifacts(app, &project, &result)?;
         return Err(outcome);
     }
 
@@ -346,10 +348,14 @@ fn not_run(app: &Application, plan: &RunPlan) -> RunResult {
     let results = plan.steps.values().filter(|step| !matches!(step.intent, Intent::Nothing));
     let results = results.filter(|step| step.node.resource_type != ResourceType::Operation).map(|step| {
         let mut result = blank(&step.node, action(step), 0);
-        (result.status, result.message) = match plan.problems.get(&step.node.id) {
-            Some(problem) => (Status::Error, Some(problem.clone())),
-            None => (Status::Skipped, Some("not run: the check before the run found errors".to_owned())),
-        };
+        if let Some(problems) = plan.problems.get(&step.node.id) {
+            result.status = Status::Error;
+            result.message = problems.first().map(|problem| problem.message.clone());
+            result.diagnostics.clone_from(problems);
+        } else {
+            result.status = Status::Skipped;
+            result.message = Some("not run: the check before the run found errors".to_owned());
+        }
         result.compiled_sql = step.compiled.as_ref().map(|compiled| compiled.sql.clone());
         result
     });

@@ -17,7 +17,7 @@ use crate::cli::table;
 use crate::execute::result::{BatchEvent, NodeResult, RowCounts, RunEvent, Status};
 use crate::manifest::node::{Node, ResourceType};
 use crate::record::manifest::{checksum, path};
-use crate::record::run_results::statement;
+use crate::record::run_results::{message as message_of, statement};
 
 /// The column in which file sources say which file a row is from.
 const FILE_COLUMN: &str = "_karat_file";
@@ -441,7 +441,7 @@ impl Entry {
         } else {
             put("total", json!(total));
             put("description", json!(description(node)));
-            put("result_message", json!(result.message));
+            put("result_message", json!(message_of(result)));
         }
         let schema = node.relation.as_ref().map_or("", |relation| relation.schema.as_str());
         let identifier = node.relation.as_ref().map_or(node.name.as_str(), |relation| relation.identifier.as_str());

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
+use crate::base::diagnostic::Diagnostic;
 use crate::base::source::SourceFile;
 use crate::cli::Outcome;
 use crate::cli::application::Application;
@@ -15,6 +16,7 @@ use crate::cli::show::{Opened, open, render_problem};
 use crate::compile::host::CompileHost;
 use crate::compile::node::compile_code;
 use crate::execute::changes::Changes;
+use crate::execute::failure::Failure;
 use crate::execute::node::blank;
 use crate::execute::result::{RunResult, Status, Timing};
 use crate::execute::run::Run;
@@ -58,9 +60,11 @@ pub async fn execute(app: &Application, options: &OperationOptions) -> Result<Ou
     // dbt finds an operation in any package, also one that templates of the project could not call without its name.
     let package = package.or_else(|| run.invocation.templates.package_with(name));
     let mut owner = Node::operation(package.unwrap_or(&project.manifest.project_name), name);
-    if let Operation::Macro(_) = options.operation {
-        // In its results dbt names the macro itself.
-        owner.id = NodeId::new(format!("macro.{}.{name}", owner.package));
+    // In its results dbt names the macro itself.
+    let kind = if matches!(options.operation, Operation::Macro(_)) { "macro" } else { "sql_operation" };
+    owner.id = NodeId::new(format!("{kind}.{}.{name}", owner.package));
+    if let Some(called) = project.manifest.macros.get(owner.id.as_str()) {
+        owner.path.clone_from(&called.path);
     }
     let owner = Arc::new(owner);
     let started_at = app.clock.timestamp();
@@ -70,15 +74,17 @@ pub async fn execute(app: &Application, options: &OperationOptions) -> Result<Ou
         Operation::Sql(sql) => say(app, &run, &owner, sql).await,
     };
     let published = match done {
-        Ok(()) => publish_operation(app, &run).await.map_err(|outcome| (outcome, "it was not published".to_owned())),
+        Ok(()) => publish_operation(app, &run).await.map_err(|outcome| (outcome, Vec::new())),
         Err(failed) => Err(failed),
     };
     warehouse.discard_staged().await;
     let (publication, outcome) = match published {
         Ok(publication) => (publication, Outcome::Success),
-        Err((outcome, message)) => {
+        Err((outcome, diagnostics)) => {
             result.status = Status::Error;
-            result.message = Some(message);
+            let message = diagnostics.first().map_or("it was not published", |found| found.message.as_str());
+            result.message = Some(message.to_owned());
+            result.diagnostics = diagnostics;
             (None, outcome)
         }
     };
@@ -93,17 +99,14 @@ pub async fn execute(app: &Application, options: &OperationOptions) -> Result<Ou
     Ok(outcome)
 }
 
-/// Why an operation failed, in one line, and how the command ends.
-type Failed = (Outcome, String);
+/// How the command ends, and why an operation failed; empty if that was told already.
+type Failed = (Outcome, Vec<Diagnostic>);
 
 /// Prints why a template was not rendered.
 fn not_rendered(app: &Application, error: RenderError, outcome: Outcome) -> Failed {
-    let message = match &error {
-        RenderError::Diagnostic(found) => found.message.clone(),
-        RenderError::NotReady(what) => what.clone(),
-    };
+    let diagnostics = Failure::from(error.clone()).diagnostics;
     render_problem(app, error);
-    (outcome, message)
+    (outcome, diagnostics)
 }
 
 /// Calls the macro. What it writes is not run, as under dbt.
@@ -144,7 +147,7 @@ async fn say(app: &Application, run: &Arc<Run>, owner: &Arc<Node>, sql: &str) ->
             for diagnostic in &failure.diagnostics {
                 app.printer.diagnostic(diagnostic);
             }
-            Err((Outcome::Failed, failure.message()))
+            Err((Outcome::Failed, failure.diagnostics))
         }
     }
 }

@@ -285,6 +285,16 @@ impl Printer {
         }
     }
 
+    /// Records the results of a run that was not begun, for readers of the structured log.
+    pub fn not_run(&self, run: &RunResult) {
+        for result in &run.results {
+            self.structured(&events::dbt::node_finished(result, &adapter_response(result)));
+        }
+        for entry in events::dbt::failures(run) {
+            self.structured(&entry);
+        }
+    }
+
     fn shows(&self, level: Level) -> bool {
         let rank = match level {
             Level::Debug => LogLevel::Debug,

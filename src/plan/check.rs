@@ -190,9 +190,10 @@ pub async fn check(
         let before = check.diagnostics.0.len();
         let mut step = steps::step(invocation, node, view.as_ref(), prerequisites.clone());
         check.step(node, &mut step).await;
-        let mut found = check.diagnostics.0.iter().skip(before);
-        if let Some(error) = found.find(|found| found.severity == Severity::Error) {
-            plan.problems.insert(id.clone(), error.message.clone());
+        let found = check.diagnostics.0.iter().skip(before).filter(|found| found.severity == Severity::Error);
+        let errors: Vec<Diagnostic> = found.cloned().collect();
+        if !errors.is_empty() {
+            plan.problems.insert(id.clone(), errors);
             check.broken.insert(id.clone());
         }
         plan.steps.insert(id.clone(), step);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use indexmap::IndexMap;
 
+use crate::base::diagnostic::Diagnostic;
 use crate::compile::node::CompiledNode;
 use crate::manifest::node::{Detail, Node, NodeId};
 use crate::plan::incremental::Incremental;
@@ -72,6 +73,6 @@ impl Step {
 pub struct RunPlan {
     /// By node.
     pub steps: IndexMap<NodeId, Step>,
-    /// What the check has found wrong with a node: its first error.
-    pub problems: BTreeMap<NodeId, String>,
+    /// What the check has found wrong with a node: its errors.
+    pub problems: BTreeMap<NodeId, Vec<Diagnostic>>,
 }

@@ -11,6 +11,7 @@ pub mod manifest;
 mod model;
 pub mod run_results;
 pub mod semantic;
+pub mod wording;
 
 use std::collections::BTreeMap;
 use std::path::Path;

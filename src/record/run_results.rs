@@ -11,7 +11,7 @@ use crate::manifest::manifest::Manifest;
 use crate::manifest::microbatch::{Outcomes, Window};
 use crate::manifest::node::{Detail, Node, ResourceType};
 use crate::record::manifest::templates;
-use crate::record::{Invocation, instant};
+use crate::record::{Invocation, instant, wording};
 
 /// Name of the artifact.
 pub const FILE_NAME: &str = "run_results.json";
@@ -77,7 +77,7 @@ pub fn template_value(result: &NodeResult, manifest: &Manifest, target: &Path, s
 }
 
 /// What dbt says of a node that went well; of others what went wrong.
-fn message(result: &NodeResult) -> Option<String> {
+pub fn message(result: &NodeResult) -> Option<String> {
     let usual = || match result.node.resource_type {
         ResourceType::Model if result.batches.is_some() => Some("SUCCESS".to_owned()),
         ResourceType::Model | ResourceType::Snapshot => Some("OK".to_owned()),
@@ -86,7 +86,7 @@ fn message(result: &NodeResult) -> Option<String> {
         _ => None,
     };
     let well = result.status == Status::Success;
-    result.message.clone().or_else(|| if well { usual() } else { None })
+    wording::failure(result).or_else(|| result.message.clone()).or_else(|| if well { usual() } else { None })
 }
 
 /// Failing rows of a test; a hook that failed is one, and a microbatch model says none in any case.

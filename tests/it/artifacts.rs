@@ -464,6 +464,55 @@ fn a_run_that_the_check_stops_is_in_the_artifacts() {
     assert_eq!(project.rows("select id from main.bad"), ["1"]);
 }
 
+/// Readers of artifacts and logs search for dbt's first line: class, kind, name, file.
+#[test]
+fn failures_are_told_in_dbts_form() {
+    let project = Project::new(&[
+        (
+            "dbt_project.yml",
+            "name: p\nversion: '1.0'\non-run-end: [\"drop table {{ results[-1].message.splitlines()[0] | tojson }}\"]\n",
+        ),
+        ("models/text.sql", "{{ config(materialized='table') }} select 'x' as a"),
+        ("models/late.sql", "select cast(a as int) as b from {{ ref('text') }}"),
+        ("models/told.sql", "{{ config(materialized='table') }} select b from {{ ref('late') }}"),
+        ("models/raised.sql", "{% if execute %}{{ exceptions.raise_compiler_error('no') }}{% endif %} select 1 as id"),
+        (
+            "models/s.yml",
+            "models:\n  - name: promised\n    config: {contract: {enforced: true}}\n    columns: [{name: a, data_type: integer}]\n",
+        ),
+        ("models/promised.sql", "select 'x' as a"),
+        ("macros/op.sql", "{% macro op() %}{{ exceptions.raise_compiler_error('never') }}{% endmacro %}"),
+    ]);
+    let messages = |project: &Project| {
+        let results = project.run_results();
+        let results = results["results"].as_array().unwrap().clone();
+        let failed = results.into_iter().filter(|result| result["status"] == "error");
+        failed.map(|result| result["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    project.run(&["run", "-s", "+told"]).expect_code(1);
+    let found = messages(&project);
+    assert!(found[0].starts_with("Database Error in model told (models/told.sql)\n  "), "{found:?}");
+    // Hooks of the end see the same text, and have a form of their own.
+    assert!(found[1].starts_with("p.on-run-end.0 failed, error:\n "), "{found:?}");
+    assert!(found[1].contains("Database Error in model told (models/told.sql)"), "{found:?}");
+
+    let run = project.run(&["--log-format", "json", "run", "-s", "raised", "promised"]).expect_code(2);
+    let found = messages(&project);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.iter().any(|text| text.starts_with("Compilation Error in model raised (models/raised.sql)\n  no")));
+    let contract = found.iter().find(|text| text.contains("promised")).unwrap();
+    assert!(contract.starts_with("Compilation Error in model promised (models/promised.sql)\n"), "{contract}");
+    assert!(contract.contains("data type mismatch"), "{contract}");
+    run.expect_message(&[
+        r#""name":"RunResultError""#,
+        r"  Compilation Error in model raised (models/raised.sql)\n  no",
+    ]);
+
+    project.run(&["run-operation", "op"]).expect_code(1);
+    let found = messages(&project);
+    assert!(found[0].starts_with("Compilation Error in macro op (macros/op.sql)\n  never"), "{found:?}");
+}
+
 #[test]
 fn a_catalog_has_sources_and_artifacts_the_facts_of_the_environment() {
     let project = Project::new(&[

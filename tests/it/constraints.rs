@@ -174,7 +174,7 @@ fn constraints_that_are_broken_hold_the_table_back() {
     assert_eq!(others(&project.files()), others(&before));
     assert_eq!(project.rows("select count(*) from main.lines"), ["4"]);
     let message = project.run_results()["results"][1]["message"].as_str().unwrap().to_owned();
-    assert!(message.starts_with("constraint failed"), "{message}");
+    assert!(message.starts_with("Database Error in model lines (models/lines.sql)\n  constraint failed"), "{message}");
     // Without the contract nothing of it counts.
     project.write("models/s.yml", &LINES.replace("enforced: true", "enforced: false"));
     project.ok(&["run"]);

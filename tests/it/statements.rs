@@ -457,7 +457,7 @@ fn an_operation_leaves_its_result_and_can_be_retried() {
     project.run(&[&arguments[..], &["--vars", "{x: nope}"]].concat()).expect_code(1);
     let results = || -> serde_json::Value { serde_json::from_str(&project.read("target/run_results.json")).unwrap() };
     let failed = results();
-    assert_eq!(failed["results"][0]["unique_id"], "operation.shop.inline_query");
+    assert_eq!(failed["results"][0]["unique_id"], "sql_operation.shop.inline_query");
     assert_eq!((&failed["results"][0]["status"], &failed["args"]["which"]), (&"error".into(), &"run-operation".into()));
     project.ok(&["retry", "--vars", "{x: 15}"]);
     assert_eq!(project.rows("select id from gold.orders"), ["1"]);

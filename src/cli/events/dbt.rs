@@ -7,13 +7,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
-use super::{Entry, Level, counted, diagnostics_of, node_info, one_line};
+use super::{Entry, Level, counted, diagnostics_of, node_info};
 use crate::execute::result::{NodeResult, RunResult, Status};
 use crate::manifest::config::Materialization;
 use crate::manifest::manifest::Manifest;
 use crate::manifest::node::{Node, ResourceType};
 use crate::parse::DBT_VERSION;
 use crate::record::instant;
+use crate::record::run_results::message;
 
 /// The first line of a command.
 pub fn main_report() -> Entry {
@@ -80,7 +81,7 @@ pub fn node_finished(result: &NodeResult, response: &Json) -> Entry {
         "node_info": node_info(node, result.status.as_str(), started, finished),
         "run_result": {
             "status": result.status.as_str(),
-            "message": result.message.clone().unwrap_or_default(),
+            "message": message(result).unwrap_or_default(),
             "timing_info": timing,
             "thread": format!("Thread-{} (worker)", result.worker),
             "execution_time": result.execution_time.as_secs_f64(),
@@ -136,10 +137,10 @@ pub fn failures(run: &RunResult) -> Vec<Entry> {
         let data = json!({"resource_type": kind, "node_name": node.name, "path": path, "node_info": info});
         entries.push(Entry::new(head, head_code, level, format!("in {kind} {} ({path})", node.name), data));
         let found = diagnostics_of(result);
-        let told = result.message.clone().or_else(|| found.first().map(|found| found.message.clone()));
+        let told = message(result).or_else(|| found.first().map(|found| found.message.clone()));
         let message = told.unwrap_or_default();
         let data = json!({"msg": message, "node_info": info});
-        entries.push(Entry::new(line, line_code, level, format!("  {}", one_line(&message)), data));
+        entries.push(Entry::new(line, line_code, level, format!("  {message}"), data));
     }
     entries
 }
