@@ -37,6 +37,8 @@ pub struct Diagnostic {
     pub notes: Vec<String>,
     /// What the user could do about it.
     pub hint: Option<String>,
+    /// The phrase by which readers of dbt's logs and artifacts find it; people are not told.
+    pub known_as: Option<String>,
 }
 
 /// A place in the project with a short remark.
@@ -66,7 +68,15 @@ impl Diagnostic {
 
     fn new(severity: Severity, code: &'static str, message: impl Into<String>) -> Self {
         debug_assert!(codes::find(code).is_some(), "`{code}` is not explained in base::codes");
-        Self { severity, code, message: message.into(), labels: Vec::new(), notes: Vec::new(), hint: None }
+        Self {
+            severity,
+            code,
+            message: message.into(),
+            labels: Vec::new(),
+            notes: Vec::new(),
+            hint: None,
+            known_as: None,
+        }
     }
 
     /// Adds a place with a remark.
@@ -96,6 +106,13 @@ impl Diagnostic {
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Sets the phrase by which readers of dbt's logs find it.
+    #[must_use]
+    pub fn known_as(mut self, phrase: impl Into<String>) -> Self {
+        self.known_as = Some(phrase.into());
         self
     }
 

@@ -94,6 +94,9 @@ pub struct Project {
     pub previous: OnceLock<Arc<Previous>>,
 }
 
+/// A project's files and target with remarks on them, or what is wrong with them.
+pub type Opened = Result<((LoadedProject, Target), Diagnostics), Diagnostics>;
+
 impl Application {
     /// Prints diagnostics; an error among them ends the command, and so does a warning that is one for this invocation.
     pub fn report(&self, diagnostics: &Diagnostics) -> Result<(), Outcome> {
@@ -131,6 +134,20 @@ impl Application {
 
     /// Reads the project and resolves its target, but parses no template.
     pub fn open(&self) -> Result<(LoadedProject, Target), Outcome> {
+        match self.opened()? {
+            Ok((opened, problems)) => {
+                self.report(&problems)?;
+                Ok(opened)
+            }
+            Err(problems) => {
+                self.printer.diagnostics(&problems);
+                Err(Outcome::Usage)
+            }
+        }
+    }
+
+    /// The same with what is to be said of it, or with what is wrong; that a folder has no project is told.
+    pub fn opened(&self) -> Result<Opened, Outcome> {
         let root = find_root(self.options.project_dir.as_deref(), &self.working_folder)
             .map_err(|problem| self.report(&Diagnostics::from(*problem)).err().unwrap_or(Outcome::Usage))?;
         let choice = TargetChoice {
@@ -139,15 +156,11 @@ impl Application {
             target: self.options.target.as_deref(),
         };
         let (opened, problems) = parse::open(&root, choice, &self.parse_invocation());
-        let Some((loaded, target)) = opened else {
-            self.printer.diagnostics(&problems);
-            return Err(Outcome::Usage);
-        };
+        let Some((loaded, target)) = opened else { return Ok(Err(problems)) };
         if let Some(package) = loaded.root() {
             self.start_log(&root, &package.config);
         }
-        self.report(&self.worth_saying(problems))?;
-        Ok((loaded, target))
+        Ok(Ok(((loaded, target), self.worth_saying(problems))))
     }
 
     /// Reads and parses the project.
@@ -302,6 +315,11 @@ impl Application {
 
     /// The warehouse of the target.
     pub fn warehouse(&self, project: &Project) -> Result<Arc<Warehouse>, Outcome> {
+        self.warehouse_of(&project.target)
+    }
+
+    /// The warehouse of a target.
+    pub fn warehouse_of(&self, target: &Target) -> Result<Arc<Warehouse>, Outcome> {
         let failpoint = match self.env.get("KARAT_FAILPOINT").map(Failpoint::parse) {
             None => None,
             Some(Ok(failpoint)) => Some(failpoint),
@@ -313,14 +331,19 @@ impl Application {
             }
         };
         let storage: BTreeMap<String, String> =
-            project.target.settings.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+            target.settings.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         let options = WarehouseOptions { storage, failpoint, ..WarehouseOptions::default() };
-        Warehouse::open(&project.target.warehouse, options).map(Arc::new).map_err(|error| self.store(&error))
+        Warehouse::open(&target.warehouse, options).map(Arc::new).map_err(|error| self.store(&error))
     }
 
     /// The environment that the target selects.
     pub fn environment(&self, project: &Project) -> Result<Identifier, Outcome> {
-        Identifier::new(project.target.name.as_str()).map_err(|error| {
+        self.environment_of(&project.target)
+    }
+
+    /// The environment of a target.
+    pub fn environment_of(&self, target: &Target) -> Result<Identifier, Outcome> {
+        Identifier::new(target.name.as_str()).map_err(|error| {
             let problem = Diagnostic::error("bad-name", format!("the target's name cannot be an environment: {error}"));
             self.report(&problem.into()).err().unwrap_or(Outcome::Usage)
         })

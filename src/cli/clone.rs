@@ -144,7 +144,10 @@ impl Place<'_> {
         };
         let is_own = published.relation().key() == relation.key();
         if environment == self.catalog.environment().as_str() && is_own {
-            return Ok(Wish::Leave(format!("`{}` is the relation of the state itself", relation.short_name())));
+            return Ok(Wish::Leave(format!(
+                "`{}` is the relation of the state itself, skipping clone for relation: {relation}",
+                relation.short_name()
+            )));
         }
         let warehouse = neighbors.find(&environment).await?.warehouse;
         let name = published.relation().seen_from(&self.project.target.database);

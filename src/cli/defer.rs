@@ -126,7 +126,8 @@ impl Application {
             None => self.previous(project)?,
         };
         let Some(previous) = previous else {
-            let problem = Diagnostic::error("no-state", format!("{why}, but there is no `--state`"));
+            let problem = Diagnostic::error("no-state", format!("{why}, but there is no `--state`"))
+                .known_as("--state or --defer-state are required for deferral, but neither was provided");
             return Err(self.refused(problem.with_hint("give the folder of an earlier `manifest.json`: `--state DIR`")));
         };
         if previous.manifest.is_none() {

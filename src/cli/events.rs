@@ -339,7 +339,9 @@ impl Entry {
             "notes": diagnostic.notes,
             "hint": diagnostic.hint,
         });
-        Self::new("Diagnostic", "", Level::of(diagnostic.severity), diagnostic.to_string(), data)
+        let phrase = diagnostic.known_as.iter().map(|phrase| format!("\n{phrase}"));
+        let message = std::iter::once(diagnostic.to_string()).chain(phrase).collect::<String>();
+        Self::new("Diagnostic", "", Level::of(diagnostic.severity), message, data)
     }
 
     /// The entry of an event of a run; `time` is the present.

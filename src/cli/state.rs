@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use crate::base::diagnostic::{Diagnostic, Diagnostics};
 use crate::cli::Outcome;
 use crate::cli::application::{Application, Project};
+use crate::cli::events;
 use crate::cli::options::SelectionOptions;
 use crate::record;
 use crate::record::manifest::CompiledSql;
@@ -26,7 +27,11 @@ impl Application {
 
     /// Reads a folder of artifacts, which is relative to the project.
     pub fn read_state(&self, project: &Project, folder: &Path) -> Result<Arc<Previous>, Outcome> {
-        Previous::read(&project.loaded.root_path().join(folder)).map(Arc::new).map_err(|problem| self.refused(*problem))
+        let place = project.loaded.root_path().join(folder);
+        if place == self.target_path(project) {
+            self.printer.structured(&events::dbt::state_is_target(folder));
+        }
+        Previous::read(&place).map(Arc::new).map_err(|problem| self.refused(*problem))
     }
 
     /// Tells a problem that ends the command.

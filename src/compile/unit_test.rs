@@ -124,7 +124,7 @@ pub fn expected_rows(
         FixtureRows::Values(rows) => {
             let wrong = |name: String| {
                 let owner = format!("the result of `{}`", tested(node));
-                Box::new(unknown_column(&name, columns, expect, &owner))
+                Box::new(unknown_column(&name, columns, expect, &owner, "expected output"))
             };
             let given = fixture::given_columns(rows, columns).map_err(wrong)?;
             let sql = fixture::with_own_columns(rows, columns).map_err(wrong)?;
@@ -234,14 +234,16 @@ fn given_rows(
 ) -> Result<String, RenderError> {
     fixture::with_all_columns(rows, columns).map_err(|name| {
         let owner = format!("`{}`", stands_for.display_name());
-        RenderError::Diagnostic(Box::new(unknown_column(&name, columns, &given.fixture, &owner)))
+        let place = format!("'{}'", stands_for.name);
+        RenderError::Diagnostic(Box::new(unknown_column(&name, columns, &given.fixture, &owner, &place)))
     })
 }
 
-fn unknown_column(name: &str, columns: &[ColumnValue], fixture: &Fixture, owner: &str) -> Diagnostic {
+fn unknown_column(name: &str, columns: &[ColumnValue], fixture: &Fixture, owner: &str, place: &str) -> Diagnostic {
     let message = format!("{owner} has no column `{name}`");
-    let diagnostic =
-        Diagnostic::error("bad-fixture", message).at(fixture.location.clone(), "a row of this fixture has it");
+    let diagnostic = Diagnostic::error("bad-fixture", message)
+        .at(fixture.location.clone(), "a row of this fixture has it")
+        .known_as(format!("Invalid column name: '{name}' in unit test fixture for {place}."));
     let names = || columns.iter().map(|column| column.name.as_str());
     match did_you_mean(name, names()) {
         Some(near) => diagnostic.with_hint(format!("did you mean `{near}`?")),

@@ -69,6 +69,7 @@ async fn compare(
         let diagnostic =
             Diagnostic::error("not-a-snapshot", format!("the table of `{}` has no column `{missing}`", node.name))
                 .at_maybe(node.location.clone(), "")
+                .known_as("Snapshot target is missing configured columns")
                 .with_hint(
                     "the table was made by another configuration; rename the snapshot, or move the old table away",
                 );

@@ -95,14 +95,19 @@ pub fn lost_comments(node: &Node, schema: &Schema) -> Option<Diagnostic> {
         let names = |name: &str| if is_quoted { name == column.name } else { name.eq_ignore_ascii_case(&column.name) };
         schema.fields().iter().any(|field| names(field.name()))
     };
-    let lost: Vec<String> =
-        node.columns.values().filter(|column| !is_there(column)).map(|column| format!("`{}`", column.name)).collect();
+    let lost: Vec<&str> =
+        node.columns.values().filter(|column| !is_there(column)).map(|column| column.name.as_str()).collect();
     if lost.is_empty() {
         return None;
     }
+    let list: Vec<String> = lost.iter().map(|name| format!("`{name}`")).collect();
     let message =
-        format!("`{}` does not have all columns that are documented: {}", node.display_name(), lost.join(", "));
-    Some(Diagnostic::warning("unmatched-properties", message).at_maybe(node.location.clone(), ""))
+        format!("`{}` does not have all columns that are documented: {}", node.display_name(), list.join(", "));
+    let phrase = format!(
+        "The following columns are specified in the schema but are not present in the database: {}",
+        lost.join(", ")
+    );
+    Some(Diagnostic::warning("unmatched-properties", message).at_maybe(node.location.clone(), "").known_as(phrase))
 }
 
 /// The columns of a table with a contract: in the order of the contract, as under dbt, and with its types.

@@ -64,6 +64,9 @@ fn class(code: &str, is_compiled: bool) -> &'static str {
 /// A diagnostic without its excerpts.
 fn facts(diagnostic: &Diagnostic) -> String {
     let mut text = diagnostic.message.clone();
+    if let Some(phrase) = &diagnostic.known_as {
+        let _ = write!(text, "\n{phrase}");
+    }
     if let Some(label) = diagnostic.labels.first() {
         let start = label.location.start();
         let _ = write!(text, "\n--> {}:{}:{}", label.location.file.path, start.line, start.column);

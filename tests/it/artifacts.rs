@@ -513,6 +513,50 @@ fn failures_are_told_in_dbts_form() {
     assert!(found[0].starts_with("Compilation Error in macro op (macros/op.sql)\n  never"), "{found:?}");
 }
 
+/// Phrases that tools search for are in artifacts and the log; people read karat's own words.
+#[test]
+fn phrases_that_tools_search_for_are_in_artifacts_and_the_log() {
+    let project = Project::new(&[
+        ("dbt_project.yml", "name: p\nversion: '1.0'\nmodels: {+persist_docs: {columns: true}}\n"),
+        ("models/m.sql", "select 1 as id"),
+        ("models/bad.sql", "{{ config(materialized='incremental', incremental_strategy='own') }} select 1 as id"),
+        ("tests/kept.sql", "{{ config(store_failures_as='file') }} select id from {{ ref('m') }}"),
+        (
+            "models/s.yml",
+            "models: [{name: m, columns: [{name: gone}]}]\nunit_tests:\n  - name: u\n    model: n\n    given: [{input: ref('m'), rows: [{other: 1}]}]\n    expect: {rows: [{id: 1}]}\n",
+        ),
+        ("models/n.sql", "select id from {{ ref('m') }}"),
+    ]);
+    let message = |project: &Project| {
+        let results = project.run_results();
+        let failed = results["results"].as_array().unwrap().iter().find(|result| result["status"] == "error").cloned();
+        failed.unwrap()["message"].as_str().unwrap().to_owned()
+    };
+    let run = project.ok(&["run", "-s", "m", "n"]);
+    let missing = "The following columns are specified in the schema but are not present in the database: gone";
+    assert!(project.read("target/logs/karat.log").contains(missing));
+    assert!(!run.stderr.contains(missing), "{}", run.stderr);
+    for (command, told) in [
+        (&["test", "-s", "u"][..], "Invalid column name: 'other' in unit test fixture for 'm'."),
+        (&["test", "-s", "kept"], "'file' is not a valid value. Accepted values are: ['ephemeral', 'table', 'view']"),
+        (&["run", "-s", "bad"], "incremental strategy macro with the name \"get_incremental_own_sql\""),
+    ] {
+        project.run(command).expect_code(2);
+        let found = message(&project);
+        assert!(found.starts_with("Compilation Error in ") && found.contains(told), "{found}");
+    }
+    project.run(&["clone"]).expect_code(2);
+    project.ok(&["clone", "--state", "target", "--full-refresh", "-s", "m"]);
+    let log = project.read("target/logs/karat.log");
+    for told in [
+        "--state or --defer-state are required for deferral, but neither was provided",
+        "The state and target directories are the same: 'target'",
+        "skipping clone for relation: ",
+    ] {
+        assert!(log.contains(told), "{told} is not in\n{log}");
+    }
+}
+
 #[test]
 fn a_catalog_has_sources_and_artifacts_the_facts_of_the_environment() {
     let project = Project::new(&[

@@ -469,27 +469,58 @@ fn debug_says_what_is_used() {
     let project = shop();
     let run = project.ok(&["debug"]);
     assert_snapshot!(project.redacted(&run.stdout), @r"
-    karat     0.1.0
-    project   shop in <project>
-    nodes     14
-    profile   shop (type karat)
-    target    dev
-    warehouse <project>/warehouse
-    database  shop, default schema main
-    published nothing yet
+    karat 0.1.0
+    Using project.yml file in <project>
+    adapter type: karat
+    Configuration:
+      profiles.yml file [OK not needed]
+      project.yml file [OK found and valid]
+
+    Connection:
+      profile: shop
+      target: dev
+      database: shop
+      schema: main
+      warehouse: <project>/warehouse
+      published: nothing yet
+      Connection test: [OK connection ok]
+
     All checks passed!
     ");
     project.ok(&["seed"]);
+    project.write("models/broken.sql", "{{ nothing");
     let run = project.ok(&["debug", "--connection"]);
     assert_snapshot!(project.redacted(&run.stdout), @r"
-    karat     0.1.0
-    profile   shop (type karat)
-    target    dev
-    warehouse <project>/warehouse
-    database  shop, default schema main
-    published entry 1 with 1 relations
+    karat 0.1.0
+    Using project.yml file in <project>
+    adapter type: karat
+    Skipping steps before connection verification
+    Connection:
+      profile: shop
+      target: dev
+      database: shop
+      schema: main
+      warehouse: <project>/warehouse
+      published: entry 1 with 1 relations
+      Connection test: [OK connection ok]
+
     All checks passed!
     ");
+    let run = project.run(&["debug", "--target", "prod"]).expect_code(2);
+    assert_snapshot!(project.redacted(&run.stdout), @r"
+    karat 0.1.0
+    Configuration:
+      profiles.yml file [ERROR invalid]
+      project.yml file [OK found and valid]
+
+    1 check failed:
+    Profile loading failed for the following reason:
+      The profile 'shop' does not have a target named 'prod'.
+      error[unknown-target]: there is no target `prod`
+    ");
+    project.write("project.yml", "profile: none\n");
+    let run = project.run(&["debug"]).expect_code(2);
+    assert!(run.stdout.contains("\n  project.yml file [ERROR invalid]\n"), "{}", run.stdout);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! `--log-format json`, where the tools around dbt read them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -49,6 +50,13 @@ pub fn found(manifest: &Manifest) -> Entry {
     parts.push(counted(manifest.macros.len() as u64, "macro"));
     let line = parts.join(", ");
     Entry::new("FoundStats", "W006", Level::Info, format!("Found {line}"), json!({"stat_line": line}))
+}
+
+/// The state is the folder that the command writes into. It is read before, so that nobody else need know.
+pub fn state_is_target(folder: &Path) -> Entry {
+    let path = folder.display().to_string();
+    let message = format!("The state and target directories are the same: '{path}'");
+    Entry::new("WarnStateTargetEqual", "I072", Level::Warn, message, json!({"state_path": path}))
 }
 
 /// How many nodes run at once.

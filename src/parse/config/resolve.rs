@@ -233,6 +233,9 @@ impl Reader<'_> {
         let problem = self.diagnostics.0.pop()?;
         let name = word.replace(['+', '-'], "_");
         let hint = format!("karat combines rows itself: it calls no macro `get_incremental_{name}_sql`");
+        let problem = problem.known_as(format!(
+            "dbt could not find an incremental strategy macro with the name \"get_incremental_{name}_sql\""
+        ));
         Some(if problem.hint.is_none() { problem.with_hint(hint) } else { problem })
     }
 
@@ -392,7 +395,9 @@ impl Reader<'_> {
                 let word = word.to_owned();
                 self.not_one_of("store_failures_as", &word, &["table", "view", "ephemeral"]);
                 // Only who runs the test has to know.
-                config.unusable.extend(self.diagnostics.0.pop());
+                let phrase =
+                    format!("'{word}' is not a valid value. Accepted values are: ['ephemeral', 'table', 'view']");
+                config.unusable.extend(self.diagnostics.0.pop().map(|problem| problem.known_as(phrase)));
             }
         }
     }
