@@ -445,7 +445,7 @@ impl Application {
         let shown = project.loaded.root().map_or("target", |package| package.config.target_path.as_str());
         let mut artifact = record::manifest::artifact(&project.manifest, compiled, Path::new(shown), &self.record());
         // Who defers to this manifest must know whose relations it names.
-        artifact["metadata"]["env"][state::ENVIRONMENT] = json!(project.target.name);
+        artifact["macros"][state::OWNER]["meta"] = json!({state::ENVIRONMENT: project.target.name});
         seed_rows::put(&mut artifact, project);
         self.write_artifact(project, record::manifest::FILE_NAME, &artifact)?;
         self.write_artifact(project, record::semantic::FILE_NAME, &record::semantic::artifact(&project.manifest))?;

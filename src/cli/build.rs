@@ -116,7 +116,6 @@ pub async fn execute(
     warehouse.discard_staged().await;
     result.elapsed = app.clock.elapsed();
     write_artifacts(app, &project, &result)?;
-    write_catalog(app, &project, &warehouse).await?;
     if options.show_seeds {
         show_seeds(app, &run.view, &result).await?;
     }
@@ -163,15 +162,6 @@ async fn show_seeds(app: &Application, view: &Arc<WarehouseView>, result: &RunRe
         print(app, Some(&node.name), &batches, OutputFormat::Text)?;
     }
     Ok(())
-}
-
-/// `catalog.json`: what is published after the run.
-pub async fn write_catalog(app: &Application, project: &Project, warehouse: &Warehouse) -> Result<(), Outcome> {
-    let environment = app.environment(project)?;
-    let catalog = warehouse.catalog(&environment).await.map_err(|error| app.store(&error))?;
-    let rows = catalog_rows(&project.manifest, &catalog);
-    let artifact = record::catalog::artifact(&project.manifest, &rows, &app.record());
-    app.write_artifact(project, record::catalog::FILE_NAME, &artifact)
 }
 
 /// What is published, as `catalog.json` tells it: under its node, and under a source that names the same relation.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::base::diagnostic::Diagnostic;
 use crate::cli::Outcome;
 use crate::cli::application::{Application, Project, store_diagnostic};
-use crate::cli::build::{begin, outcome, selected, write_catalog};
+use crate::cli::build::{begin, outcome, selected};
 use crate::cli::defer::{StateRelation, StateRelations, name_in_state};
 use crate::cli::options::{BuildOptions, OutputFormat};
 use crate::cli::summary::Context;
@@ -83,7 +83,6 @@ pub async fn execute(
     app.write_manifest(&project, &record::manifest::CompiledSql::new())?;
     let artifact = record::run_results::artifact(&result, &app.args, &app.record());
     app.write_artifact(&project, record::run_results::FILE_NAME, &artifact)?;
-    write_catalog(app, &project, &warehouse).await?;
     if options.output == OutputFormat::Json {
         app.printer.result(&artifact.to_string());
     }

@@ -4,13 +4,14 @@
 //! is documented.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path};
 use std::sync::Arc;
 
 use serde_json::Map;
 
 use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::base::fs;
 use crate::base::secret::Scrubber;
+use crate::base::{fs, limits};
 use crate::cli::Outcome;
 use crate::cli::application::{Application, Project};
 use crate::cli::build::{catalog_rows, columns_of};
@@ -28,9 +29,6 @@ use crate::record::catalog::{CatalogColumn, CatalogRow};
 use crate::record::manifest::CompiledSql;
 use crate::store::{Catalog, PublishedRelation, Warehouse};
 use crate::template::host::ColumnValue;
-
-/// The folder of the page below the target folder.
-pub const FOLDER: &str = "docs";
 
 /// What was found out about the nodes of a project.
 #[derive(Default)]
@@ -73,7 +71,10 @@ pub async fn generate(app: &Application, options: &GenerateOptions) -> Result<Ou
     let of_files: Vec<CatalogRow> = of_files.collect();
     rows.extend(of_files);
     let artifact = record::catalog::artifact(&project.manifest, &rows, &app.record());
-    app.write_manifest(&project, &found.compiled)?;
+    // As under dbt, it has the compiled SQL or is not written.
+    if !options.no_compile {
+        app.write_manifest(&project, &found.compiled)?;
+    }
     app.write_artifact(&project, record::catalog::FILE_NAME, &artifact)?;
     let results = if options.empty_catalog {
         Map::new()
@@ -91,13 +92,43 @@ pub async fn generate(app: &Application, options: &GenerateOptions) -> Result<Ou
     });
     let html = page::html(&document);
     let html = Scrubber::new(&app.env).scrub(&html).into_owned();
-    let file = app.target_path(&project).join(FOLDER).join(page::FILE_NAME);
+    let file = app.target_path(&project).join(page::FILE_NAME);
+    copy_assets(app, &project)?;
     fs::write_atomic(&file, html.as_bytes()).map_err(|error| app.file(error))?;
     let pages = document["nodes"].as_object().map_or(0, Map::len);
     let shown = file.strip_prefix(&app.working_folder).unwrap_or(&file).display().to_string();
     app.printer.status("Wrote", &format!("{shown}: {}", counted(pages as u64, "node")));
     app.printer.message("Open the file in a browser, or run `karat docs serve`.");
     Ok(Outcome::Success)
+}
+
+/// The folders of `asset-paths` that lie beside the page: those with plain names.
+pub fn asset_folders(project: &Project) -> BTreeSet<&str> {
+    let is_plain = |path: &&str| {
+        let is_known = |c: char| c.is_ascii_alphanumeric() || "_-./ ".contains(c);
+        !path.is_empty()
+            && path.chars().all(is_known)
+            && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
+    };
+    let assets = project.loaded.root().map(|package| package.config.paths.assets.as_slice()).unwrap_or_default();
+    assets.iter().map(|path| path.trim_end_matches('/')).filter(is_plain).collect()
+}
+
+/// Puts `asset-paths` beside the page, each as a whole.
+fn copy_assets(app: &Application, project: &Project) -> Result<(), Outcome> {
+    let (from, target) = (&project.loaded.dir, app.target_path(project));
+    for folder in asset_folders(project) {
+        let copy = target.join(folder);
+        if fs::is_dir(&copy) {
+            fs::remove_dir_all(&copy).map_err(|error| app.file(error))?;
+        }
+        let (files, _) = from.walk(folder).map_err(|error| app.file(error))?;
+        for file in files {
+            let content = from.read_bytes(&file, limits::SEED_FILE_BYTES).map_err(|error| app.file(error))?;
+            fs::write_atomic(&target.join(&file), &content).map_err(|error| app.file(error))?;
+        }
+    }
+    Ok(())
 }
 
 /// Plans what is chosen, and keeps what that tells. What goes wrong is said as a warning.

@@ -1,6 +1,6 @@
 //! `karat docs serve`: the page from a server on this machine.
 //!
-//! Only the folder of the page is served, and only to who asks for this machine by its own name: a page elsewhere that
+//! Only the page, the artifacts that belong to it and `asset-paths` are served, not the rest of the folder, and only to who asks for this machine by its own name: a page elsewhere that
 //! makes a name of its own point here (DNS rebinding) learns nothing.
 
 use std::net::IpAddr;
@@ -13,16 +13,17 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tower_http::services::ServeDir;
+use tower_http::services::{ServeDir, ServeFile};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::base::diagnostic::Diagnostic;
 use crate::base::fs;
 use crate::cli::Outcome;
 use crate::cli::application::Application;
-use crate::cli::docs::FOLDER;
+use crate::cli::docs::asset_folders;
 use crate::cli::options::ServeOptions;
 use crate::docs::page;
+use crate::record;
 
 /// How long answers that are under way may take after the user stopped the server.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -30,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Serves until the user stops it.
 pub async fn serve(app: &Application, options: &ServeOptions, stop: watch::Receiver<bool>) -> Result<Outcome, Outcome> {
     let project = app.project()?;
-    let folder = app.target_path(&project).join(FOLDER);
+    let folder = app.target_path(&project);
     if !fs::is_file(&folder.join(page::FILE_NAME)) {
         let message = format!("there is no documentation in `{}`", folder.display());
         let problem = Diagnostic::error("no-documentation", message).with_hint("run `karat docs generate` first");
@@ -53,8 +54,14 @@ pub async fn serve(app: &Application, options: &ServeOptions, stop: watch::Recei
         app.printer.message(&format!("No browser could be opened ({error}); open {url} yourself."));
     }
     let header = |name: HeaderName, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
-    let router = Router::new()
-        .fallback_service(ServeDir::new(&folder))
+    let mut router = Router::new().route_service("/", ServeFile::new(folder.join(page::FILE_NAME)));
+    for name in [page::FILE_NAME, record::manifest::FILE_NAME, record::catalog::FILE_NAME] {
+        router = router.route_service(&format!("/{name}"), ServeFile::new(folder.join(name)));
+    }
+    for assets in asset_folders(&project) {
+        router = router.nest_service(&format!("/{assets}"), ServeDir::new(folder.join(assets)));
+    }
+    let router = router
         .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(header::CACHE_CONTROL, "no-cache"))
         .layer(header(header::REFERRER_POLICY, "no-referrer"))

@@ -116,7 +116,7 @@ pub fn resolve(
         .filter(|earlier| !matches!(earlier.verb, VerbArguments::Retry(_)))
         .ok_or_else(|| nothing(format!("`{}` does not say which command it is of", path.display())))?;
     let metadata = &results["metadata"];
-    let published = metadata["env"]["KARAT_PUBLISHED"].is_string();
+    let published = results["args"][record::run_results::PUBLISHED].is_string();
     let all = || results["results"].as_array().into_iter().flatten();
     // Of a command that calls one macro, that macro is what is done again.
     let is_operation = matches!(earlier.verb, VerbArguments::RunOperation(_));

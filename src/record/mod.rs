@@ -38,17 +38,14 @@ pub struct Invocation {
 impl Invocation {
     /// dbt's `metadata` of an artifact, for a schema such as `manifest/v12`.
     pub fn metadata(&self, schema: &str) -> Json {
-        let mut env = serde_json::Map::new();
-        // Readers check the keys strictly: what is ours stands in the places that dbt leaves free.
-        env.insert("KARAT_VERSION".to_owned(), json!(env!("CARGO_PKG_VERSION")));
-        env.extend(self.env.iter().map(|(name, value)| (name.clone(), json!(value))));
+        // Readers check the keys strictly, and expect nothing but these facts among those of the environment.
         json!({
             "dbt_schema_version": format!("https://schemas.getdbt.com/dbt/{schema}.json"),
             "dbt_version": DBT_VERSION,
             "generated_at": instant(self.generated_at),
             "invocation_id": self.id,
             "invocation_started_at": instant(self.started_at),
-            "env": env,
+            "env": self.env,
         })
     }
 }

@@ -16,16 +16,18 @@ use crate::record::{Invocation, instant, wording};
 /// Name of the artifact.
 pub const FILE_NAME: &str = "run_results.json";
 
+/// Key in `args`, of ours: what readers see since. Other places are checked strictly by readers of dbt's artifacts.
+pub const PUBLISHED: &str = "published";
+
 /// The artifact; `args` are the options of the invocation as dbt names them (`which`, `select`, `vars` and so on).
 pub fn artifact(run: &RunResult, args: &IndexMap<String, Json>, invocation: &Invocation) -> Json {
     let results: Vec<Json> = run.results.iter().map(result_json).collect();
-    let mut metadata = invocation.metadata("run-results/v6");
+    let mut args = args.clone();
     if let Some(publication) = &run.publication {
-        // Ours: what readers see since.
-        metadata["env"]["KARAT_PUBLISHED"] = json!(format!("{}@{}", publication.environment, publication.entry));
+        args.insert(PUBLISHED.to_owned(), json!(format!("{}@{}", publication.environment, publication.entry)));
     }
     json!({
-        "metadata": metadata,
+        "metadata": invocation.metadata("run-results/v6"),
         "results": results,
         "elapsed_time": run.elapsed.as_secs_f64(),
         "args": args,

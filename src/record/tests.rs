@@ -290,7 +290,7 @@ fn results_count_rows_and_skip_what_was_not_done() {
     assert_eq!((&model["failures"], &model["compiled"]), (&Json::Null, &json!(true)));
     assert_eq!((&results["results"][1]["failures"], &results["results"][1]["status"]), (&json!(2), &json!("fail")));
     assert_eq!(results["results"][2]["adapter_response"], json!({}));
-    assert_eq!(results["metadata"]["env"]["KARAT_PUBLISHED"], "dev@42");
+    assert_eq!(results["args"]["published"], "dev@42");
 }
 
 #[test]

@@ -21,9 +21,6 @@ pub struct Metadata {
     /// `karat`, or the database of a dbt.
     #[serde(default)]
     pub(super) adapter_type: Option<String>,
-    /// What is ours stands here.
-    #[serde(default, deserialize_with = "or_default")]
-    pub(super) env: BTreeMap<String, Json>,
 }
 
 /// The versions of an artifact that can be read.
@@ -76,7 +73,7 @@ pub struct Manifest {
 impl Manifest {
     /// The environment that karat had built; `None` in the manifest of a dbt.
     pub fn environment(&self) -> Option<&str> {
-        self.metadata.env.get(ENVIRONMENT)?.as_str()
+        self.macros.get(OWNER)?.meta[ENVIRONMENT].as_str()
     }
 
     /// Whether karat wrote it.
@@ -93,8 +90,12 @@ impl Manifest {
     }
 }
 
-/// Key in `metadata.env` of a manifest: the environment that the command worked on.
-pub const ENVIRONMENT: &str = "KARAT_ENVIRONMENT";
+/// The macro in whose `meta` a manifest says what dbt has no place for. It is in every manifest, and readers of dbt's
+/// artifacts check the keys of other places strictly.
+pub const OWNER: &str = "macro.dbt.generate_schema_name";
+
+/// Key in that `meta`: the environment that the command worked on.
+pub const ENVIRONMENT: &str = "karat_environment";
 
 /// A node of any kind.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -258,6 +259,8 @@ pub(super) struct Macro {
     #[serde(rename = "macro_sql")]
     pub(super) text: String,
     pub(super) depends_on: DependsOn,
+    #[serde(default)]
+    pub(super) meta: Json,
 }
 
 /// `run_results.json`.

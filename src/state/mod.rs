@@ -16,7 +16,7 @@ use crate::base::diagnostic::Diagnostic;
 use crate::base::fs;
 use crate::base::limits;
 
-pub use artifacts::{ENVIRONMENT, Manifest, Node};
+pub use artifacts::{ENVIRONMENT, Manifest, Node, OWNER};
 pub use compare::{Check, Comparison};
 
 /// The artifacts of a folder; each may be missing.

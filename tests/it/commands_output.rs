@@ -275,6 +275,9 @@ fn artifacts_have_dbts_shapes() {
         result["timing"].as_array().unwrap().iter().map(|phase| phase["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["compile", "execute"]);
 
+    // As under dbt, it is the documentation's.
+    assert!(!project.path("target/catalog.json").exists());
+    project.ok(&["docs", "generate"]);
     let catalog = read("catalog.json");
     assert_eq!(catalog["metadata"]["dbt_schema_version"], "https://schemas.getdbt.com/dbt/catalog/v1.json");
     let relation = &catalog["nodes"]["model.shop.positive"];

@@ -98,7 +98,7 @@ fn described_nodes_may_be_kept_out_of_the_documentation() {
         ),
     ]);
     project.ok(&["docs", "generate"]);
-    let page = project.read("target/docs/index.html");
+    let page = project.read("target/index.html");
     assert!(page.contains("model.p.a") && page.contains("model.p.z"));
     assert!(!page.contains("model.p.hidden") && !page.contains("unique_hidden_id"), "the page shows what is hidden");
     let lineage = project.ok(&["docs", "lineage", "--output", "mermaid"]).stdout;

@@ -72,7 +72,7 @@ exposures:
 
 /// The document within a page.
 pub fn document(project: &Project) -> Json {
-    let page = project.read("target/docs/index.html");
+    let page = project.read("target/index.html");
     let (_, rest) = page.split_once("id=\"document\">").unwrap();
     serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
 }
@@ -82,7 +82,7 @@ fn docs_tell_everything_of_every_node() {
     let project = project();
     project.ok(&["build"]);
     let run = project.ok(&["docs", "generate"]);
-    assert!(run.stderr.contains("Wrote target/docs/index.html: 12 nodes"), "{}", run.stderr);
+    assert!(run.stderr.contains("Wrote target/index.html: 12 nodes"), "{}", run.stderr);
     let document = document(&project);
     let node = &document["nodes"]["model.shop.priced"];
     assert_eq!(node["group"], "silver");
@@ -386,6 +386,29 @@ fn answer(address: &str, path: &str, host: &str) -> (u16, String) {
     (text.split(' ').nth(1).unwrap().parse().unwrap(), text)
 }
 
+/// As under dbt: what `asset-paths` names lies beside the page, and without compiling there is no manifest.
+#[test]
+fn docs_bring_assets_and_need_not_compile() {
+    let project = Project::new(&[
+        ("dbt_project.yml", "name: p\nversion: '1.0'\nasset-paths: [pictures/, none]\n"),
+        ("models/m.sql", "select 1 as id"),
+        ("pictures/a/plant.svg", "<svg/>"),
+        ("target/pictures/old.svg", "<svg/>"),
+    ]);
+    project.ok(&["docs", "generate", "--no-compile"]);
+    assert_eq!(project.read("target/pictures/a/plant.svg"), "<svg/>");
+    assert!(!project.path("target/pictures/old.svg").exists());
+    assert!(project.path("target/index.html").is_file() && project.path("target/catalog.json").is_file());
+    assert!(!project.path("target/manifest.json").exists());
+    let mut server = project.start(&["docs", "serve", "--port", "0", "--no-browser"]);
+    let mut lines = BufReader::new(server.stderr.take().unwrap()).lines();
+    let line = lines.find(|line| line.as_ref().unwrap().contains("http://")).unwrap().unwrap();
+    let address = line.split_once("http://").unwrap().1.split_once('/').unwrap().0.to_owned();
+    assert_eq!(answer(&address, "/pictures/a/plant.svg", &address).0, 200);
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
 #[test]
 fn docs_are_served_to_this_machine_alone() {
     let project = project();
@@ -393,6 +416,7 @@ fn docs_are_served_to_this_machine_alone() {
     project.run(&serve).expect_code(2).expect_message(&["no-documentation", "karat docs generate"]);
     project.ok(&["docs", "generate"]);
     project.write("target/secret.txt", "x");
+    project.write("target/logs/secret.txt", "x");
     let mut server = project.start(&serve);
     let mut lines = BufReader::new(server.stderr.take().unwrap()).lines();
     let line = lines.find(|line| line.as_ref().unwrap().contains("http://")).unwrap().unwrap();
@@ -403,7 +427,16 @@ fn docs_are_served_to_this_machine_alone() {
     assert!(page.contains("<title>shop</title>") && page.contains("x-content-type-options: nosniff"), "{page:.600}");
     assert_eq!(answer(&address, "/", "localhost").0, 200);
     assert_eq!(answer(&address, "/", "evil.example").0, 421);
-    for path in ["/secret.txt", "/../secret.txt", "/..%2fsecret.txt", "/%2e%2e/secret.txt", "/nothing"] {
+    assert_eq!(answer(&address, "/manifest.json", &address).0, 200);
+    for path in [
+        "/secret.txt",
+        "/logs/secret.txt",
+        "/compiled",
+        "/../secret.txt",
+        "/..%2fsecret.txt",
+        "/%2e%2e/secret.txt",
+        "/nothing",
+    ] {
         assert_ne!(answer(&address, path, &address).0, 200, "{path}");
     }
 

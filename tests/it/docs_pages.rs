@@ -25,7 +25,7 @@ fn browser() -> Option<&'static str> {
 /// What the page shows at an address, as HTML.
 fn shown(browser: &str, project: &Project, hash: &str, width: u32) -> String {
     let profile = tempfile::tempdir().unwrap();
-    let address = format!("file://{}{hash}", project.path("target/docs/index.html").display());
+    let address = format!("file://{}{hash}", project.path("target/index.html").display());
     let output = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
