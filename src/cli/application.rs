@@ -20,10 +20,11 @@ use crate::base::secret::Scrubber;
 use crate::base::strictness::Treatment;
 use crate::cli::options::{GlobalOptions, SelectionOptions};
 use crate::cli::printer::Printer;
-use crate::cli::show::introspect;
+use crate::cli::show::{introspect, render_problem};
 use crate::cli::{Outcome, log, seed_rows};
 use crate::compile::context::Shapes;
 use crate::compile::host::{DeferredRelation, Invocation};
+use crate::compile::query_comment::commented;
 use crate::engine::memory::MemoryBudget;
 use crate::engine::neighbors::DeferredNames;
 use crate::engine::session::{Engine, EngineOptions};
@@ -33,6 +34,7 @@ use crate::execute::run::ResultValue;
 use crate::files::packages;
 use crate::files::profiles::TargetChoice;
 use crate::files::project::{ProjectConfig, find_root};
+use crate::files::query_comment::Comment;
 use crate::files::{LoadedProject, Target};
 use crate::graph::Dag;
 use crate::manifest::manifest::Manifest;
@@ -281,6 +283,11 @@ impl Application {
             sample,
             store_failures: self.flags.store_failures,
             warn_error: self.options.strictness.of("test-warned") == Treatment::Error,
+            query_comment: project
+                .loaded
+                .root()
+                .map(|package| package.config.query_comment.clone())
+                .unwrap_or_default(),
             selected,
             deferred,
             globals: project.parsed.globals.clone(),
@@ -403,6 +410,11 @@ impl Application {
         if project.manifest.of_type(ResourceType::Function).next().is_some() {
             let view = introspect(&WarehouseView::new(surroundings.clone()));
             surroundings.functions = Arc::new(functions(invocation, &view, &surroundings.engine));
+        }
+        if let Comment::Template(_) = &invocation.query_comment.comment {
+            // One that fails is an error before anything runs, as under dbt.
+            let view = introspect(&WarehouseView::new(surroundings.clone()));
+            commented(invocation, &view, "master", None, "").map_err(|error| render_problem(self, error))?;
         }
         Ok(surroundings)
     }

@@ -390,6 +390,11 @@ impl Entry {
                 let level = if *status == Status::Error { Level::Error } else { Level::Info };
                 Self::new("LogBatchResult", "Q046", level, message, data)
             }
+            RunEvent::Query { node, sql } => {
+                let info = node_info(node, "started", Some(time), None);
+                let data = json!({"conn_name": node.id.as_str(), "sql": sql, "node_info": info});
+                Self::new("SQLQuery", "E016", Level::Debug, format!("On {}: {sql}", node.id), data)
+            }
             RunEvent::Print(text) => Self::new("PrintEvent", "Z052", Level::Info, *text, json!({"msg": text})),
             RunEvent::Message(text) => Self::new("JinjaLogInfo", "I062", Level::Info, *text, json!({"msg": text})),
             RunEvent::Diagnostic(diagnostic) => Self::of_diagnostic(diagnostic),

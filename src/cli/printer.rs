@@ -400,6 +400,7 @@ impl EventSink for Printer {
             RunEvent::BatchFinished { batch, status, rows, seconds } => self.entry(&entry, || {
                 self.stamped(&events::batch_line(batch, *status, *rows, *seconds, self.appearance.color))
             }),
+            RunEvent::Query { node, sql } => self.entry(&entry, || self.stamped(&format!("On {}: {sql}", node.id))),
             RunEvent::Print(text) => {
                 if self.appearance.format == LogFormat::Json {
                     self.entry(&entry, String::new);

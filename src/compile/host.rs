@@ -20,6 +20,7 @@ use crate::compile::introspect::Introspect;
 use crate::compile::unit_test::Substitutes;
 use crate::engine::types::sql_type_of;
 use crate::files::Target;
+use crate::files::query_comment::QueryComment;
 use crate::manifest::config::Materialization;
 use crate::manifest::constraint::KeyTarget;
 use crate::manifest::function::FunctionCall;
@@ -63,6 +64,8 @@ pub struct Invocation {
     pub store_failures: bool,
     /// `--warn-error`: a test that would warn fails.
     pub warn_error: bool,
+    /// What stands at the SQL in the log.
+    pub query_comment: QueryComment,
     /// Ids of the selected nodes.
     pub selected: Vec<NodeId>,
     /// What `ref()` of a node means that is deferred to a state.

@@ -9,4 +9,5 @@ pub mod fixture;
 pub mod host;
 pub mod introspect;
 pub mod node;
+pub mod query_comment;
 pub mod unit_test;

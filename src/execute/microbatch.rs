@@ -147,6 +147,7 @@ impl<'a> Table<'a> {
     async fn make(&mut self, batch: Batch, batches: &mut Batches) -> Result<u64, Failure> {
         let compiled = compile_batch(&self.run.invocation, &self.run.introspect(self.node), self.node, batch)?;
         batches.sql.push((batch, compiled.sql.clone()));
+        self.run.tell(self.node, &compiled.sql)?;
         let columns = contracted(&self.writer, self.node, &compiled).await?;
         self.take_columns(&columns).await?;
         let schema = self.schema.clone().unwrap_or(columns);

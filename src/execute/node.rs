@@ -179,6 +179,11 @@ async fn execute(
     compiled: Option<&CompiledNode>,
     result: &mut NodeResult,
 ) -> Result<(), Failure> {
+    // What a template of its own or a hook says is told when it is said.
+    let says_itself = matches!(step.intent, Intent::Custom | Intent::Operation);
+    if let Some(compiled) = compiled.filter(|_| !says_itself) {
+        run.tell(&step.node, &compiled.sql)?;
+    }
     // Statements of other nodes' hooks may be about this relation. Those of its own template ask for the lock themselves.
     let runs_statements = matches!(step.intent, Intent::Custom | Intent::Microbatch(_));
     let _lock = match &step.node.relation {

@@ -215,6 +215,13 @@ pub enum RunEvent<'a> {
         /// How long it took.
         seconds: f64,
     },
+    /// What is run for a node, with the comment that the project puts there.
+    Query {
+        /// The node.
+        node: &'a Node,
+        /// The SQL.
+        sql: &'a str,
+    },
     /// A template's `print()`: goes to standard output.
     Print(&'a str),
     /// A template's `log(info=true)`, or another message.

@@ -1,5 +1,6 @@
 //! What all nodes of a run share.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,17 +11,18 @@ use serde_json::{Value as Json, json};
 use crate::base::diagnostic::Diagnostic;
 use crate::compile::host::Invocation;
 use crate::compile::introspect::Introspect;
+use crate::compile::query_comment::commented;
 use crate::engine::error::SqlProblem;
 use crate::engine::session::{Session, Variant};
 use crate::engine::view::WarehouseView;
 use crate::execute::changes::Changes;
 use crate::execute::failure::Failure;
-use crate::execute::result::{EventSink, NodeResult};
+use crate::execute::result::{EventSink, NodeResult, RunEvent};
 use crate::execute::statement;
 use crate::execute::turns::{Turn, Turns};
 use crate::manifest::node::Node;
 use crate::manifest::relation::RelationKey;
-use crate::plan::check::{block_on, check_rows, columns_of, list_now, query_now};
+use crate::plan::check::{Beforehand, block_on, check_rows, columns_of, list_now, query_now};
 use crate::template::host::{Answer, ColumnValue, HostError, RelationKind};
 
 /// Makes a value of a result as dbt's `results` has it: the shapes are said in a layer above this one.
@@ -82,6 +84,15 @@ impl Run {
             }
             answer => answer,
         }
+    }
+
+    /// Puts what is run for a node into the log, with the project's comment.
+    pub fn tell(&self, node: &Arc<Node>, sql: &str) -> Result<(), Failure> {
+        // The comment's own queries are not told.
+        let view: Arc<dyn Introspect> = Arc::new(Beforehand::new(Arc::clone(&self.view), BTreeSet::new()));
+        let sql = commented(&self.invocation, &view, node.id.as_str(), Some(node), sql)?;
+        self.sink.event(&RunEvent::Query { node, sql: &sql });
+        Ok(())
     }
 
     /// Notes a result for the hooks at the end.

@@ -36,6 +36,7 @@ pub type Explain<'a> = &'a (dyn Fn(&SqlProblem) -> Failure + Sync);
 
 /// Runs the statements of a text for a node and gives the answer of the last one.
 pub async fn run_text(run: &Arc<Run>, owner: &Arc<Node>, sql: &str, explain: Explain<'_>) -> Result<Answer, Failure> {
+    run.tell(owner, sql)?;
     let statements = run.view.session(Variant::Normal).statements(sql).map_err(|problem| explain(&problem))?;
     let mut answer = Answer::default();
     for statement in statements {

@@ -15,6 +15,7 @@ pub mod properties_model;
 pub mod properties_semantic;
 pub mod properties_source;
 pub mod properties_unit;
+pub mod query_comment;
 #[cfg(test)]
 mod tests;
 pub mod yaml;

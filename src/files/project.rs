@@ -16,6 +16,7 @@ use crate::base::limits;
 use crate::base::source::{Location, SourceFile};
 use crate::files::discover::unreadable;
 use crate::files::fields::{Fields, Single};
+use crate::files::query_comment::QueryComment;
 use crate::files::yaml::{self, Spanned, Yaml, YamlNode};
 use crate::files::{Renderer, render_strings};
 
@@ -89,8 +90,8 @@ pub struct ProjectConfig {
     pub on_run_start: Vec<Spanned<String>>,
     /// `on-run-end`.
     pub on_run_end: Vec<Spanned<String>>,
-    /// `query-comment`, for artifacts only: there is no query log to read comments from.
-    pub query_comment: Option<Json>,
+    /// `query-comment`.
+    pub query_comment: QueryComment,
     /// `quoting`, for artifacts only: names are always quoted.
     pub quoting: Option<Json>,
     /// `dispatch`: for a macro namespace, the packages to search in order.
@@ -183,7 +184,8 @@ impl ProjectConfig {
         let vars = fields.take("vars").cloned();
         let on_run_start = fields.texts("on-run-start", diagnostics).unwrap_or_default();
         let on_run_end = fields.texts("on-run-end", diagnostics).unwrap_or_default();
-        let query_comment = fields.take("query-comment").map(Yaml::to_json);
+        let query_comment = fields.take_entry("query-comment").map(|(_, value)| value);
+        let query_comment = QueryComment::read(query_comment, diagnostics);
         let quoting = fields.take("quoting").map(Yaml::to_json);
         let dispatch = read_dispatch(&mut fields, diagnostics);
         let configs = read_trees(&mut fields, diagnostics);
@@ -363,7 +365,11 @@ pub const KEYS: [(&str, &str, &str); 25] = [
         "Configuration of models by package and folder; so for `seeds`, `snapshots`, `sources`, \
         `data_tests`, `exposures`, `analyses`.",
     ),
-    ("query-comment", "text", "Read and kept."),
+    (
+        "query-comment",
+        "text or mapping",
+        "Comment at the SQL in the log: a template, or a mapping with `comment` and `append`; empty for none.",
+    ),
     ("quoting", "mapping", "Read and kept."),
     ("config-version", "number", "Read and kept."),
 ];
