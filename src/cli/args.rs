@@ -1,6 +1,6 @@
 //! What the user typed: every verb and flag, as clap sees them. Their meaning is decided in [`super::options`].
 //!
-//! Flags are dbt's where dbt has one. Global flags are accepted before and after the verb. Flags and verbs of dbt
+//! Flags are dbt's where dbt has one. Global flags are accepted before and after the verb. Verbs of dbt
 //! that come later are accepted here, hidden, so that they can be refused by name instead of as a typing error.
 
 mod state;
@@ -40,9 +40,6 @@ pub struct Arguments {
     /// Flags of every verb.
     #[command(flatten)]
     pub global: GlobalArguments,
-    /// Flags of dbt that are refused.
-    #[command(flatten)]
-    pub later: LaterArguments,
     /// Flags of dbt without effect.
     #[command(flatten)]
     pub unused: UnusedArguments,
@@ -204,6 +201,7 @@ pub struct IgnoredArguments {
     show_all_deprecations: bool,
     #[arg(long, global = true, hide = true)]
     no_show_all_deprecations: bool,
+    /// Let templates ask for data
     #[arg(long, global = true, hide = true)]
     introspect: bool,
     #[arg(long, global = true, hide = true, value_name = "N")]
@@ -212,25 +210,6 @@ pub struct IgnoredArguments {
     log_file_max_bytes: Option<String>,
     #[arg(long, global = true, hide = true, value_name = "FORM")]
     log_format_file: Option<String>,
-}
-
-/// Flags of dbt that are refused by name.
-#[derive(Debug, Clone, Default, Args)]
-pub struct LaterArguments {
-    #[arg(long, global = true, hide = true, value_name = "SQL")]
-    inline_direct: Option<String>,
-    #[arg(long, global = true, hide = true)]
-    no_introspect: bool,
-}
-
-impl LaterArguments {
-    /// The flags that were given, as written.
-    pub fn given(&self) -> Vec<&'static str> {
-        [(self.inline_direct.is_some(), "--inline-direct"), (self.no_introspect, "--no-introspect")]
-            .into_iter()
-            .filter_map(|(given, flag)| given.then_some(flag))
-            .collect()
-    }
 }
 
 /// The verbs.
@@ -500,8 +479,11 @@ pub struct ShowArguments {
     #[command(flatten)]
     pub selection: SelectionArguments,
     /// A query to run instead, a template
-    #[arg(long, value_name = "SQL")]
+    #[arg(long, value_name = "SQL", conflicts_with = "inline_direct")]
     pub inline: Option<String>,
+    /// A query to run as it is, without templates
+    #[arg(long, value_name = "SQL")]
+    pub inline_direct: Option<String>,
     /// Most rows; -1 means all
     #[arg(long, value_name = "N", default_value = "5", allow_negative_numbers = true)]
     pub limit: i64,
@@ -511,6 +493,9 @@ pub struct ShowArguments {
     /// Show as the verbs that build would with this flag
     #[arg(long, short)]
     pub full_refresh: bool,
+    /// Whether templates may ask for data.
+    #[command(flatten)]
+    pub introspection: IntrospectionArguments,
 }
 
 /// `karat compile`.
@@ -525,6 +510,9 @@ pub struct CompileArguments {
     /// Compile as the verbs that build would with this flag
     #[arg(long, short)]
     pub full_refresh: bool,
+    /// Whether templates may ask for data.
+    #[command(flatten)]
+    pub introspection: IntrospectionArguments,
     /// Read no rows: build the structure only
     #[arg(long, overrides_with = "no_empty")]
     pub empty: bool,
@@ -533,6 +521,14 @@ pub struct CompileArguments {
     /// Form of the SQL on standard output: text or json
     #[arg(long, value_name = "FORM")]
     pub output: Option<String>,
+}
+
+/// Whether templates may ask for data.
+#[derive(Debug, Clone, Args)]
+pub struct IntrospectionArguments {
+    /// Fail where a template asks for data
+    #[arg(long)]
+    pub no_introspect: bool,
 }
 
 /// `karat parse`.
@@ -654,10 +650,11 @@ pub struct DocsLineageArguments {
 /// `karat clean`.
 #[derive(Debug, Clone, Args)]
 pub struct CleanArguments {
-    /// Only what is below the project is ever removed
-    #[arg(long, hide = true)]
+    /// Remove clean targets below the project only
+    #[arg(long, hide = true, overrides_with = "no_clean_project_files_only")]
     clean_project_files_only: bool,
-    #[arg(long, hide = true)]
+    /// Remove clean targets outside of the project, too
+    #[arg(long, overrides_with = "clean_project_files_only")]
     pub no_clean_project_files_only: bool,
 }
 

@@ -1,4 +1,5 @@
-//! `karat clean`: removes the folders of `clean-targets`, below the project only and never the warehouse.
+//! `karat clean`: removes the folders of `clean-targets`, below the project unless the command line says otherwise, and
+//! never the warehouse.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -19,6 +20,8 @@ pub struct CleanRequest<'a> {
     /// Folders that hold what the project is made of (`model-paths` and the like) or what it has built (warehouses
     /// on local disk): never removed, nor a folder above them.
     pub protected: &'a [PathBuf],
+    /// Whether folders outside of the project are removed (`--no-clean-project-files-only`).
+    pub outside_too: bool,
 }
 
 /// The folders to remove; every target that is refused is reported, and then nothing is removed.
@@ -35,10 +38,10 @@ pub fn targets(request: &CleanRequest<'_>) -> Result<Vec<PathBuf>, Diagnostics> 
     for target in written {
         let folder = resolved(&request.project.join(&target));
         let shown = target.display();
-        let refusal = if !folder.starts_with(&root) {
+        let refusal = if root.starts_with(&folder) {
+            Some(format!("the clean target `{shown}` is the project itself, or a folder that it lies in"))
+        } else if !folder.starts_with(&root) && !request.outside_too {
             Some(format!("the clean target `{shown}` is outside of the project"))
-        } else if folder == root {
-            Some(format!("the clean target `{shown}` is the project itself"))
         } else {
             let reason = |path: &&PathBuf| path.starts_with(&folder) || folder.starts_with(path);
             protected.iter().find(reason).map(|path| {
@@ -120,6 +123,7 @@ mod tests {
                 clean_targets: &clean_targets,
                 target_path: Path::new("target"),
                 protected: &protected,
+                outside_too: false,
             };
             targets(&request).map(|folders| folders.len()).map_err(|problems| problems.0.len())
         };

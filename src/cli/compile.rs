@@ -12,7 +12,7 @@ use crate::cli::Outcome;
 use crate::cli::application::{Application, Project};
 use crate::cli::events::counted;
 use crate::cli::options::{CompileOptions, OutputFormat};
-use crate::cli::show::{Opened, introspect, open, render_problem};
+use crate::cli::show::{Opened, introspect_if, open, render_problem};
 use crate::compile::host::Invocation;
 use crate::compile::node::{compile, compile_code};
 use crate::engine::view::WarehouseView;
@@ -28,8 +28,9 @@ pub async fn execute(app: &Application, options: &CompileOptions) -> Result<Outc
         let Opened { view, invocation, .. } = open(app, &project, &[]).await?;
         let file = SourceFile::new("--inline", text.as_str());
         let code = Code { text: Arc::from(text.as_str()), offset: Some(0), file };
-        let compiled = compile_code(&invocation, &introspect(&view), &code, None, IndexMap::new())
-            .map_err(|error| render_problem(app, error))?;
+        let compiled =
+            compile_code(&invocation, &introspect_if(options.introspects, &view), &code, None, IndexMap::new())
+                .map_err(|error| render_problem(app, error))?;
         app.printer.result(&printed(None, &compiled.sql, options.output));
         return Ok(Outcome::Success);
     }
@@ -44,7 +45,7 @@ pub async fn execute(app: &Application, options: &CompileOptions) -> Result<Outc
     let selected: Vec<NodeId> = selection.iter().cloned().collect();
     let Opened { view, invocation, .. } = open(app, &project, &selected).await?;
     let target = app.target_path(&project);
-    let introspect = introspect(&view);
+    let introspect = introspect_if(options.introspects, &view);
     let mut sql = record::manifest::CompiledSql::new();
     let mut problems = Diagnostics::default();
     for id in &selected {

@@ -194,7 +194,7 @@ async fn verb_outcome(app: &Application, verb: &Verb, stop: watch::Receiver<bool
         Verb::Parse { output } => parse(app, *output),
         Verb::List(options) => list_nodes(app, options),
         Verb::Deps(options) => until(stop, deps::execute(app, options)).await,
-        Verb::Clean => clean_project(app),
+        Verb::Clean { outside_too } => clean_project(app, *outside_too),
         Verb::Init(_) | Verb::Explain(_) | Verb::Completions(_) | Verb::Man => Ok(Outcome::Success),
     };
     outcome.unwrap_or_else(|outcome| outcome)
@@ -262,7 +262,7 @@ fn list_nodes(app: &Application, options: &ListOptions) -> Result<Outcome, Outco
     Ok(Outcome::Success)
 }
 
-fn clean_project(app: &Application) -> Result<Outcome, Outcome> {
+fn clean_project(app: &Application, outside_too: bool) -> Result<Outcome, Outcome> {
     let (loaded, target) = app.open()?;
     let Some(package) = loaded.root() else { return Err(Outcome::Usage) };
     let paths = &package.config.paths;
@@ -277,6 +277,7 @@ fn clean_project(app: &Application) -> Result<Outcome, Outcome> {
         clean_targets: &targets,
         target_path: &app.target_path_of(&loaded),
         protected: &protected,
+        outside_too,
     };
     Ok(clean::run(&request, &app.printer))
 }

@@ -102,6 +102,8 @@ fn verb(verb: &Verb) -> Vec<(&'static str, Json)> {
         Verb::Show(options) => {
             let own = [
                 ("inline", json!(options.inline)),
+                ("inline_direct", json!(options.inline_direct)),
+                ("introspect", json!(options.introspects)),
                 ("limit", json!(options.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX)))),
                 ("full_refresh", json!(options.full_refresh.unwrap_or(false))),
             ];
@@ -110,6 +112,7 @@ fn verb(verb: &Verb) -> Vec<(&'static str, Json)> {
         Verb::Compile(options) => {
             let own = [
                 ("inline", json!(options.inline)),
+                ("introspect", json!(options.introspects)),
                 ("full_refresh", json!(options.full_refresh.unwrap_or(false))),
                 ("empty", json!(options.empty)),
             ];

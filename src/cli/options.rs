@@ -18,8 +18,8 @@ use crate::base::env::ProcessEnv;
 use crate::base::limits;
 use crate::base::strictness::Strictness;
 use crate::base::units::parse_size;
-use crate::cli::args::{Arguments, FailureArguments, GlobalArguments, RebuildArguments, SelectionArguments};
-use crate::cli::args::{SourceArguments, VerbArguments};
+use crate::cli::args::{Arguments, FailureArguments, GlobalArguments, IntrospectionArguments, RebuildArguments};
+use crate::cli::args::{SelectionArguments, SourceArguments, VerbArguments};
 use crate::cli::explain::ExplainArguments;
 use crate::cli::retry::Retried;
 use crate::files::project;
@@ -27,7 +27,7 @@ use crate::manifest::microbatch::Window;
 use crate::manifest::sample::Sample;
 
 /// Environment variables that stand for flags: the name without its prefix `KARAT_` or `DBT_`, and its meaning.
-pub const VARIABLES: [(&str, &str); 35] = [
+pub const VARIABLES: [(&str, &str); 37] = [
     ("PROJECT_DIR", "--project-dir"),
     ("PROFILES_DIR", "--profiles-dir"),
     ("PROFILE", "--profile"),
@@ -63,6 +63,8 @@ pub const VARIABLES: [(&str, &str); 35] = [
     ("DEFER", "--defer"),
     ("FAVOR_STATE", "--favor-state"),
     ("SAMPLE", "--sample"),
+    ("INTROSPECT", "--introspect"),
+    ("CLEAN_PROJECT_FILES_ONLY", "--clean-project-files-only"),
 ];
 
 /// The checked command line.
@@ -161,7 +163,10 @@ pub enum Verb {
     /// `docs`
     Docs(DocsOptions),
     /// `clean`
-    Clean,
+    Clean {
+        /// Whether clean targets outside of the project are removed.
+        outside_too: bool,
+    },
     /// `deps`
     Deps(DepsOptions),
     /// `debug`
@@ -192,7 +197,7 @@ impl Verb {
             Self::RunOperation(_) => "run-operation",
             Self::SourceFreshness(_) => "freshness",
             Self::Docs(options) => options.verb(),
-            Self::Clean => "clean",
+            Self::Clean { .. } => "clean",
             Self::Deps(_) => "deps",
             Self::Debug(_) => "debug",
             Self::Explain(_) => "explain",
@@ -256,6 +261,10 @@ pub struct ShowOptions {
     pub selection: SelectionOptions,
     /// A query instead.
     pub inline: Option<String>,
+    /// A query that is no template.
+    pub inline_direct: Option<String>,
+    /// Whether templates may ask for data.
+    pub introspects: bool,
     /// Most rows; `None` means all.
     pub limit: Option<usize>,
     /// Form of the rows.
@@ -271,6 +280,8 @@ pub struct CompileOptions {
     pub selection: SelectionOptions,
     /// A query instead.
     pub inline: Option<String>,
+    /// Whether templates may ask for data.
+    pub introspects: bool,
     /// Whether `is_incremental()` is false.
     pub full_refresh: Option<bool>,
     /// Whether to read no rows.
@@ -341,9 +352,6 @@ impl Options {
     /// Checks a command line; reports every problem, not only the first. `flags` are those of the project's file.
     pub fn new(arguments: Arguments, env: &ProcessEnv, flags: &BTreeMap<String, String>) -> Result<Self, Diagnostics> {
         let mut reader = Reader { env, flags, problems: Diagnostics::default() };
-        for flag in arguments.later.given() {
-            reader.problems.push(not_supported("flag", flag));
-        }
         let mut global = reader.global(arguments.global);
         if arguments.unused.single_threaded || reader.switch_variable("SINGLE_THREADED") == Some(true) {
             global.threads = Some(1);
@@ -507,6 +515,10 @@ impl Reader<'_> {
         self.switch(given, false, "--full-refresh", "FULL_REFRESH")
     }
 
+    fn introspects(&mut self, given: &IntrospectionArguments) -> bool {
+        !given.no_introspect && self.switch_variable("INTROSPECT") != Some(false)
+    }
+
     fn output(&mut self, given: Option<String>) -> OutputFormat {
         let words = [("text", OutputFormat::Text), ("json", OutputFormat::Json)];
         self.word(given, "", "--output", &words).unwrap_or(OutputFormat::Text)
@@ -566,6 +578,8 @@ impl Reader<'_> {
             VerbArguments::Show(given) => Verb::Show(ShowOptions {
                 selection: self.selection(given.selection),
                 inline: given.inline,
+                inline_direct: given.inline_direct,
+                introspects: self.introspects(&given.introspection),
                 limit: usize::try_from(given.limit).ok(),
                 output: self
                     .word(
@@ -585,6 +599,7 @@ impl Reader<'_> {
             VerbArguments::Compile(given) => Verb::Compile(CompileOptions {
                 selection: self.selection(given.selection),
                 inline: given.inline,
+                introspects: self.introspects(&given.introspection),
                 full_refresh: self.full_refresh(given.full_refresh),
                 empty: given.empty,
                 output: self.output(given.output),
@@ -618,12 +633,8 @@ impl Reader<'_> {
                 output: given.output,
             }),
             VerbArguments::Clean(given) => {
-                if given.no_clean_project_files_only {
-                    let flag = "--no-clean-project-files-only";
-                    let hint = "karat never removes anything outside of the project";
-                    self.problems.push(not_supported("flag", flag).with_hint(hint));
-                }
-                Verb::Clean
+                let only = self.switch_variable("CLEAN_PROJECT_FILES_ONLY") != Some(false);
+                Verb::Clean { outside_too: given.no_clean_project_files_only || !only }
             }
             VerbArguments::Debug(given) => {
                 Verb::Debug(DebugOptions { connection: given.connection, config_dir: given.config_dir })

@@ -15,7 +15,7 @@ use crate::cli::defer::{Deferral, Work};
 use crate::cli::options::{OutputFormat, ShowOptions};
 use crate::cli::table;
 use crate::compile::host::Invocation;
-use crate::compile::introspect::Introspect;
+use crate::compile::introspect::{Blind, Introspect};
 use crate::compile::node::{CompiledNode, compile, compile_code};
 use crate::engine::error::SqlProblem;
 use crate::engine::session::Variant;
@@ -29,12 +29,17 @@ use crate::template::RenderError;
 pub async fn execute(app: &Application, options: &ShowOptions) -> Result<Outcome, Outcome> {
     check_usage(app, options)?;
     let project = app.project()?;
-    if let Some(sql) = &options.inline {
+    if let Some(sql) = options.inline.as_ref().or(options.inline_direct.as_ref()) {
         let Opened { view, invocation, .. } = open(app, &project, &[]).await?;
-        let file = SourceFile::new("--inline", sql.as_str());
-        let code = Code { text: Arc::from(sql.as_str()), offset: Some(0), file };
-        let compiled = compile_code(&invocation, &introspect(&view), &code, None, IndexMap::new());
-        let compiled = compiled.map_err(|error| render_problem(app, error))?;
+        let compiled = if options.inline_direct.is_some() {
+            CompiledNode::verbatim(sql, "--inline-direct")
+        } else {
+            let file = SourceFile::new("--inline", sql.as_str());
+            let code = Code { text: Arc::from(sql.as_str()), offset: Some(0), file };
+            let view = introspect_if(options.introspects, &view);
+            let compiled = compile_code(&invocation, &view, &code, None, IndexMap::new());
+            compiled.map_err(|error| render_problem(app, error))?
+        };
         let batches = rows(&view, &compiled, options.limit).await.map_err(|(outcome, problem)| {
             let mut diagnostic = Diagnostic::error(problem.code, problem.message.clone());
             diagnostic.hint.clone_from(&problem.hint);
@@ -61,7 +66,7 @@ pub async fn execute(app: &Application, options: &ShowOptions) -> Result<Outcome
     app.report(&missing)?;
     for id in &selected {
         let Some(node) = project.manifest.get(id) else { continue };
-        let compiled = node_query(app, &invocation, &view, node)?;
+        let compiled = node_query(app, &invocation, &introspect_if(options.introspects, &view), node)?;
         let batches = rows(&view, &compiled, options.limit).await.map_err(|(outcome, problem)| {
             app.printer.diagnostic(&sql_diagnostic(node, &compiled, &problem));
             outcome
@@ -75,7 +80,8 @@ pub async fn execute(app: &Application, options: &ShowOptions) -> Result<Outcome
 fn check_usage(app: &Application, options: &ShowOptions) -> Result<(), Outcome> {
     let selection = &options.selection;
     let chooses = !selection.select.is_empty() || selection.selector.is_some();
-    let message = match (options.inline.is_some(), chooses) {
+    let inline = options.inline.is_some() || options.inline_direct.is_some();
+    let message = match (inline, chooses) {
         (true, true) => "`--inline` cannot be combined with `--select` or `--selector`",
         (false, false) => "`show` needs `--select`, `--selector` or `--inline`",
         _ => return Ok(()),
@@ -104,6 +110,11 @@ pub async fn open(app: &Application, project: &Project, selected: &[NodeId]) -> 
     Ok(Opened { view: WarehouseView::new(surroundings), invocation, missing })
 }
 
+/// What templates may learn of a view, if they may ask at all.
+pub fn introspect_if(asks: bool, view: &Arc<WarehouseView>) -> Arc<dyn Introspect> {
+    if asks { introspect(view) } else { Arc::new(Blind) }
+}
+
 /// What templates may learn of a view.
 pub fn introspect(view: &Arc<WarehouseView>) -> Arc<dyn Introspect> {
     Arc::new(Beforehand::new(Arc::clone(view), std::collections::BTreeSet::new()))
@@ -128,7 +139,7 @@ fn failed(app: &Application, diagnostic: &Diagnostic) -> Outcome {
 fn node_query(
     app: &Application,
     invocation: &Arc<Invocation>,
-    view: &Arc<WarehouseView>,
+    view: &Arc<dyn Introspect>,
     node: &Arc<Node>,
 ) -> Result<CompiledNode, Outcome> {
     let compiled = match (&node.detail, &node.relation) {
@@ -136,9 +147,9 @@ fn node_query(
             let sql = format!("select * from {}", relation.to_sql());
             let code =
                 Code { file: SourceFile::new(node.path.as_str(), sql.as_str()), text: Arc::from(sql), offset: None };
-            compile_code(invocation, &introspect(view), &code, None, IndexMap::new())
+            compile_code(invocation, view, &code, None, IndexMap::new())
         }
-        _ => compile(invocation, &introspect(view), node, IndexMap::new()),
+        _ => compile(invocation, view, node, IndexMap::new()),
     };
     compiled.map_err(|error| render_problem(app, error))
 }

@@ -39,6 +39,11 @@ impl CompiledNode {
         Self { compiled_file, sql, ephemeral: Vec::new(), assembled, maps }
     }
 
+    /// A query that is no template.
+    pub fn verbatim(sql: &str, name: &str) -> Self {
+        Self::assemble(sql, &[], Vec::new(), name.to_owned())
+    }
+
     /// Where in the user's files a range of the SQL comes from.
     pub fn locate(&self, range: &Range<usize>) -> Option<Place> {
         let (origin, inner) = self.assembled.locate(range)?;

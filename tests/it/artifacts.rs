@@ -557,6 +557,42 @@ fn phrases_that_tools_search_for_are_in_artifacts_and_the_log() {
     }
 }
 
+/// The project's comment stands at what is run, before it or behind it.
+#[test]
+fn the_query_comment_stands_at_the_sql_in_the_log() {
+    let project = Project::new(&[
+        ("dbt_project.yml", "name: p\nversion: '1.0'\n"),
+        ("models/m.sql", "{{ config(pre_hook='select 2 as inner_id') }}select 1 as outer_id"),
+        ("macros/c.sql", "{% macro said(node) %}{{ return(tojson({'node': node.unique_id})) }}{% endmacro %}"),
+    ]);
+    let queries = |comment: &str| {
+        project.write("dbt_project.yml", &format!("name: p\nversion: '1.0'\n{comment}\n"));
+        let run = project.ok(&["--debug", "--log-format", "json", "run"]);
+        let events = run.stderr.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
+        let queries = events.filter(|event| event["info"]["name"] == "SQLQuery");
+        queries.map(|event| event["data"]["sql"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let found = queries("");
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].starts_with("/* {\"app\":\"dbt\"") && found[0].ends_with("*/\nselect 2 as inner_id"), "{found:?}");
+    for nothing in ["query-comment:", "query-comment: ''", "query-comment: {comment: null}"] {
+        assert_eq!(queries(nothing), ["select 2 as inner_id", "select 1 as outer_id"]);
+    }
+    assert_eq!(queries("query-comment: of {{ target.name }}")[1], "/* of dev */\nselect 1 as outer_id");
+    assert_eq!(
+        queries("query-comment: {comment: \"{{ return(said(node)) }}\", append: true, job-label: true}")[1],
+        "select 1 as outer_id\n/* {\"node\": \"model.p.m\"} */"
+    );
+    for (wrong, told) in [
+        ("query-comment: '{{ nobody() }}'", "error[jinja-undefined]"),
+        ("query-comment: 'ends */'", "error[bad-config]: the query comment has `*/`"),
+        ("query-comment: [1]", "error[wrong-type]: `query-comment` must be a text or a mapping"),
+    ] {
+        project.write("dbt_project.yml", &format!("name: p\nversion: '1.0'\n{wrong}\n"));
+        project.run(&["run"]).expect_code(2).expect_message(&[told]);
+    }
+}
+
 #[test]
 fn a_catalog_has_sources_and_artifacts_the_facts_of_the_environment() {
     let project = Project::new(&[

@@ -523,6 +523,34 @@ fn debug_says_what_is_used() {
     assert!(run.stdout.contains("\n  project.yml file [ERROR invalid]\n"), "{}", run.stdout);
 }
 
+/// dbt's flags that were refused before.
+#[test]
+fn queries_without_templates_and_templates_without_queries() {
+    let project = Project::new(&[
+        ("dbt_project.yml", "name: p\nversion: '1.0'\nclean-targets: [../beside]\n"),
+        ("models/m.sql", "select {{ run_query('select 7 as n').columns[0].values()[0] if execute else 0 }} as n"),
+        ("models/plain.sql", "select {{ 1 if is_incremental() else 2 }} as n"),
+    ]);
+    let run = project.ok(&["show", "--inline-direct", "select '{{ x }}' as n", "--output", "csv", "--quiet"]);
+    assert_eq!(run.stdout, "n\n{{ x }}\n");
+    project.run(&["show", "--inline", "select 1", "--inline-direct", "select 1"]).expect_code(2);
+    project.ok(&["compile", "-s", "m", "--introspect"]);
+    for verb in ["compile", "show"] {
+        project.ok(&[verb, "--no-introspect", "-s", "plain"]);
+        let run = project.run(&[verb, "--no-introspect", "-s", "m"]).expect_code(2);
+        run.expect_message(&["error[introspection]", "models/m.sql:1:11", "--no-introspect"]);
+    }
+    let beside = project.path("../beside");
+    std::fs::create_dir_all(&beside).unwrap();
+    project.run(&["clean"]).expect_code(2).expect_message(&["clean-target-refused", "outside of the project"]);
+    assert!(beside.is_dir());
+    project.ok(&["clean", "--no-clean-project-files-only"]);
+    assert!(!beside.exists());
+    project.write("dbt_project.yml", "name: p\nversion: '1.0'\nclean-targets: [..]\n");
+    let run = project.run(&["clean", "--no-clean-project-files-only"]).expect_code(2);
+    run.expect_message(&["a folder that it lies in"]);
+}
+
 #[test]
 fn init_makes_a_project_that_builds() {
     let project = Project::empty();
