@@ -347,6 +347,7 @@ fn not_run(app: &Application, plan: &RunPlan) -> RunResult {
             result.message = Some("not run: the check before the run found errors".to_owned());
         }
         result.compiled_sql = step.compiled.as_ref().map(|compiled| compiled.sql.clone());
+        result.ephemeral = step.compiled.as_ref().map(|compiled| compiled.ephemeral.clone()).unwrap_or_default();
         result
     });
     RunResult {
@@ -370,6 +371,7 @@ fn write_artifacts(app: &Application, project: &Project, result: &RunResult) -> 
         }
         let Some(sql) = &node.compiled_sql else { continue };
         compiled.insert(node.node.id.clone(), sql.clone());
+        compiled.extend(node.ephemeral.iter().cloned());
         if node.node.resource_type != ResourceType::Operation {
             record::compiled::write_compiled(&target, &node.node, sql)
                 .and_then(|_| record::compiled::write_run(&target, &node.node, sql))

@@ -156,6 +156,7 @@ async fn look(
     for (id, step) in &plan.steps {
         if let Some(compiled) = &step.compiled {
             found.compiled.insert(id.clone(), compiled.sql.clone());
+            found.compiled.extend(compiled.ephemeral.iter().cloned());
             if app.options.write_artifacts {
                 record::compiled::write_compiled(&target, &step.node, &compiled.sql)
                     .map_err(|error| app.file(error))?;

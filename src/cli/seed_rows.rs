@@ -1,4 +1,5 @@
-//! The rows of seeds that unit tests take, which dbt writes into `manifest.json`.
+//! What `manifest.json` has of seeds beside the project's own texts: where their files lie, and the rows that unit tests
+//! take.
 
 use serde_json::{Map, Value as Json};
 
@@ -7,8 +8,16 @@ use crate::cli::application::Project;
 use crate::manifest::node::{Detail, Node, ResourceType};
 use crate::manifest::unit_test::{FixtureRows, Input};
 
-/// Puts the rows of seeds in the place of `rows: null`. A seed that cannot be read is told of where it is loaded.
+/// Puts folders, and the rows of seeds in the place of `rows: null`. A seed that cannot be read is told of where it is
+/// loaded.
 pub fn put(artifact: &mut Json, project: &Project) {
+    for seed in project.manifest.of_type(ResourceType::Seed) {
+        let root = project.loaded.root_path();
+        let folder = if seed.package_folder.is_empty() { root.to_path_buf() } else { root.join(&seed.package_folder) };
+        if let Some(place) = artifact.pointer_mut(&format!("/nodes/{}/root_path", seed.id)) {
+            *place = Json::from(folder.display().to_string());
+        }
+    }
     for node in project.manifest.of_type(ResourceType::UnitTest) {
         let Some(test) = node.unit_test() else { continue };
         for (index, given) in test.given.iter().enumerate() {

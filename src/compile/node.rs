@@ -1,6 +1,6 @@
 //! Compiling one node.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -23,8 +23,8 @@ use crate::template::{Place, RenderError, SourceMap};
 pub struct CompiledNode {
     /// The SQL with ephemeral models inlined.
     pub sql: String,
-    /// The ephemeral models that were inlined, in order.
-    pub ephemeral: Vec<NodeId>,
+    /// The ephemeral models that were inlined, in order, each with its query as it is compiled by itself.
+    pub ephemeral: Vec<(NodeId, String)>,
     assembled: Assembled,
     maps: Vec<SourceMap>,
     compiled_file: Arc<SourceFile>,
@@ -151,8 +151,15 @@ fn compile_with(
     for id in host.used_ephemeral() {
         expressions.add(&id)?;
     }
-    let (ephemeral, order): (Vec<NodeId>, Vec<(String, String)>) = expressions.order.into_iter().unzip();
+    let ephemeral = expressions.queries();
+    let (_, order): (Vec<Used>, Vec<(String, String)>) = expressions.order.into_iter().unzip();
     Ok(CompiledNode { ephemeral, ..CompiledNode::assemble(&rendered.sql, &order, expressions.maps, name) })
+}
+
+/// An ephemeral model, and those that it uses itself.
+struct Used {
+    id: NodeId,
+    uses: Vec<NodeId>,
 }
 
 /// The ephemeral models of a query, each after those that it uses itself.
@@ -160,7 +167,7 @@ struct Expressions<'a> {
     invocation: &'a Arc<Invocation>,
     view: &'a Arc<dyn Introspect>,
     done: BTreeSet<NodeId>,
-    order: Vec<(NodeId, (String, String))>,
+    order: Vec<(Used, (String, String))>,
     maps: Vec<SourceMap>,
 }
 
@@ -175,11 +182,28 @@ impl Expressions<'_> {
         let host = CompileHost::new(self.invocation, self.view, Some(node), IndexMap::new());
         let shared: SharedHost = Arc::clone(&host) as _;
         let rendered = self.invocation.templates.render(code, &shared, &IndexMap::new()).map_err(|error| *error)?;
-        for used in host.used_ephemeral() {
-            self.add(&used)?;
+        let uses = host.used_ephemeral();
+        for used in &uses {
+            self.add(used)?;
         }
-        self.order.push((id.clone(), (cte_name(node.alias()), rendered.sql)));
+        let used = Used { id: id.clone(), uses: uses.into_iter().collect() };
+        self.order.push((used, (cte_name(node.alias()), rendered.sql)));
         self.maps.push(rendered.map);
         Ok(())
+    }
+
+    /// Each model's query, behind the expressions that it uses.
+    fn queries(&self) -> Vec<(NodeId, String)> {
+        let mut needed: BTreeMap<&NodeId, BTreeSet<&NodeId>> = BTreeMap::new();
+        let mut queries = Vec::with_capacity(self.order.len());
+        for (used, (_, sql)) in &self.order {
+            let mut all: BTreeSet<&NodeId> = used.uses.iter().collect();
+            all.extend(used.uses.iter().filter_map(|id| needed.get(id)).flatten().copied().collect::<Vec<_>>());
+            let before = self.order.iter().filter(|(other, _)| all.contains(&other.id));
+            let before: Vec<(String, String)> = before.map(|(_, expression)| expression.clone()).collect();
+            queries.push((used.id.clone(), trim_statement(&inline(sql, &before).sql).to_owned()));
+            needed.insert(&used.id, all);
+        }
+        queries
     }
 }

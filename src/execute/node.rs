@@ -34,6 +34,7 @@ pub fn blank(node: &Arc<Node>, action: &'static str, worker: usize) -> NodeResul
         worker,
         execution_time: Duration::ZERO,
         compiled_sql: None,
+        ephemeral: Vec::new(),
         diagnostics: Vec::new(),
         failing_rows: None,
         failures_relation: None,
@@ -72,6 +73,7 @@ pub async fn run(run: &Arc<Run>, step: &Step, worker: usize) -> NodeResult {
     let outcome = match compiled {
         Ok(compiled) => {
             result.compiled_sql = compiled.as_ref().map(|compiled| compiled.sql.clone());
+            result.ephemeral = compiled.as_ref().map(|compiled| compiled.ephemeral.clone()).unwrap_or_default();
             with_hooks(run, step, compiled.as_deref(), &mut result).await
         }
         Err(failure) => Err(failure),

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::base::diagnostic::Diagnostic;
 use crate::manifest::microbatch::{Batch, Outcomes, Window};
-use crate::manifest::node::{Node, ResourceType};
+use crate::manifest::node::{Node, NodeId, ResourceType};
 
 /// How a node ended; the texts are those of dbt's `run_results.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,6 +110,8 @@ pub struct NodeResult {
     pub execution_time: Duration,
     /// The compiled SQL, if there is some.
     pub compiled_sql: Option<String>,
+    /// The queries of the ephemeral models in it.
+    pub ephemeral: Vec<(NodeId, String)>,
     /// What to show to the user: errors with their place.
     pub diagnostics: Vec<Diagnostic>,
     /// The first failing rows of a test.

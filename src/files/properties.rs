@@ -120,6 +120,12 @@ pub struct MacroProperties {
     pub name: Spanned<String>,
     /// Description as written.
     pub description: Option<Spanned<String>>,
+    /// Arguments: name, type, description as written.
+    pub arguments: Vec<(String, Option<String>, Option<Spanned<String>>)>,
+    /// Free metadata.
+    pub meta: Option<Yaml>,
+    /// Whether documentation shows it.
+    pub shown: bool,
 }
 
 /// An exposure.
@@ -404,11 +410,21 @@ impl Reader<'_> {
     fn macro_entry(&mut self, item: &Yaml) -> Option<MacroProperties> {
         let (name, mut fields) = self.named("macro", item)?;
         let description = fields.text("description", self.diagnostics);
-        for key in ["arguments", "meta", "docs", "config"] {
-            fields.take(key);
-        }
+        let written = fields.take("arguments").and_then(Yaml::items).unwrap_or_default();
+        let arguments = written.iter().filter_map(|argument| {
+            let text = |key: &str| argument.get(key).filter(|value| !value.is_null());
+            let of_type = text("type").or_else(|| text("data_type"));
+            let description =
+                text("description").and_then(|value| Some(Spanned::new(value.scalar_text()?, value.location.clone())));
+            Some((text("name")?.scalar_text()?, of_type.and_then(Yaml::scalar_text), description))
+        });
+        let arguments = arguments.collect();
+        let (meta, docs, config) = (fields.take("meta"), fields.take("docs"), fields.take("config"));
+        let meta = meta.or_else(|| config?.get("meta")).cloned();
+        let docs = docs.or_else(|| config?.get("docs"));
+        let shown = docs.and_then(|docs| docs.get("show")?.to_json().as_bool()).unwrap_or(true);
         fields.finish(self.unknown, self.diagnostics);
-        Some(MacroProperties { name, description })
+        Some(MacroProperties { name, description, arguments, meta, shown })
     }
 
     fn exposure(&mut self, item: &Yaml) -> Option<ExposureProperties> {

@@ -89,6 +89,7 @@ fn node(line: &str) -> Node {
                 name: test.to_owned(),
                 namespace: None,
                 arguments: IndexMap::new(),
+                config: IndexMap::new(),
             });
             let file = if generic.is_some() { "schema.yml".to_owned() } else { format!("{name}.sql") };
             (Detail::Test(TestDetail { generic: call, attached_node: None, column_name: None }), name, file)
@@ -126,6 +127,8 @@ fn node(line: &str) -> Node {
         functions: Vec::new(),
         depends_on: Vec::new(),
         macros: Vec::new(),
+        own_macros: Vec::new(),
+        doc_blocks: Vec::new(),
         introspective: false,
         detail,
     }

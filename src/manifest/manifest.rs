@@ -24,12 +24,31 @@ pub struct Macro {
     pub path: String,
     /// The macro's own text, from its opening to its closing tag.
     pub sql: String,
-    /// Description.
+    /// Description with `doc()` resolved.
     pub description: String,
+    /// Its arguments: those of a properties file, or else the parameters of its text.
+    pub arguments: Vec<MacroArgument>,
+    /// Free metadata.
+    pub meta: IndexMap<String, Value>,
+    /// Whether documentation shows it.
+    pub shown: bool,
+    /// Path of the properties file that describes it.
+    pub patch_path: Option<String>,
     /// Ids of the macros that its text calls.
     pub depends_on: Vec<String>,
     /// Where it is defined.
     pub location: Option<Location>,
+}
+
+/// An argument of a macro.
+#[derive(Debug, Clone, Default)]
+pub struct MacroArgument {
+    /// Name.
+    pub name: String,
+    /// Type as written.
+    pub data_type: Option<String>,
+    /// Description with `doc()` resolved.
+    pub description: String,
 }
 
 /// A docs block.

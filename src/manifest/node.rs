@@ -156,6 +156,8 @@ pub struct Column {
     pub name: String,
     /// Description with `doc()` resolved.
     pub description: String,
+    /// Ids of the docs blocks that it is made of.
+    pub doc_blocks: Vec<String>,
     /// Declared SQL type.
     pub data_type: Option<String>,
     /// Free metadata.
@@ -295,6 +297,8 @@ pub struct GenericTestCall {
     pub namespace: Option<String>,
     /// Arguments as written, without `model` and `column_name`.
     pub arguments: IndexMap<String, Value>,
+    /// What is configured where it is used, as written.
+    pub config: IndexMap<String, Value>,
 }
 
 /// A use of the data, outside.
@@ -359,6 +363,10 @@ pub struct Node {
     pub depends_on: Vec<NodeId>,
     /// Macros used, as ids (`macro.shop.cents`).
     pub macros: Vec<String>,
+    /// Those of them that the node's own text calls.
+    pub own_macros: Vec<String>,
+    /// Ids of the docs blocks that the description is made of.
+    pub doc_blocks: Vec<String>,
     /// Whether the code queried the warehouse while it was parsed, so that it is rendered when its parents are ready.
     pub introspective: bool,
     /// What only this kind has.
@@ -409,6 +417,8 @@ impl Node {
             functions: Vec::new(),
             depends_on: Vec::new(),
             macros: Vec::new(),
+            own_macros: Vec::new(),
+            doc_blocks: Vec::new(),
             introspective: false,
             detail: Detail::Operation { event: "run-operation", index: 0 },
         }

@@ -75,7 +75,14 @@ pub(super) enum Declared {
 }
 
 /// What was recorded, the macros that were called, whether data is asked for, and `config()` as written.
-type Rendering = (Recorded, Vec<String>, bool, Option<IndexMap<String, String>>);
+type Rendering = (Recorded, Called, bool, Option<IndexMap<String, String>>);
+
+/// The macros that a template has called, all of them and those that it calls itself.
+#[derive(Debug, Default)]
+pub(super) struct Called {
+    macros: Vec<String>,
+    own_macros: Vec<String>,
+}
 
 /// The state of parsing a project.
 pub(super) struct Builder<'a> {
@@ -145,7 +152,7 @@ impl<'a> Builder<'a> {
             self.apply_entries(&mut config, &properties.config, &package);
         }
         let before = config.to_json();
-        let (mut recorded, macros, introspective, config_call) = self.render(&draft, before);
+        let (mut recorded, Called { macros, own_macros }, introspective, config_call) = self.render(&draft, before);
         let mut unrendered = self.unrendered(&draft, patch.as_ref().map(|(_, patch)| patch), &recorded, config_call);
         for values in std::mem::take(&mut recorded.configs) {
             for (key, value) in values {
@@ -183,6 +190,7 @@ impl<'a> Builder<'a> {
         self.render_hooks(&draft, &typed, &mut recorded);
         typed.unrendered = unrendered;
         let description = draft.description.clone().or_else(|| patch.as_ref().and_then(|(_, p)| p.description.clone()));
+        let doc_blocks = self.doc_blocks(&package, description.as_ref());
         let description = self.describe(&package, description.as_ref());
         let columns = match &patch {
             Some((_, properties)) => self.columns(&package, &properties.columns),
@@ -245,6 +253,8 @@ impl<'a> Builder<'a> {
             functions,
             depends_on: Vec::new(),
             macros,
+            own_macros,
+            doc_blocks,
             introspective,
             detail,
         };
@@ -325,7 +335,7 @@ impl<'a> Builder<'a> {
 
     /// The first rendering: nothing is executed, everything that is asked for is recorded.
     pub fn render(&mut self, draft: &Draft<'_>, config: IndexMap<String, Json>) -> Rendering {
-        let Some(code) = &draft.code else { return (Recorded::default(), Vec::new(), false, None) };
+        let Some(code) = &draft.code else { return (Recorded::default(), Called::default(), false, None) };
         let host = self.parse_host(draft, config);
         let take = |host: &ParseHost| {
             let mut recorded = host.take();
@@ -340,15 +350,20 @@ impl<'a> Builder<'a> {
         match jinja::render(&self.templates, code, &host) {
             Ok(rendered) => {
                 let macros = rendered.macros.into_iter().collect();
-                (take(&host), macros, rendered.introspective, rendered.config_call)
+                let mut own_macros = rendered.own_macros;
+                if code.offset.is_none() {
+                    // As under dbt the test stands before what its arguments call.
+                    own_macros.reverse();
+                }
+                (take(&host), Called { macros, own_macros }, rendered.introspective, rendered.config_call)
             }
-            Err(jinja::Failure::NotReady) => (take(&host), Vec::new(), true, None),
+            Err(jinja::Failure::NotReady) => (take(&host), Called::default(), true, None),
             Err(jinja::Failure::Diagnostic(mut diagnostic)) => {
                 if code.offset.is_none() {
                     jinja::point_at(&mut diagnostic, code, draft.location.as_ref());
                 }
                 self.diagnostics.push(*diagnostic);
-                (take(&host), Vec::new(), false, None)
+                (take(&host), Called::default(), false, None)
             }
         }
     }
@@ -437,6 +452,11 @@ impl<'a> Builder<'a> {
         self.docs.resolve(package, self.root_name(), description, &renderer, &mut self.diagnostics)
     }
 
+    /// The docs blocks that a description is made of.
+    pub fn doc_blocks(&self, package: &str, description: Option<&Spanned<String>>) -> Vec<String> {
+        description.map(|text| self.docs.blocks_of(package, self.root_name(), &text.value)).unwrap_or_default()
+    }
+
     /// Documented columns.
     pub fn columns(&mut self, package: &str, written: &[ColumnProperties]) -> IndexMap<String, Column> {
         let mut columns = IndexMap::new();
@@ -444,6 +464,7 @@ impl<'a> Builder<'a> {
             let described = Column {
                 name: column.name.value.clone(),
                 description: self.describe(package, column.description.as_ref()),
+                doc_blocks: self.doc_blocks(package, column.description.as_ref()),
                 data_type: column.data_type.clone(),
                 meta: column.meta.iter().map(|(key, value)| (key.value.clone(), value.to_json())).collect(),
                 tags: column.tags.clone(),

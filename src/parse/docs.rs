@@ -44,6 +44,13 @@ impl Docs {
             .map(Arc::as_ref)
     }
 
+    /// Ids of the blocks that a description names.
+    pub fn blocks_of(&self, own: &str, root: &str, description: &str) -> Vec<String> {
+        let (_, calls) = split_docs(description);
+        let found = calls.into_iter().filter_map(|(package, name)| self.find(package.as_deref(), own, root, &name));
+        found.map(|block| format!("doc.{}.{}", block.package, block.name)).collect()
+    }
+
     /// A description with its `doc()` calls replaced and its other Jinja rendered.
     pub fn resolve(
         &self,

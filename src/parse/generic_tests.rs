@@ -120,7 +120,8 @@ impl<'a> Builder<'a> {
         });
         let arguments: IndexMap<String, Json> =
             test.arguments.iter().map(|(key, value)| (key.value.clone(), value.to_json())).collect();
-        let call = GenericTestCall { name: name.clone(), namespace: namespace.clone(), arguments };
+        let (name_of, namespace_of) = (name.clone(), namespace.clone());
+        let mut call = GenericTestCall { name: name_of, namespace: namespace_of, arguments, config: IndexMap::new() };
         let kwargs = kwargs_of(&call, column_name.as_deref(), &subject.call);
         let (short, full) = match &test.custom_name {
             Some(custom) => (custom.value.clone(), custom.value.clone()),
@@ -157,6 +158,7 @@ impl<'a> Builder<'a> {
             let alias = Yaml { node: YamlNode::String(short.clone()), location: location.clone() };
             own_config.push((Spanned::new("alias".to_owned(), location), alias));
         }
+        call.config = own_config.iter().map(|(key, value)| (key.value.clone(), value.to_json())).collect();
         let file = Arc::clone(&test.test.location.file);
         let (folders, _) = folders_and_stem(&subject.relative);
         let draft = Draft {

@@ -10,7 +10,7 @@ mod constraints;
 mod deprecations;
 mod docs;
 mod functions;
-mod generic_tests;
+pub mod generic_tests;
 mod groups;
 pub mod hosts;
 mod jinja;
@@ -51,7 +51,7 @@ use crate::files::properties_source::SourceProperties;
 use crate::files::properties_unit::UnitTestProperties;
 use crate::files::yaml::{self, Yaml, YamlNode};
 use crate::files::{LoadedProject, Package, ProjectKind, Renderer, Target, TextFile, render_strings};
-use crate::manifest::manifest::{DocBlock, Macro, Manifest};
+use crate::manifest::manifest::{DocBlock, Macro, MacroArgument, Manifest};
 use crate::manifest::node::{ResourceType, search_name};
 use crate::parse::builder::{Builder, Patch, PatchKey};
 use crate::parse::config::trees::Trees;
@@ -174,8 +174,7 @@ pub fn parse(project: &LoadedProject, target: &Target, invocation: &Invocation) 
 
     let mut read = Read::all(project, &mut diagnostics);
     source_overrides::apply(project, &mut read.sources, &mut diagnostics);
-    let mut macros: BTreeMap<String, Arc<Macro>> = templates.macros().clone();
-    describe_macros(&mut macros, &read.macros, &mut diagnostics);
+    let macros: BTreeMap<String, Arc<Macro>> = templates.macros().clone();
 
     let mut trees = BTreeMap::new();
     for package in &project.packages {
@@ -200,6 +199,7 @@ pub fn parse(project: &LoadedProject, target: &Target, invocation: &Invocation) 
         nodes: Vec::new(),
         diagnostics,
     };
+    describe_macros(&mut builder, &read.macros);
     for package in &project.packages {
         builder.add_files(package);
     }
@@ -367,27 +367,43 @@ impl Read {
     }
 }
 
-fn describe_macros(
-    macros: &mut BTreeMap<String, Arc<Macro>>,
-    described: &[(String, MacroProperties)],
-    diagnostics: &mut Diagnostics,
-) {
+fn describe_macros(builder: &mut Builder<'_>, described: &[(String, MacroProperties)]) {
     for (package, properties) in described {
         let name = &properties.name.value;
         let ids = [format!("macro.{package}.{name}"), format!("macro.{package}.test_{name}")];
-        let Some(id) = ids.iter().find(|id| macros.contains_key(*id)) else {
-            let known = macros.values().filter(|known| known.package == *package).map(|known| known.name.as_str());
+        let Some(id) = ids.iter().find(|id| builder.macros.contains_key(*id)) else {
+            let macros = builder.macros.values();
+            let known = macros.filter(|known| known.package == *package).map(|known| known.name.as_str());
             let diagnostic = Diagnostic::warning("unmatched-properties", format!("there is no macro `{name}`"))
                 .at(properties.name.location.clone(), "described here");
-            diagnostics.push(match crate::base::diagnostic::did_you_mean(name, known) {
+            let near = crate::base::diagnostic::did_you_mean(name, known);
+            let diagnostic = match near {
                 Some(near) => diagnostic.with_hint(format!("did you mean `{near}`?")),
                 None => diagnostic,
-            });
+            };
+            builder.diagnostics.push(diagnostic);
             continue;
         };
-        if let (Some(known), Some(description)) = (macros.get_mut(id), &properties.description) {
-            description.value.trim_end().clone_into(&mut Arc::make_mut(known).description);
+        let description = builder.describe(package, properties.description.as_ref());
+        let arguments: Vec<MacroArgument> = properties
+            .arguments
+            .iter()
+            .map(|(name, data_type, described)| MacroArgument {
+                name: name.clone(),
+                data_type: data_type.clone(),
+                description: builder.describe(package, described.as_ref()),
+            })
+            .collect();
+        let Some(known) = builder.macros.get_mut(id).map(Arc::make_mut) else { continue };
+        known.description = description;
+        if !arguments.is_empty() {
+            known.arguments = arguments;
         }
+        if let Some(Json::Object(meta)) = properties.meta.as_ref().map(Yaml::to_json) {
+            known.meta = meta.into_iter().collect();
+        }
+        known.shown = properties.shown;
+        known.patch_path = Some(properties.name.location.file.path.clone());
     }
 }
 

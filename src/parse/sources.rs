@@ -143,6 +143,8 @@ impl<'a> Builder<'a> {
             functions: Vec::new(),
             depends_on: Vec::new(),
             macros: Vec::new(),
+            own_macros: Vec::new(),
+            doc_blocks: self.doc_blocks(name, table.description.as_ref()),
             introspective: false,
             detail: Detail::Source(Box::new(detail)),
         };

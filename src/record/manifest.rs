@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::base::ident;
 use crate::manifest::config::{HardDeletes, IncrementalStrategy, NodeConfig, SnapshotStrategy, TestSeverity};
 use crate::manifest::constraint::Constraint;
 use crate::manifest::manifest::{Macro, Manifest};
@@ -248,11 +249,11 @@ impl Writer<'_> {
                 ("created_at", json!(self.created_at)),
                 ("relation_name", json!(relation_name)),
                 ("raw_code", json!(dbt::raw_code(node))),
-                ("doc_blocks", json!([])),
+                ("doc_blocks", json!(node.doc_blocks)),
             ],
         );
         if is_seed {
-            put(keys, [("root_path", Json::Null), ("depends_on", json!({"macros": node.macros}))]);
+            put(keys, [("root_path", Json::Null), ("depends_on", json!({"macros": node.own_macros}))]);
             return;
         }
         put(
@@ -309,30 +310,53 @@ impl Writer<'_> {
         }
     }
 
-    /// The ephemeral models that the compiled SQL begins with, parents first.
+    /// The ephemeral models that the compiled SQL begins with, parents first; each without those before it.
     fn extra_ctes(&self, node: &Node, is_compiled: bool) -> Json {
-        let Some(manifest) = self.manifest.filter(|_| is_compiled) else { return json!([]) };
+        let parents = if is_compiled { self.ephemeral(node) } else { Vec::new() };
+        let mut own: BTreeMap<&NodeId, String> = BTreeMap::new();
+        for parent in &parents {
+            let sql = self.own_sql(parent, &own);
+            own.extend(sql.map(|sql| (&parent.id, sql)));
+        }
+        let cte = |parent: &Node| Some(format!(" __dbt__cte__{} as (\n{}\n)", parent.alias(), own.get(&parent.id)?));
+        parents.iter().map(|parent| json!({"id": parent.id.as_str(), "sql": cte(parent)})).collect()
+    }
+
+    fn ephemeral(&self, node: &Node) -> Vec<&Node> {
         let mut order: Vec<&Node> = Vec::new();
+        let Some(manifest) = self.manifest else { return order };
         let mut seen: BTreeSet<&NodeId> = BTreeSet::new();
         // Each entry is looked at twice: first its parents are put above it, then it is taken.
-        let mut stack: Vec<(&NodeId, bool)> = node.depends_on.iter().rev().map(|id| (id, false)).collect();
+        let mut stack: Vec<(NodeId, bool)> = node.depends_on.iter().rev().map(|id| (id.clone(), false)).collect();
         while let Some((id, parents_done)) = stack.pop() {
-            let Some(parent) = manifest.get(id).filter(|parent| parent.is_ephemeral()) else { continue };
+            let Some(parent) = manifest.get(&id).filter(|parent| parent.is_ephemeral()) else { continue };
             if parents_done {
                 order.push(parent);
-            } else if seen.insert(id) {
+            } else if seen.insert(&parent.id) {
                 stack.push((id, true));
-                stack.extend(parent.depends_on.iter().rev().map(|id| (id, false)));
+                stack.extend(parent.depends_on.iter().rev().map(|id| (id.clone(), false)));
             }
         }
-        let sql = |parent: &Node| self.sql.and_then(|sql| sql.get(&parent.id));
         order
-            .into_iter()
-            .map(|parent| {
-                let text = sql(parent).map(|sql| format!(" __dbt__cte__{} as (\n{sql}\n)", parent.alias()));
-                json!({"id": parent.id.as_str(), "sql": text})
-            })
-            .collect()
+    }
+
+    /// The compiled SQL of an ephemeral model without the expressions that were put before it, of those that it uses.
+    fn own_sql(&self, node: &Node, known: &BTreeMap<&NodeId, String>) -> Option<String> {
+        let sql = self.sql.and_then(|sql| sql.get(&node.id))?;
+        let expressions = self.ephemeral(node).into_iter().map(|parent| {
+            let name = ident::quote(&format!("__dbt__cte__{}", parent.alias()));
+            Some(format!(" {name} as (\n{}\n)", known.get(&parent.id)?))
+        });
+        let expressions: Option<Vec<String>> = expressions.collect();
+        let expressions = expressions.filter(|expressions| !expressions.is_empty()).map(|found| found.join(","));
+        let split = expressions.and_then(|text| sql.split_once(text.as_str()));
+        Some(match split {
+            Some((before, after)) => match (before.strip_suffix("with"), after.strip_prefix('\n')) {
+                (Some(before), Some(after)) => format!("{before}{after}"),
+                _ => format!("{before}{}", after.strip_prefix(", ").unwrap_or(after)),
+            },
+            None => sql.clone(),
+        })
     }
 
     fn source(&self, keys: &mut Map<String, Json>, node: &Node, table: &SourceTable) {
@@ -385,7 +409,7 @@ impl Writer<'_> {
                 ("created_at", json!(self.created_at)),
                 ("unrendered_database", json!(table.unrendered_database)),
                 ("unrendered_schema", json!(table.unrendered_schema)),
-                ("doc_blocks", json!([])),
+                ("doc_blocks", json!(node.doc_blocks)),
             ],
         );
     }
@@ -580,7 +604,7 @@ fn columns_json(node: &Node) -> Json {
             "quote": column.quote,
             "config": {"meta": column.meta, "tags": column.tags},
             "tags": column.tags,
-            "doc_blocks": [],
+            "doc_blocks": column.doc_blocks,
         });
         if let Json::Object(keys) = &mut keys {
             put(keys, semantic::column(column));
@@ -601,7 +625,7 @@ fn sources_json(node: &Node) -> Json {
 
 fn depends_on(node: &Node) -> Json {
     let nodes: Vec<&str> = node.depends_on.iter().map(NodeId::as_str).collect();
-    json!({"macros": node.macros, "nodes": nodes})
+    json!({"macros": node.own_macros, "nodes": nodes})
 }
 
 fn patch_path(node: &Node) -> Option<String> {
@@ -644,6 +668,10 @@ fn file_key(id: &NodeId) -> String {
 }
 
 fn macro_json(found: &Macro, created_at: f64) -> Json {
+    let docs = json!({"show": found.shown, "node_color": null});
+    let arguments = found.arguments.iter().map(
+        |argument| json!({"name": argument.name, "type": argument.data_type, "description": argument.description}),
+    );
     json!({
         "name": found.name,
         "resource_type": "macro",
@@ -654,11 +682,11 @@ fn macro_json(found: &Macro, created_at: f64) -> Json {
         "macro_sql": found.sql,
         "depends_on": {"macros": found.depends_on},
         "description": found.description,
-        "meta": {},
-        "config": {"meta": {}, "docs": {"show": true, "node_color": null}},
-        "docs": {"show": true, "node_color": null},
-        "patch_path": null,
-        "arguments": [],
+        "meta": found.meta,
+        "config": {"meta": found.meta, "docs": docs},
+        "docs": docs,
+        "patch_path": found.patch_path.as_ref().map(|path| dbt::patch_path(&found.package, path)),
+        "arguments": arguments.collect::<Vec<_>>(),
         "created_at": created_at,
         "supported_languages": null,
     })

@@ -53,7 +53,9 @@ fn node(id: &str, path: &str, detail: Detail) -> Node {
         sources: vec![SourceCall { source: "src".into(), table: "t".into(), location: None }],
         functions: Vec::new(),
         depends_on: Vec::new(),
-        macros: vec!["macro.shop.cents".into()],
+        own_macros: vec!["macro.shop.cents".into()],
+        macros: Vec::new(),
+        doc_blocks: Vec::new(),
         introspective: false,
         detail,
     }
@@ -74,6 +76,7 @@ fn project() -> Manifest {
             name: "unique".into(),
             namespace: None,
             arguments: IndexMap::from([("values".into(), json!([1]))]),
+            config: IndexMap::new(),
         }),
         attached_node: Some(model.id.clone()),
         column_name: Some("id".into()),
@@ -136,6 +139,10 @@ fn project() -> Manifest {
         path: "macros/cents.sql".into(),
         sql: "{% macro cents(x) %}{% endmacro %}".into(),
         description: String::new(),
+        arguments: Vec::new(),
+        meta: IndexMap::new(),
+        shown: true,
+        patch_path: None,
         location: None,
     };
     manifest.macros.insert(cents.id.clone(), Arc::new(cents));
@@ -181,6 +188,7 @@ fn run() -> RunResult {
         worker: 1,
         execution_time: Duration::from_millis(250),
         compiled_sql: Some("select 1".into()),
+        ephemeral: Vec::new(),
         diagnostics: Vec::new(),
         failing_rows: None,
         failures_relation: None,

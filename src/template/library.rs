@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 
+use indexmap::IndexMap;
 use minijinja::Environment;
 
 use crate::base::diagnostic::{Diagnostic, Diagnostics};
 use crate::base::source::{Location, SourceFile};
-use crate::manifest::manifest::Macro;
+use crate::manifest::manifest::{Macro, MacroArgument};
 use crate::template::evaluate::MacroValue;
 use crate::template::functions::filters;
 use crate::template::syntax::{Base, MacroDefinition, Origin, Span, Statement, parse_template};
@@ -201,6 +202,14 @@ impl Library {
             path,
             sql,
             description: String::new(),
+            arguments: definition
+                .parameters
+                .iter()
+                .map(|parameter| MacroArgument { name: parameter.name.to_string(), ..MacroArgument::default() })
+                .collect(),
+            meta: IndexMap::new(),
+            shown: true,
+            patch_path: None,
             depends_on: Vec::new(),
             location: Some(location),
         };

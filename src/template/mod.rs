@@ -80,6 +80,8 @@ pub struct Rendered {
     pub map: SourceMap,
     /// Ids of the macros that were called, transitively.
     pub macros: BTreeSet<String>,
+    /// Ids of those that the template itself has called.
+    pub own_macros: Vec<String>,
     /// Whether the template, or a macro that it mentions, may ask the warehouse for data (`run_query`, `statement`):
     /// decided from the text, so it holds also for the branches that were not taken.
     pub introspective: bool,
@@ -209,7 +211,14 @@ impl Templates {
         let (sql, map) = written.finish();
         let introspective = self.library.reads_data(&template.mentions);
         let config_call = if host.execute() { None } else { written::config_call(text, &template.body) };
-        Ok(Rendered { sql, map, macros: interpreter.called, introspective, config_call })
+        Ok(Rendered {
+            sql,
+            map,
+            macros: interpreter.called,
+            own_macros: interpreter.called_itself,
+            introspective,
+            config_call,
+        })
     }
 
     /// Renders a text of a properties file; `place` is where it stands in the file, its quotes included or not.

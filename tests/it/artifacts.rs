@@ -593,6 +593,90 @@ fn the_query_comment_stands_at_the_sql_in_the_log() {
     }
 }
 
+/// Values that dbt writes: of macros, docs blocks, expressions of ephemeral models, tests, snapshots and seeds.
+#[test]
+fn a_manifest_has_dbts_values() {
+    let project = Project::new(&[
+        ("dbt_project.yml", "name: p\nversion: '1.0'\ndocs-paths: [docs]\n"),
+        ("seeds/sd.csv", "v\n1\n"),
+        ("models/m.sql", "select {{ outer() }} as id from {{ ref('sd') }}"),
+        ("models/e.sql", "{{ config(materialized='ephemeral') }}select * from {{ ref('m') }}"),
+        (
+            "models/e2.sql",
+            "{{ config(materialized='ephemeral') }}with x as (select * from {{ ref('e') }}) select * from x",
+        ),
+        ("models/t.sql", "select * from {{ ref('e2') }}"),
+        ("macros/c.sql", "{% macro outer(a, b=2) %}{{ inner() }}{% endmacro %}{% macro inner() %}1{% endmacro %}"),
+        ("docs/d.md", "{% docs md %}The text.{% enddocs %}"),
+        (
+            "snapshots/s.sql",
+            "{% snapshot s %}\n{{ config(unique_key='id', strategy='check', check_cols='all') }} select * from {{ ref('m') }}\n{% endsnapshot %}",
+        ),
+        (
+            "models/s.yml",
+            r#"
+models:
+  - name: m
+    description: "{{ doc('md') }}"
+    columns:
+      - name: id
+        description: "Is {{ doc('p', 'md') }}"
+        data_tests: [{not_null: {config: {limit: 3, severity: warn, meta: {k: [1, x]}, where: '"id" > 0'}}}]
+macros:
+  - name: outer
+    description: "{{ doc('md') }}"
+    docs: {show: false}
+    meta: {owner: me}
+    arguments: [{name: a, type: string, description: "{{ doc('md') }}"}, {name: b}]
+"#,
+        ),
+    ]);
+    project.ok(&["build"]);
+    let manifest: Json = serde_json::from_str(&project.read("target/manifest.json")).unwrap();
+    let nodes = &manifest["nodes"];
+    assert_eq!(nodes["model.p.m"]["depends_on"]["macros"], serde_json::json!(["macro.p.outer"]));
+    assert_eq!(nodes["model.p.m"]["doc_blocks"], serde_json::json!(["doc.p.md"]));
+    assert_eq!(nodes["model.p.m"]["columns"]["id"]["doc_blocks"], serde_json::json!(["doc.p.md"]));
+    let expressions: Vec<&str> =
+        nodes["model.p.t"]["extra_ctes"].as_array().unwrap().iter().map(|cte| cte["sql"].as_str().unwrap()).collect();
+    assert_eq!(
+        expressions,
+        [
+            " __dbt__cte__e as (\nselect * from \"p\".\"main\".\"m\"\n)",
+            " __dbt__cte__e2 as (\nwith x as (select * from \"__dbt__cte__e\") select * from x\n)",
+        ]
+    );
+    let test = nodes.as_object().unwrap().iter().find(|(id, _)| id.starts_with("test.p.not_null")).unwrap().1;
+    assert_eq!(
+        test["raw_code"],
+        r#"{{ test_not_null(**_dbt_generic_test_kwargs) }}{{ config(severity="warn",where="\"id\" > 0",limit=3,meta={'k': [1, 'x']}) }}"#
+    );
+    let called = serde_json::json!(["macro.dbt.test_not_null", "macro.dbt.get_where_subquery"]);
+    assert_eq!(test["depends_on"]["macros"], called);
+    let snapshot = &nodes["snapshot.p.s"];
+    assert_eq!(
+        snapshot["raw_code"],
+        "\n{{ config(unique_key='id', strategy='check', check_cols='all') }} select * from {{ ref('m') }}\n"
+    );
+    assert_eq!(nodes["seed.p.sd"]["root_path"], project.path("").display().to_string().trim_end_matches('/'));
+    let outer = &manifest["macros"]["macro.p.outer"];
+    assert_eq!(
+        serde_json::json!([
+            outer["description"],
+            outer["docs"]["show"],
+            outer["meta"],
+            outer["patch_path"],
+            outer["arguments"]
+        ]),
+        serde_json::json!([
+            "The text.", false, {"owner": "me"}, "p://models/s.yml",
+            [{"name": "a", "type": "string", "description": "The text."}, {"name": "b", "type": null, "description": ""}]
+        ])
+    );
+    let inner = &manifest["macros"]["macro.p.inner"];
+    assert_eq!(inner["arguments"], serde_json::json!([]));
+}
+
 #[test]
 fn a_catalog_has_sources_and_artifacts_the_facts_of_the_environment() {
     let project = Project::new(&[

@@ -101,6 +101,8 @@ fn node(id: &str, schema: &str, detail: Detail) -> Arc<Node> {
         functions: Vec::new(),
         depends_on: Vec::new(),
         macros: Vec::new(),
+        own_macros: Vec::new(),
+        doc_blocks: Vec::new(),
         introspective: false,
         detail,
     })
@@ -119,6 +121,7 @@ fn result(node: Arc<Node>, status: Status, action: &'static str) -> NodeResult {
         worker: 1,
         execution_time: Duration::from_millis(80),
         compiled_sql: None,
+        ephemeral: Vec::new(),
         diagnostics: Vec::new(),
         failing_rows: None,
         failures_relation: None,

@@ -117,6 +117,8 @@ pub struct Interpreter<'t> {
     depth: usize,
     /// Ids of the macros that were called.
     pub called: BTreeSet<String>,
+    /// Those that the template itself has called, in the order of the calls.
+    pub called_itself: Vec<String>,
     /// Results kept by `store_result`.
     pub results: HashMap<String, Value>,
     /// Answers of the host that were asked for already.
@@ -139,6 +141,7 @@ impl<'t> Interpreter<'t> {
             traces: Traces::default(),
             depth: 0,
             called: BTreeSet::new(),
+            called_itself: Vec::new(),
             results: HashMap::new(),
             globals: HashMap::new(),
             variables: Vec::new(),
@@ -463,10 +466,13 @@ impl<'t> Interpreter<'t> {
 
     fn enter_macro(&mut self, called: &MacroValue, arguments: Arguments, span: Span) -> Eval {
         let definition = &called.definition;
-        if let Some(id) = &called.id
-            && !self.called.contains(id.as_ref())
-        {
-            self.called.insert(id.to_string());
+        if let Some(id) = &called.id {
+            if !self.called.contains(id.as_ref()) {
+                self.called.insert(id.to_string());
+            }
+            if self.frame.call.is_none() && !self.called_itself.iter().any(|known| known == id.as_ref()) {
+                self.called_itself.push(id.to_string());
+            }
         }
         // A macro that a template defines is a part of it: a failure within it needs no call stack to be understood,
         // but the chain is kept, for the order of the calls.
