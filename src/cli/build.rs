@@ -28,7 +28,7 @@ use crate::execute::scheduler::run_all;
 use crate::execute::turns::Turns;
 use crate::graph::schedule::Schedule;
 use crate::manifest::manifest::Manifest;
-use crate::manifest::node::{Detail, NodeId, ResourceType};
+use crate::manifest::node::{Detail, Node, NodeId, ResourceType};
 use crate::plan::check::check;
 use crate::plan::run_plan::{Intent, RunPlan};
 use crate::record;
@@ -80,7 +80,7 @@ pub async fn execute(
 
     let (plan, problems) = check(&invocation, &schedule, &WarehouseView::new(surroundings.clone())).await;
     if let Err(outcome) = app.report(&problems) {
-        let result = not_run(app, &plan);
+        let result = not_run(app, &project.manifest, &plan);
         app.printer.not_run(&result);
         write_artifacts(app, &project, &result)?;
         return Err(outcome);
@@ -332,13 +332,20 @@ pub async fn lock(app: &Application, project: &Project, warehouse: &Warehouse) -
     })
 }
 
+/// What is wrong with a node, or with an ephemeral model that is a part of it.
+fn problems_of<'p>(manifest: &Manifest, plan: &'p RunPlan, node: &Node) -> Option<&'p Vec<Diagnostic>> {
+    let own = plan.problems.get(&node.id);
+    let parents = || node.depends_on.iter().filter_map(|id| manifest.get(id)).filter(|parent| parent.is_ephemeral());
+    own.or_else(|| parents().find_map(|parent| problems_of(manifest, plan, parent)))
+}
+
 /// The results of a run that the check has stopped: what is wrong has an error, and nothing else was done. Who reads the
 /// artifacts finds this command in them and not the one before it.
-fn not_run(app: &Application, plan: &RunPlan) -> RunResult {
+fn not_run(app: &Application, manifest: &Manifest, plan: &RunPlan) -> RunResult {
     let results = plan.steps.values().filter(|step| !matches!(step.intent, Intent::Nothing));
     let results = results.filter(|step| step.node.resource_type != ResourceType::Operation).map(|step| {
         let mut result = blank(&step.node, action(step), 0);
-        if let Some(problems) = plan.problems.get(&step.node.id) {
+        if let Some(problems) = problems_of(manifest, plan, &step.node) {
             result.status = Status::Error;
             result.message = problems.first().map(|problem| problem.message.clone());
             result.diagnostics.clone_from(problems);

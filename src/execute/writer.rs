@@ -90,7 +90,7 @@ impl<'a> Writer<'a> {
     fn docs(&self, schema: &Schema) -> TableDocs {
         let node = self.node;
         let comment = |field: &Arc<Field>| {
-            let documented = node.columns.values().find(|column| column.name.eq_ignore_ascii_case(field.name()));
+            let documented = node.columns.values().find(|column| column.is_called(field.name()));
             Some((field.name().clone(), documented?.description.clone()))
         };
         TableDocs {

@@ -172,6 +172,13 @@ pub struct Column {
     pub meaning: ColumnMeaning,
 }
 
+impl Column {
+    /// Whether it is the column of that name in a relation: one that is quoted is only as it is written.
+    pub fn is_called(&self, name: &str) -> bool {
+        if self.quote == Some(true) { name == self.name } else { name.eq_ignore_ascii_case(&self.name) }
+    }
+}
+
 /// What only one kind of node has.
 #[derive(Debug, Clone)]
 pub enum Detail {

@@ -90,11 +90,7 @@ pub fn lost_comments(node: &Node, schema: &Schema) -> Option<Diagnostic> {
     if !node.config.persist_column_docs {
         return None;
     }
-    let is_there = |column: &Column| {
-        let is_quoted = column.quote == Some(true);
-        let names = |name: &str| if is_quoted { name == column.name } else { name.eq_ignore_ascii_case(&column.name) };
-        schema.fields().iter().any(|field| names(field.name()))
-    };
+    let is_there = |column: &Column| schema.fields().iter().any(|field| column.is_called(field.name()));
     let lost: Vec<&str> =
         node.columns.values().filter(|column| !is_there(column)).map(|column| column.name.as_str()).collect();
     if lost.is_empty() {

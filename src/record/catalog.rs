@@ -66,7 +66,7 @@ fn relation_json(node: &Node, row: &CatalogRow) -> Json {
         .iter()
         .enumerate()
         .map(|(index, column)| {
-            let documented = node.columns.values().find(|found| found.name.eq_ignore_ascii_case(&column.name));
+            let documented = node.columns.values().find(|found| found.is_called(&column.name));
             let value = json!({
                 "type": column.data_type,
                 "index": index + 1,

@@ -677,6 +677,26 @@ macros:
     assert_eq!(inner["arguments"], serde_json::json!([]));
 }
 
+/// As under dbt, what `adapter` has not is told of who uses it, and not of others.
+#[test]
+fn an_unknown_function_of_the_adapter_is_its_nodes_problem() {
+    let project = Project::new(&[
+        ("dbt_project.yml", "name: p\nversion: '1.0'\n"),
+        ("models/m.sql", "select 1 as id"),
+        ("models/e.sql", "{{ config(materialized='ephemeral') }} {{ adapter.dispach('x') }} select 1 as id"),
+        ("models/t.sql", "select * from {{ ref('e') }}"),
+    ]);
+    project.ok(&["run", "-s", "m"]);
+    project.run(&["run", "-s", "t"]).expect_code(2).expect_message(&["models/e.sql:1:43", "did you mean `dispatch`?"]);
+    project.run(&["run"]).expect_code(2);
+    let results = project.run_results();
+    let results = results["results"].as_array().unwrap();
+    let of = |id: &str| results.iter().find(|result| result["unique_id"] == id).unwrap().clone();
+    assert_eq!(of("model.p.m")["status"], "skipped");
+    let message = of("model.p.t")["message"].as_str().unwrap().to_owned();
+    assert!(message.starts_with("Compilation Error in model t (models/t.sql)\n"), "{message}");
+}
+
 #[test]
 fn a_catalog_has_sources_and_artifacts_the_facts_of_the_environment() {
     let project = Project::new(&[

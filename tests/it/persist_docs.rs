@@ -102,3 +102,25 @@ fn persist_docs_change_without_rewriting_rows() {
     project.write("models/s.yml", &PROPERTIES.replace("{relation: true, columns: true}", "yes"));
     project.run(&["parse"]).expect_code(2).expect_message(&["`persist_docs` of model `m` must be a mapping"]);
 }
+
+/// A quoted column is described only if it is spelled so.
+#[test]
+fn a_description_of_a_quoted_column_is_not_given_to_another_spelling() {
+    let project = Project::new(&[
+        (
+            "dbt_project.yml",
+            "name: p\nversion: '1.0'\nmodels: {+persist_docs: {columns: true}, +materialized: table}\n",
+        ),
+        ("models/m.sql", "select 1 as \"MyCol\", 2 as other"),
+        (
+            "models/s.yml",
+            "models: [{name: m, columns: [{name: mycol, quote: true, description: Not it}, {name: OTHER, description: It}]}]\n",
+        ),
+    ]);
+    project.ok(&["run"]);
+    project.ok(&["docs", "generate"]);
+    assert_eq!(docs(&project, "main/m"), r#"0: null; MyCol: null, other: "It""#);
+    let catalog: Json = serde_json::from_str(&project.read("target/catalog.json")).unwrap();
+    let columns = &catalog["nodes"]["model.p.m"]["columns"];
+    assert_eq!((&columns["MyCol"]["comment"], &columns["other"]["comment"]), (&Json::Null, &Json::from("It")));
+}

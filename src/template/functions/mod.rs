@@ -286,6 +286,9 @@ pub fn module_attribute(interpreter: &mut Interpreter<'_>, module: &Module, name
     };
     if let Some(value) = found {
         Ok(value)
+    } else if module.path == "adapter" && !interpreter.host.execute() {
+        // As under dbt, who uses it is told when it is compiled: other nodes do not wait for that.
+        Ok(native("adapter", |_, _, _| Ok(Value::UNDEFINED)))
     } else {
         let failure = Failure::new("jinja-undefined", format!("`{}` has no function `{name}`", module.path));
         let hint = did_you_mean(name, known(module.path)).map(|candidate| format!("did you mean `{candidate}`?"));
