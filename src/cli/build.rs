@@ -332,11 +332,12 @@ pub async fn lock(app: &Application, project: &Project, warehouse: &Warehouse) -
     })
 }
 
-/// What is wrong with a node, or with an ephemeral model that is a part of it.
-fn problems_of<'p>(manifest: &Manifest, plan: &'p RunPlan, node: &Node) -> Option<&'p Vec<Diagnostic>> {
-    let own = plan.problems.get(&node.id);
-    let parents = || node.depends_on.iter().filter_map(|id| manifest.get(id)).filter(|parent| parent.is_ephemeral());
-    own.or_else(|| parents().find_map(|parent| problems_of(manifest, plan, parent)))
+/// An ephemeral model that is a part of a node, and with which something is wrong.
+fn broken_part<'m>(manifest: &'m Manifest, plan: &RunPlan, node: &Node) -> Option<&'m Arc<Node>> {
+    let mut parents = node.depends_on.iter().filter_map(|id| manifest.get(id)).filter(|parent| parent.is_ephemeral());
+    parents.find_map(|parent| {
+        if plan.problems.contains_key(&parent.id) { Some(parent) } else { broken_part(manifest, plan, parent) }
+    })
 }
 
 /// The results of a run that the check has stopped: what is wrong has an error, and nothing else was done. Who reads the
@@ -345,13 +346,18 @@ fn not_run(app: &Application, manifest: &Manifest, plan: &RunPlan) -> RunResult 
     let results = plan.steps.values().filter(|step| !matches!(step.intent, Intent::Nothing));
     let results = results.filter(|step| step.node.resource_type != ResourceType::Operation).map(|step| {
         let mut result = blank(&step.node, action(step), 0);
-        if let Some(problems) = problems_of(manifest, plan, &step.node) {
+        if let Some(problems) = plan.problems.get(&step.node.id) {
             result.status = Status::Error;
             result.message = problems.first().map(|problem| problem.message.clone());
             result.diagnostics.clone_from(problems);
         } else {
             result.status = Status::Skipped;
-            result.message = Some("not run: the check before the run found errors".to_owned());
+            // As under dbt it says so if the reason is a part of it that has no result of its own.
+            let part = broken_part(manifest, plan, &step.node);
+            result.message = Some(match part {
+                Some(part) => format!("Compilation Error in {}, an ephemeral model of {}", part.id, step.node.id),
+                None => "not run: the check before the run found errors".to_owned(),
+            });
         }
         result.compiled_sql = step.compiled.as_ref().map(|compiled| compiled.sql.clone());
         result.ephemeral = step.compiled.as_ref().map(|compiled| compiled.ephemeral.clone()).unwrap_or_default();

@@ -694,7 +694,7 @@ fn an_unknown_function_of_the_adapter_is_its_nodes_problem() {
     let of = |id: &str| results.iter().find(|result| result["unique_id"] == id).unwrap().clone();
     assert_eq!(of("model.p.m")["status"], "skipped");
     let message = of("model.p.t")["message"].as_str().unwrap().to_owned();
-    assert!(message.starts_with("Compilation Error in model t (models/t.sql)\n"), "{message}");
+    assert_eq!(message, "Compilation Error in model.p.e, an ephemeral model of model.p.t");
 }
 
 #[test]
