@@ -22,7 +22,7 @@ use crate::engine::view::WarehouseView;
 use crate::execute::changes::Changes;
 use crate::execute::node::{action, blank};
 use crate::execute::publication::{Held, publish, withheld};
-use crate::execute::result::{EventSink, NodeResult, Publication, RunEvent, RunResult, Status};
+use crate::execute::result::{EventSink, NOT_RUN, NodeResult, Publication, RunEvent, RunResult, Status};
 use crate::execute::run::Run;
 use crate::execute::scheduler::run_all;
 use crate::execute::turns::Turns;
@@ -356,7 +356,7 @@ fn not_run(app: &Application, manifest: &Manifest, plan: &RunPlan) -> RunResult 
             let part = broken_part(manifest, plan, &step.node);
             result.message = Some(match part {
                 Some(part) => format!("Compilation Error in {}, an ephemeral model of {}", part.id, step.node.id),
-                None => "not run: the check before the run found errors".to_owned(),
+                None => NOT_RUN.to_owned(),
             });
         }
         result.compiled_sql = step.compiled.as_ref().map(|compiled| compiled.sql.clone());

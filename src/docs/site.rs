@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json, json};
 
+use crate::base::ident::unquoted;
 use crate::docs::lineage::{Group, groups, is_documented};
 use crate::docs::markdown::{is_safe_link, summary, to_html};
 use crate::manifest::config::{HardDeletes, SnapshotStrategy, TestSeverity};
@@ -147,7 +148,7 @@ fn node_json(material: &Material<'_>, node: &Node, group: Group) -> Map<String, 
     }
     match &node.detail {
         Detail::Test(test) => {
-            put("column", json!(test.column_name));
+            put("column", json!(test.column_name.as_ref().map(|name| unquoted(name).unwrap_or_else(|| name.clone()))));
             put("attached", json!(test.attached_node.as_ref().map(NodeId::as_str)));
             put("check", json!(test_title(node, test)));
             put("warns", json!(node.config.severity == TestSeverity::Warn));

@@ -10,6 +10,12 @@ use crate::base::diagnostic::Diagnostic;
 use crate::manifest::microbatch::{Batch, Outcomes, Window};
 use crate::manifest::node::{Node, NodeId, ResourceType};
 
+/// Why a node was skipped by `--fail-fast`.
+pub const STOPPED_EARLY: &str = "the run stopped at the first failure";
+
+/// Why a node was skipped that the check before the run stopped.
+pub const NOT_RUN: &str = "not run: the check before the run found errors";
+
 /// How a node ended; the texts are those of dbt's `run_results.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {

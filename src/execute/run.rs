@@ -20,7 +20,7 @@ use crate::execute::failure::Failure;
 use crate::execute::result::{EventSink, NodeResult, RunEvent};
 use crate::execute::statement;
 use crate::execute::turns::{Turn, Turns};
-use crate::manifest::node::Node;
+use crate::manifest::node::{Node, ResourceType};
 use crate::manifest::relation::RelationKey;
 use crate::plan::check::{Beforehand, block_on, check_rows, columns_of, list_now, query_now};
 use crate::template::host::{Answer, ColumnValue, HostError, RelationKind};
@@ -95,19 +95,24 @@ impl Run {
         Ok(())
     }
 
-    /// Notes a result for the hooks at the end.
+    /// Notes a result for the hooks at the end. As under dbt, hooks are not among the results that hooks see.
     pub fn note(&self, result: &NodeResult) {
+        if result.node.resource_type == ResourceType::Operation {
+            return;
+        }
         let value = (self.result_value)(result);
         self.ended.lock().unwrap_or_else(PoisonError::into_inner).push(value);
     }
 
-    /// What only `on-run-end` hooks see: `results`, `schemas` and `database_schemas` of the run.
+    /// What only `on-run-end` hooks see: `results`, and the `schemas` and `database_schemas` in which something was built.
     pub fn end_globals(&self) -> IndexMap<String, Json> {
         let results = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let pair = |result: &Json| {
             let node = result.get("node")?;
             let kind = node.get("resource_type")?.as_str()?;
-            let built = matches!(kind, "model" | "seed" | "snapshot");
+            let status = result.get("status")?.as_str()?;
+            let built =
+                matches!(kind, "model" | "seed" | "snapshot") && !matches!(status, "error" | "fail" | "skipped");
             built.then(|| Some((node.get("database")?.clone(), node.get("schema")?.clone())))?
         };
         let mut pairs: Vec<(Json, Json)> = results.iter().filter_map(pair).collect();

@@ -9,7 +9,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::base::diagnostic::Diagnostic;
 use crate::execute::node;
-use crate::execute::result::{NodeResult, RunEvent, Status};
+use crate::execute::result::{NodeResult, RunEvent, STOPPED_EARLY, Status};
 use crate::execute::run::Run;
 use crate::manifest::node::{Node, NodeId};
 use crate::plan::run_plan::{Intent, RunPlan, Step};
@@ -56,11 +56,7 @@ pub async fn run_all(run: &Arc<Run>, plan: &RunPlan, mut stop: watch::Receiver<b
             }
         }
     }
-    scheduler.skip_rest(if finished.interrupted {
-        "the run was stopped"
-    } else {
-        "the run stopped at the first failure"
-    });
+    scheduler.skip_rest(if finished.interrupted { "the run was stopped" } else { STOPPED_EARLY });
     finished.results = scheduler.results;
     finished
 }
@@ -179,9 +175,11 @@ impl<'a> Scheduler<'a> {
         self.release(&id, failed.then_some(&id));
     }
 
-    /// Keeps a result for the hooks of the end, if there are any.
+    /// Keeps a result for the hooks of the end, if there are any. As under dbt, they see none when a hook of the start
+    /// has failed.
     fn note(&self, result: &NodeResult) {
-        if self.has_end {
+        let cause = self.doomed.get(&result.node.id).and_then(|cause| self.plan.steps.get(cause));
+        if self.has_end && cause.is_none_or(|cause| !matches!(cause.intent, Intent::Operation)) {
             self.run.note(result);
         }
     }

@@ -107,6 +107,10 @@ pub async fn load(run: &Arc<Run>, node: &Arc<Node>, result: &mut NodeResult) -> 
     let total = rows(&files);
     result.rows = Some(RowCounts { inserted: total, updated: 0, deleted: 0, total });
     result.bytes_written = bytes(&files);
+    if run.invocation.is_full_refresh(node) {
+        // dbt's word for a seed that is loaded anew.
+        result.message = Some(format!("CREATE {total}"));
+    }
     stage(run, node, writer.version(schema, files))
 }
 

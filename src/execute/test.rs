@@ -7,6 +7,7 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::Int64Type;
 use arrow::record_batch::RecordBatch;
 
+use crate::base::diagnostic::Diagnostic;
 use crate::base::limits;
 use crate::compile::node::CompiledNode;
 use crate::engine::session::Variant;
@@ -28,7 +29,6 @@ pub async fn check(
     result: &mut NodeResult,
 ) -> Result<(), Failure> {
     let verdict = verdict(run, node, compiled, plan).await?;
-    result.failures = Some(verdict.failures);
     let plural = if verdict.failures == 1 { "result" } else { "results" };
     (result.status, result.message) = match plan.severity {
         TestSeverity::Error if verdict.should_error => {
@@ -43,6 +43,8 @@ pub async fn check(
         }
         _ => (Status::Pass, None),
     };
+    // As under dbt, what a test counts and lets pass is no failure.
+    result.failures = Some(if result.status == Status::Pass { 0 } else { verdict.failures });
     if result.status != Status::Pass {
         let sql = plan.sample(&compiled.sql, limits::SHOWN_FAILURES);
         // The verdict stands whether or not the rows can be shown.
@@ -97,15 +99,28 @@ async fn verdict(run: &Run, node: &Node, compiled: &CompiledNode, plan: &TestPla
             });
         }
     };
-    let row = batches.iter().find(|batch| batch.num_rows() > 0);
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let row = batches.iter().find(|batch| batch.num_rows() > 0).filter(|_| rows == 1);
+    let Some(failures) = row.and_then(failures) else { return Err(without_count(node, plan, rows)) };
     let truth = |name: &str| {
         let column = row?.column_by_name(name)?.as_boolean_opt()?;
         (!column.is_null(0)).then(|| column.value(0))
     };
     Ok(Verdict {
-        failures: row.and_then(failures).unwrap_or(0),
+        failures,
         should_warn: truth("should_warn").unwrap_or(false),
         should_error: truth("should_error").unwrap_or(false),
+    })
+}
+
+/// `fail_calc` must give one number. Null is what sums and maxima give where no row fails, and dbt takes it as little.
+fn without_count(node: &Node, plan: &TestPlan, rows: usize) -> Failure {
+    let found = if rows == 1 { "null".to_owned() } else { format!("{rows} rows") };
+    let message = format!("`fail_calc` of the test `{}` must give one number, and gave {found}", node.name);
+    let diagnostic = Diagnostic::error("test-not-counted", message).at_maybe(node.location.clone(), "");
+    Failure::new(match rows {
+        1 => diagnostic.with_hint(format!("write `coalesce({}, 0)`", plan.fail_calc)),
+        _ => diagnostic.with_hint("aggregate the failing rows, as in `count(*)` or `sum(failures)`"),
     })
 }
 

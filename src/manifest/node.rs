@@ -291,7 +291,7 @@ pub struct TestDetail {
     pub generic: Option<GenericTestCall>,
     /// The node that the test was declared on.
     pub attached_node: Option<NodeId>,
-    /// The column that the test was declared on.
+    /// The column that the test was declared on; in quotes if the column has `quote: true`.
     pub column_name: Option<String>,
 }
 

@@ -175,7 +175,7 @@ impl<'a> Builder<'a> {
             detail: Detail::Test(TestDetail {
                 generic: Some(call),
                 attached_node: Some(subject.id.clone()),
-                column_name: column.map(|column| column.name.value.clone()),
+                column_name,
             }),
             own_config,
             tags: column.map(|column| column.tags.clone()).unwrap_or_default(),
@@ -223,12 +223,7 @@ pub fn test_kwargs(manifest: &Manifest, node: &Node) -> IndexMap<String, Json> {
         Some((subject, None)) => ref_call(subject),
         None => String::new(),
     };
-    let column_name = test.column_name.as_deref().map(|name| {
-        let quoted =
-            subject.and_then(|subject| subject.columns.get(name)).is_some_and(|column| column.quote == Some(true));
-        if quoted { quote(name) } else { name.to_owned() }
-    });
-    kwargs_of(call, column_name.as_deref(), &target)
+    kwargs_of(call, test.column_name.as_deref(), &target)
 }
 
 /// The call that means a model, seed or snapshot, as dbt writes it in tests.

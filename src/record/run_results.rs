@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 
-use crate::execute::result::{NodeResult, RunResult, Status};
+use crate::execute::result::{NOT_RUN, NodeResult, RunResult, STOPPED_EARLY, Status};
 use crate::manifest::manifest::Manifest;
 use crate::manifest::microbatch::{Outcomes, Window};
 use crate::manifest::node::{Detail, Node, ResourceType};
@@ -46,11 +46,13 @@ fn result_json(result: &NodeResult) -> Json {
             })
         })
         .collect();
-    let has_relation = node.resource_type.is_built() && !node.is_ephemeral();
-    let relation_name = match &result.failures_relation {
-        Some(stored) => Some(stored.clone()),
-        None => node.relation.as_ref().filter(|_| has_relation).map(ToString::to_string),
+    // As under dbt, seeds have none here.
+    let has_relation = match node.resource_type {
+        ResourceType::Test => result.failures_relation.is_some() || node.config.store_failures == Some(true),
+        ResourceType::Seed => false,
+        kind => kind.is_built() && !node.is_ephemeral(),
     };
+    let relation_name = node.relation.as_ref().filter(|_| has_relation).map(ToString::to_string);
     let is_compiled = result.compiled_sql.is_some();
     json!({
         "status": result.status.as_str(),
@@ -88,7 +90,22 @@ pub fn message(result: &NodeResult) -> Option<String> {
         _ => None,
     };
     let well = result.status == Status::Success;
+    if result.status == Status::Skipped {
+        return skipped(result);
+    }
     wording::failure(result).or_else(|| result.message.clone()).or_else(|| if well { usual() } else { None })
+}
+
+/// dbt says why a node was skipped only where `--fail-fast` did it.
+fn skipped(result: &NodeResult) -> Option<String> {
+    match (&result.node.detail, result.message.as_deref()) {
+        (Detail::Operation { .. }, _) => statement(&result.node).map(|statement| format!("{statement} skipped")),
+        (_, Some(STOPPED_EARLY)) => Some("Skipping due to fail_fast".to_owned()),
+        (_, Some(NOT_RUN)) => result.message.clone(),
+        // A part of it that has no result of its own.
+        (_, Some(message)) if message.starts_with("Compilation Error in ") => Some(message.to_owned()),
+        _ => None,
+    }
 }
 
 /// Failing rows of a test; a hook that failed is one, and a microbatch model says none in any case.

@@ -120,6 +120,32 @@ fn run_results_have_the_flags_of_the_command() {
 }
 
 #[test]
+fn skipped_nodes_say_what_dbt_says() {
+    let project = Project::new(&[
+        ("dbt_project.yml", "name: p\nversion: '1.0'\n"),
+        ("seeds/sd.csv", "id\n1\n"),
+        (
+            "models/a.sql",
+            "{{ config(materialized='table') }} select 1 / (select count(*) - 1 from {{ ref('sd') }}) as id",
+        ),
+        ("models/b.sql", "select id from {{ ref('a') }}"),
+    ]);
+    let message = |id: &str| {
+        let results = project.run_results();
+        let all = results["results"].as_array().unwrap();
+        all.iter().find(|result| result["unique_id"] == id).unwrap()["message"].clone()
+    };
+    project.ok(&["seed"]);
+    assert_eq!(message("seed.p.sd"), "INSERT 1");
+    project.ok(&["seed", "--full-refresh"]);
+    assert_eq!(message("seed.p.sd"), "CREATE 1");
+    project.run(&["run"]).expect_code(1).expect_message(&["skipped because main.a failed"]);
+    assert_eq!(message("model.p.b"), Json::Null);
+    project.run(&["run", "--fail-fast"]).expect_code(1);
+    assert_eq!(message("model.p.b"), "Skipping due to fail_fast");
+}
+
+#[test]
 fn results_have_dbts_keys() {
     let project = project();
     project.ok(&BUILD);

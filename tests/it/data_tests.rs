@@ -202,16 +202,20 @@ fn configuration_decides_the_verdict() {
         ("in_capitals", "severity: WARN", "warn 2 Got 2 results, configured to warn if != 0"),
         ("error_above", "error_if: '>10'", "warn 2 Got 2 results, configured to warn if != 0"),
         ("error_at", "error_if: '>=2', warn_if: '>0'", "fail 2 Got 2 results, configured to fail if >=2"),
-        ("neither", "error_if: '> 10', warn_if: '> 5'", "pass 2"),
-        ("warn_only_from", "severity: warn, warn_if: '>= 3'", "pass 2"),
+        ("neither", "error_if: '> 10', warn_if: '> 5'", "pass 0"),
+        ("warn_only_from", "severity: warn, warn_if: '>= 3'", "pass 0"),
         // With severity `warn` the error condition is not looked at, as under dbt.
-        ("warn_beats_error", "severity: warn, error_if: '>1', warn_if: '>5'", "pass 2"),
+        ("warn_beats_error", "severity: warn, error_if: '>1', warn_if: '>5'", "pass 0"),
         ("between", "error_if: 'between 2 and 3'", "fail 2 Got 2 results, configured to fail if between 2 and 3"),
         ("filtered", "where: 'id > 2'", "fail 1 Got 1 result, configured to fail if != 0"),
         ("filtered_out", "where: \"id = 1 or name = 'd'\"", "pass 0"),
         ("limited", "limit: 1", "fail 1 Got 1 result, configured to fail if != 0"),
         ("calculated", "fail_calc: 'sum(price)'", "fail 1 Got 1 result, configured to fail if != 0"),
-        ("calculated_null", "fail_calc: 'sum(price)', where: 'id = 1'", "pass 0"),
+        (
+            "calculated_null",
+            "fail_calc: 'sum(price)', where: 'id = 1'",
+            "error - `fail_calc` of the test `calculated_null` must give one number, and gave null",
+        ),
         ("disabled", "enabled: false", "not run"),
     ];
     let mut tests = String::new();
@@ -355,6 +359,49 @@ fn a_failing_test_shows_rows_and_where_they_are_from() {
 }
 
 #[test]
+fn a_test_counts_as_dbt_counts() {
+    let project = items(
+        "          - not_null: {name: lenient, config: {error_if: '>5', warn_if: '>5'}}\n          \
+         - not_null: {name: nothing, config: {where: id > 100, fail_calc: sum(id)}}\n          \
+         - not_null: {name: many, config: {fail_calc: id}}\n",
+    );
+    let run = project.run(&["build"]).expect_code(1);
+    run.expect_message(&["error[test-not-counted]", "gave null", "write `coalesce(sum(id), 0)`", "gave 2 rows"]);
+    let found = verdicts(&project);
+    assert_eq!(found["lenient"], "pass 0", "{found:?}");
+    assert!(found["nothing"].starts_with("error - `fail_calc` of the test"), "{found:?}");
+    assert!(found["many"].starts_with("error -"), "{found:?}");
+}
+
+#[test]
+fn artifacts_name_what_tests_are_about() {
+    let project = Project::new(&[
+        ("dbt_project.yml", "name: p\nversion: '1.0'\n"),
+        ("seeds/sd.csv", "id\n1\n"),
+        ("models/m.sql", "select 1 as \"Order\""),
+        (
+            "models/m.yml",
+            "models:\n  - name: m\n    columns:\n      - {name: Order, quote: true, data_tests: [not_null: {name: kept, config: {store_failures: true, alias: rows, schema: aud}}]}\n",
+        ),
+    ]);
+    project.ok(&["build"]);
+    let results = project.run_results();
+    let relation = |name: &str| {
+        let all = results["results"].as_array().unwrap();
+        let result = all.iter().find(|result| result["unique_id"].as_str().unwrap().contains(name)).unwrap();
+        result["relation_name"].as_str().map(str::to_owned)
+    };
+    assert_eq!(relation("test.p.kept").as_deref(), Some("\"p\".\"main_aud\".\"rows\""));
+    assert_eq!(relation("seed.p.sd"), None);
+    assert_eq!(relation("model.p.m").as_deref(), Some("\"p\".\"main\".\"m\""));
+    let manifest: serde_json::Value = serde_json::from_str(&project.read("target/manifest.json")).unwrap();
+    let nodes = manifest["nodes"].as_object().unwrap();
+    let (_, test) = nodes.iter().find(|(id, _)| id.starts_with("test.p.kept")).unwrap();
+    assert_eq!(test["column_name"], "\"Order\"");
+    assert_eq!(test["test_metadata"]["kwargs"]["column_name"], "\"Order\"");
+}
+
+#[test]
 fn failing_rows_are_stored_on_demand() {
     let project = items(
         "          - not_null: {config: {store_failures: true}}\n          - unique: {config: {store_failures: true}}\n          \
@@ -477,7 +524,7 @@ snapshots:
     by_name: pass 0
     has_rows_items_: pass 0
     ids_are_small: warn 1 Got 1 result, configured to warn if != 0
-    not_null_history_dbt_valid_to: skipped - skipped because at_least_items_id__2__True failed
+    not_null_history_dbt_valid_to: skipped -
     source_has_rows_landing_items_: pass 0
     source_not_null_landing_items_id: pass 0
     unique_codes_code: fail 1 Got 1 result, configured to fail if != 0

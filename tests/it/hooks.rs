@@ -29,6 +29,30 @@ fn hooks_run_around_nodes_and_runs() {
     assert_eq!(printed[..3], ["start", "before sums", "after"], "{}", run.stdout);
     assert!(printed.contains(&"sums success") && printed.contains(&"broken error"), "{}", run.stdout);
     assert_eq!(printed.last(), Some(&"gold"), "{}", run.stdout);
+    // Hooks are not among the results.
+    assert_eq!(printed.len(), 6, "{}", run.stdout);
+}
+
+#[test]
+fn hooks_of_the_end_see_what_was_built_and_no_hooks() {
+    let config = "on-run-start: [\"select cast(v as int) from (values ('x')) as t(v)\", 'select 2']\n\
+                  on-run-end: [\"{{ report(results) }}\", \"{{ report(results) }}{% do print(results | length ~ schemas | string) %}\"]\n";
+    let ran = |config: &str| {
+        let project = project(config, "select 1 as x");
+        project.remove("models/gold/broken.sql");
+        let late = "{{ config(schema='late', materialized='table') }} select 1 / (select count(*) - 1 from {{ ref('sums') }}) as x";
+        project.write("models/other/late.sql", late);
+        let run = project.run(&["run"]).expect_code(1);
+        (run.stdout, project.run_results())
+    };
+    let (printed, _) = ran(&config.replace("'x'", "'7'"));
+    assert!(printed.starts_with("sums success\nlate error\nsums success\nlate error\n2['gold']\n"), "{printed}");
+    // Nothing is a result when a hook of the start has failed.
+    let (printed, results) = ran(config);
+    assert!(printed.starts_with("0[]\n"), "{printed}");
+    let messages: Vec<Option<&str>> =
+        results["results"].as_array().into_iter().flatten().map(|one| one["message"].as_str()).collect();
+    assert_eq!(messages[1..4], [Some("shop.on-run-start.1 skipped"), None, None]);
 }
 
 #[test]

@@ -138,6 +138,16 @@ insert into audit.runs (model, finished) values ('orders', current_timestamp)",
         example: None,
     },
     Code {
+        name: "test-not-counted",
+        stage: Stage::Running,
+        exits: &[1],
+        title: "a data test does not count its failing rows",
+        cause: "`fail_calc` gives null, which `sum` and `max` do where no row fails, or it gives no row or several. \
+            The test has the status `error`, as under dbt.",
+        fix: "Give a number for no rows, too: `coalesce(sum(failures), 0)`.",
+        example: None,
+    },
+    Code {
         name: "test-warned",
         stage: Stage::Running,
         exits: &[0],
