@@ -14,7 +14,7 @@ use crate::cli::events::counted;
 use crate::cli::options::{CompileOptions, OutputFormat};
 use crate::cli::show::{Opened, introspect_if, open, render_problem};
 use crate::compile::host::Invocation;
-use crate::compile::node::{compile, compile_code};
+use crate::compile::node::{compile, compile_inline};
 use crate::engine::view::WarehouseView;
 use crate::manifest::node::{Code, NodeId, ResourceType};
 use crate::plan::check::check;
@@ -29,7 +29,7 @@ pub async fn execute(app: &Application, options: &CompileOptions) -> Result<Outc
         let file = SourceFile::new("--inline", text.as_str());
         let code = Code { text: Arc::from(text.as_str()), offset: Some(0), file };
         let compiled =
-            compile_code(&invocation, &introspect_if(options.introspects, &view), &code, None, IndexMap::new())
+            compile_inline(&invocation, &introspect_if(options.introspects, &view), &code)
                 .map_err(|error| render_problem(app, error))?;
         app.printer.result(&printed(None, &compiled.sql, options.output));
         return Ok(Outcome::Success);

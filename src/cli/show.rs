@@ -16,7 +16,7 @@ use crate::cli::options::{OutputFormat, ShowOptions};
 use crate::cli::table;
 use crate::compile::host::Invocation;
 use crate::compile::introspect::{Blind, Introspect};
-use crate::compile::node::{CompiledNode, compile, compile_code};
+use crate::compile::node::{CompiledNode, compile, compile_code, compile_inline};
 use crate::engine::error::SqlProblem;
 use crate::engine::session::Variant;
 use crate::engine::view::WarehouseView;
@@ -37,7 +37,7 @@ pub async fn execute(app: &Application, options: &ShowOptions) -> Result<Outcome
             let file = SourceFile::new("--inline", sql.as_str());
             let code = Code { text: Arc::from(sql.as_str()), offset: Some(0), file };
             let view = introspect_if(options.introspects, &view);
-            let compiled = compile_code(&invocation, &view, &code, None, IndexMap::new());
+            let compiled = compile_inline(&invocation, &view, &code);
             compiled.map_err(|error| render_problem(app, error))?
         };
         let batches = rows(&view, &compiled, options.limit).await.map_err(|(outcome, problem)| {

@@ -27,7 +27,7 @@ use crate::manifest::function::FunctionCall;
 use crate::manifest::manifest::Manifest;
 use crate::manifest::microbatch::{Batch, BatchRequest, Window};
 use crate::manifest::node::{Node, NodeId, RefCall, ResourceType, SourceCall};
-use crate::manifest::relation::{Relation, RelationKey};
+use crate::manifest::relation::{Database, Relation, RelationKey};
 use crate::parse::Vars;
 use crate::template::Templates;
 use crate::template::host::{Answer, ColumnValue, Host, HostError, MessageLevel, RelationKind, RelationValue};
@@ -189,6 +189,8 @@ pub struct CompileHost {
     substitutes: Option<Substitutes>,
     /// The batch that is made, if the node is a microbatch model that runs.
     batch: Option<Batch>,
+    /// What `this` is in a query of the command line.
+    inline: Option<Relation>,
 }
 
 impl CompileHost {
@@ -200,6 +202,17 @@ impl CompileHost {
         extra: IndexMap<String, Json>,
     ) -> Arc<Self> {
         Arc::new(Self::made(invocation, view, node, extra, None))
+    }
+
+    /// A host for a query of the command line, whose `this` is dbt's `inline_query`: a relation that is never there.
+    pub fn for_inline(invocation: &Arc<Invocation>, view: &Arc<dyn Introspect>) -> Arc<Self> {
+        let target = &invocation.target;
+        let relation = Identifier::new("inline_query").ok().map(|identifier| Relation {
+            database: Database::home(target.database.clone()),
+            schema: target.schema.clone(),
+            identifier,
+        });
+        Arc::new(Self { inline: relation, ..Self::made(invocation, view, None, IndexMap::new(), None) })
     }
 
     /// A host for a model that a unit test is about.
@@ -241,6 +254,7 @@ impl CompileHost {
             ephemeral: Mutex::new(BTreeMap::new()),
             substitutes,
             batch: None,
+            inline: None,
         }
     }
 
@@ -435,7 +449,7 @@ impl Host for CompileHost {
     }
 
     fn this(&self) -> Option<RelationValue> {
-        let relation = self.node.as_ref()?.relation.as_ref()?;
+        let relation = self.node.as_ref().map_or(self.inline.as_ref(), |node| node.relation.as_ref())?;
         let mut value = relation_value(relation, self.view.kind(&relation.key()));
         let own = self.substitutes.as_ref().and_then(|substitutes| substitutes.this.as_ref());
         value.render_as = own.map(|name| crate::base::ident::quote(name));

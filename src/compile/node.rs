@@ -95,7 +95,7 @@ fn without_code(node: &Node) -> RenderError {
     RenderError::Diagnostic(Box::new(Diagnostic::error("no-code", format!("`{}` has no SQL", node.name))))
 }
 
-/// Compiles a text that may belong to no node: `show --inline`, a hook, an operation.
+/// Compiles a text that may belong to no node: a hook, an operation.
 pub fn compile_code(
     invocation: &Arc<Invocation>,
     view: &Arc<dyn Introspect>,
@@ -105,6 +105,15 @@ pub fn compile_code(
 ) -> Result<CompiledNode, RenderError> {
     let name = node.map_or_else(|| code.file.path.clone(), |node| format!("compiled/{}", node.path));
     compile_with(&CompileHost::new(invocation, view, node, extra), invocation, view, code, name)
+}
+
+/// Compiles a query of the command line: `show --inline`, `compile --inline`.
+pub fn compile_inline(
+    invocation: &Arc<Invocation>,
+    view: &Arc<dyn Introspect>,
+    code: &Code,
+) -> Result<CompiledNode, RenderError> {
+    compile_with(&CompileHost::for_inline(invocation, view), invocation, view, code, code.file.path.clone())
 }
 
 /// Compiles a hook of a node. Hooks of a microbatch model run with a batch.

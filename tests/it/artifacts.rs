@@ -120,6 +120,14 @@ fn run_results_have_the_flags_of_the_command() {
 }
 
 #[test]
+fn a_query_of_the_command_line_has_a_this() {
+    let project = project();
+    let this = project.ok(&["compile", "--inline", "select * from {{ this }}"]).stdout;
+    assert!(this.contains("from \"p\".\"main\".\"inline_query\""), "{this}");
+    project.ok(&["show", "--inline", "select '{{ this.name }}' as name"]);
+}
+
+#[test]
 fn skipped_nodes_say_what_dbt_says() {
     let project = Project::new(&[
         ("dbt_project.yml", "name: p\nversion: '1.0'\n"),
