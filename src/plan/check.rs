@@ -25,7 +25,6 @@ use crate::manifest::config::Materialization;
 use crate::manifest::constraint::{ConstraintKind, KeyTarget};
 use crate::manifest::node::{Detail, Node, NodeId, ResourceType};
 use crate::manifest::relation::RelationKey;
-use crate::manifest::unit_test::UnitTest;
 use crate::plan::algebra::{BATCH, SCRATCH_SCHEMA};
 use crate::plan::constraints;
 use crate::plan::contract::{self, contract_problem};
@@ -36,7 +35,6 @@ use crate::plan::rehearsal::rehearse;
 use crate::plan::run_plan::{Intent, RunPlan, Step};
 use crate::plan::snapshot::SnapshotPlan;
 use crate::plan::steps::{self, load_seed};
-use crate::plan::unit_test::comparison;
 use crate::template::RenderError;
 use crate::template::host::{Answer, ColumnValue, HostError, RelationKind};
 
@@ -175,7 +173,6 @@ pub async fn check(
         introspect,
         session: view.session(Variant::Normal),
         diagnostics: Diagnostics::default(),
-        scheduled: schedule.order().cloned().collect(),
         broken: BTreeSet::new(),
         deferred: BTreeSet::new(),
         timeless: BTreeSet::new(),
@@ -208,8 +205,6 @@ struct Check<'a> {
     introspect: Arc<dyn Introspect>,
     session: Session,
     diagnostics: Diagnostics,
-    /// All nodes of the run.
-    scheduled: BTreeSet<NodeId>,
     /// Nodes with an error.
     broken: BTreeSet<NodeId>,
     /// Nodes whose columns are known only when they are built.
@@ -229,8 +224,8 @@ impl Check<'_> {
             self.diagnostics.0.extend(node.config.unusable.iter().cloned());
             return self.remember(node, None);
         }
-        if let Some(test) = node.unit_test() {
-            return self.unit_test(node, test, step).await;
+        if node.unit_test().is_some() {
+            return self.unit_test(node, step);
         }
         if self.depends_on(node, &self.broken) {
             // Its own problems show when its parents are mended.
@@ -342,29 +337,17 @@ impl Check<'_> {
     }
 
     /// A unit test needs the columns of what its model reads, and nothing of the model itself: that may come later.
-    async fn unit_test(&mut self, node: &Arc<Node>, test: &UnitTest, step: &mut Step) {
+    fn unit_test(&mut self, node: &Arc<Node>, step: &mut Step) {
         let Ok(model) = tested_model(self.invocation, node).cloned() else { return };
         if self.depends_on(&model, &self.broken) {
             self.broken.insert(node.id.clone());
             return;
         }
-        let compiled = match compile(self.invocation, &self.introspect, node, IndexMap::new()) {
-            Ok(compiled) => Arc::new(compiled),
-            Err(RenderError::NotReady(_)) => return,
-            Err(RenderError::Diagnostic(diagnostic)) => return self.diagnostics.push(*diagnostic),
-        };
-        step.compiled = Some(Arc::clone(&compiled));
-        // What is wrong with the model's SQL is told about the model, if that is part of the run; what is wrong with it
-        // over these rows only fails the test.
-        let problem = match self.session.plan(&compiled.sql).await {
-            Err(_) if self.scheduled.contains(&model.id) => return,
-            Err(problem) => sql_diagnostic(&model, &compiled, &problem),
-            Ok(plan) => match comparison(node, test, &compiled.sql, plan.schema().as_arrow()) {
-                Ok(_) => return,
-                Err(diagnostic) => *diagnostic,
-            },
-        };
-        self.diagnostics.push(problem);
+        // As under dbt, what is wrong with a test, or with its model over these rows, fails the test when it runs, and
+        // nothing else. What is wrong with the model itself is told about the model.
+        if let Ok(compiled) = compile(self.invocation, &self.introspect, node, IndexMap::new()) {
+            step.compiled = Some(Arc::new(compiled));
+        }
     }
 
     /// Plans the query that the step runs and gives the columns of its result.

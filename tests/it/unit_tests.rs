@@ -285,14 +285,17 @@ fn mistakes_in_unit_tests_are_told_with_their_place() {
         ),
     ];
     for (test, code, words) in cases {
-        let run = project(&format!("  - {test}\n")).run(&["build"]).expect_code(2);
+        // What shows when the test is compiled fails the test alone, as under dbt.
+        let compiles =
+            ["gives no rows for `ref('orders')`", "did you mean `id`?", "only a seed brings its own"].contains(&words);
+        let run = project(&format!("  - {test}\n")).run(&["build"]).expect_code(if compiles { 1 } else { 2 });
         assert!(run.stderr.contains(&format!("error[{code}]")) && run.stderr.contains(words), "{test}\n{}", run.stderr);
         assert!(run.stderr.contains("models/unit_tests.yml:2:"), "{test}\n{}", run.stderr);
     }
     let unknown = project(&format!(
         "  - {{name: x, model: incremental, overrides: {{macros: {{is_incremental: false}}}}, {given}, expect: {{rows: [{{nope: 1}}]}}}}\n"
     ));
-    unknown.run(&["build"]).expect_code(2).expect_message(&["the result of `incremental` has no column `nope`"]);
+    unknown.run(&["build"]).expect_code(1).expect_message(&["the result of `incremental` has no column `nope`"]);
     // A value of a wrong type shows when the test runs.
     let bad = project(&format!(
         "  - {{name: x, model: incremental, overrides: {{macros: {{is_incremental: false}}}}, {given}, expect: {{rows: [{{id: one}}]}}}}\n"
@@ -307,9 +310,35 @@ fn mistakes_in_unit_tests_are_told_with_their_place() {
     let test =
         "{name: x, model: report, given: [{input: ref('priced'), rows: [{total: 1}]}], expect: {rows: [{total: 1}]}}";
     let early = project(&format!("  - {test}\n"));
-    early.run(&["test"]).expect_code(2).expect_message(&["error[not-built]", "--empty", "format: sql"]);
+    early.run(&["test"]).expect_code(1).expect_message(&["error[not-built]", "--empty", "format: sql"]);
     early.ok(&["build", "--select", "+priced", "--empty"]);
     early.ok(&["test"]);
+}
+
+#[test]
+fn a_unit_test_that_cannot_be_read_fails_alone() {
+    let project = Project::new(&[
+        ("dbt_project.yml", PROJECT),
+        ("models/a.sql", "select 1 as id"),
+        ("models/b.sql", "select id from {{ ref('a') }}"),
+        ("models/c.sql", "select id from {{ ref('a') }}"),
+        (
+            "models/tests.yml",
+            "\
+unit_tests:
+  - {name: no_column, model: b, given: [{input: ref('a'), rows: [{nope: 1}]}], expect: {rows: [{id: 1}]}}
+  - {name: good, model: c, given: [{input: ref('a'), rows: [{id: 1}]}], expect: {rows: [{id: 1}]}}
+",
+        ),
+    ]);
+    project.run(&["build"]).expect_code(1).expect_message(&["models/tests.yml:2:", "`nope`"]);
+    assert_eq!(
+        verdicts(&project),
+        BTreeMap::from([("good".into(), "pass".into()), ("no_column".into(), "error".into())])
+    );
+    let statuses = project.statuses();
+    let models: Vec<&str> = ["a", "b", "c"].iter().map(|name| statuses[*name].as_str()).collect();
+    assert_eq!(models, ["success", "skipped", "success"]);
 }
 
 #[test]

@@ -90,7 +90,7 @@ pub(super) const CODES: &[Code] = &[
     Code {
         name: "not-built",
         stage: Stage::Sql,
-        exits: &[2],
+        exits: &[2, 1],
         title: "a parent has not been built",
         cause: "The node reads another one that is not part of this run and was never published in this environment.",
         fix: "Build it too, for example with `--select +name`.",
