@@ -21,6 +21,7 @@ mod adapter;
 mod context;
 mod data;
 pub mod filters;
+mod itertools;
 mod modules;
 
 /// A function written in Rust, as a value.
@@ -282,6 +283,7 @@ pub fn module_attribute(interpreter: &mut Interpreter<'_>, module: &Module, name
         "var" => (name == "has_var").then(|| native("var.has_var", context::has_var)),
         "exceptions" => context::exception(name),
         "modules.re" => modules::re_attribute(name),
+        "modules.itertools" if name != "chain" => itertools::attribute(name),
         path => modules::attribute(path, name).or_else(|| modules::submodule(path, name).map(self::module)),
     };
     if let Some(value) = found {
@@ -303,8 +305,9 @@ fn known(path: &str) -> Vec<&'static str> {
     match path {
         "adapter" => adapter::NAMES.to_vec(),
         "exceptions" => context::EXCEPTIONS.to_vec(),
-        "modules" => vec!["datetime", "re", "pytz"],
+        "modules" => vec!["datetime", "itertools", "re", "pytz"],
         "modules.re" => patterns::FUNCTIONS.to_vec(),
+        "modules.itertools" => itertools::FUNCTIONS.to_vec(),
         _ => Vec::new(),
     }
 }

@@ -1,4 +1,4 @@
-//! `modules.datetime`, `modules.re` and `modules.pytz`.
+//! `modules.datetime`, `modules.re` and `modules.pytz`; `modules.itertools` is in a file of its own.
 
 use chrono::{DateTime, Utc};
 use minijinja::Value;
@@ -6,7 +6,7 @@ use minijinja::Value;
 use crate::template::evaluate::arguments::{Arguments, text_argument};
 use crate::template::evaluate::{Interpreter, NativeFunction};
 use crate::template::failure::{Eval, Failure, fail};
-use crate::template::functions::native;
+use crate::template::functions::{itertools, native};
 use crate::template::syntax::Span;
 use crate::template::values::datetime::{self, Date, Moment, Zone, ZoneValue};
 use crate::template::values::{patterns, text};
@@ -15,6 +15,8 @@ use crate::template::values::{patterns, text};
 pub(super) fn submodule(path: &str, name: &str) -> Option<&'static str> {
     Some(match (path, name) {
         ("modules", "datetime") => "modules.datetime",
+        ("modules", "itertools") => "modules.itertools",
+        ("modules.itertools", "chain") => "modules.itertools.chain",
         ("modules", "re") => "modules.re",
         ("modules", "pytz") => "modules.pytz",
         ("modules.datetime", "datetime") => "modules.datetime.datetime",
@@ -33,6 +35,7 @@ pub(super) fn constructor(path: &str) -> Option<NativeFunction> {
         "modules.datetime.date" => |_, arguments, _| datetime::make_date(arguments),
         "modules.datetime.time" => |_, arguments, _| datetime::make_time(arguments),
         "modules.datetime.timedelta" => |_, arguments, _| datetime::make_span(arguments),
+        "modules.itertools.chain" => itertools::chain,
         _ => return None,
     })
 }
@@ -55,6 +58,7 @@ pub(super) fn attribute(path: &str, name: &str) -> Option<Value> {
         ("modules.datetime.timezone", "utc") | ("modules.pytz", "utc" | "UTC") => {
             Value::from_object(ZoneValue(Zone::Utc))
         }
+        ("modules.itertools.chain", "from_iterable") => native("chain.from_iterable", itertools::chain_from),
         ("modules.pytz", "timezone") => native("pytz.timezone", time_zone),
         _ => return None,
     })

@@ -198,6 +198,32 @@ fn filters_and_tests() {
 }
 
 #[test]
+fn itertools_give_lists() {
+    check(&[
+        ("{% for a, b in modules.itertools.product([1, 2], 'xy') %}{{ a }}{{ b }} {% endfor %}", "1x 1y 2x 2y "),
+        ("{{ modules.itertools.product([0, 1], repeat=2) | list }}", "[(0, 0), (0, 1), (1, 0), (1, 1)]"),
+        ("{{ modules.itertools.chain([1], (2, 3), {'k': 1}) | list }}", "[1, 2, 3, 'k']"),
+        ("{{ modules.itertools.chain.from_iterable([[1], [2]]) | list }}", "[1, 2]"),
+        ("{{ modules.itertools.combinations([1, 2, 3], 2) | list }}", "[(1, 2), (1, 3), (2, 3)]"),
+        (
+            "{{ modules.itertools.combinations_with_replacement('ab', 2) | list }}",
+            "[('a', 'a'), ('a', 'b'), ('b', 'b')]",
+        ),
+        ("{{ modules.itertools.permutations([1, 2]) | list }}", "[(1, 2), (2, 1)]"),
+        ("{{ modules.itertools.combinations([1], 2) | list }}", "[]"),
+        (
+            "{{ modules.itertools.islice([1, 2, 3, 4, 5], 1, none, 2) | list }}{{ modules.itertools.islice('abc', 2) | join }}",
+            "[2, 4]ab",
+        ),
+        ("{{ modules.itertools.zip_longest([1, 2], [3], fillvalue=0) | list }}", "[(1, 3), (2, 0)]"),
+        (
+            "{{ modules.itertools.compress('abc', [1, 0, 1]) | join }}{{ modules.itertools.repeat('x', 2) | join }}",
+            "acxx",
+        ),
+    ]);
+}
+
+#[test]
 fn times_and_patterns() {
     check(&[
         (
