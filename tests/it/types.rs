@@ -244,6 +244,27 @@ fn types_of_literals_are_exact_in_filters_and_sums() {
 }
 
 #[test]
+fn types_of_seeds_round_numbers_with_more_decimals() {
+    let project = Project::new(&[
+        (
+            "seeds/amounts.csv",
+            "id,amount,whole\n1,1.505,2.5\n2,-1.505,9.5\n3,9.999,-0.4\n4,.005,.5\n5,2,7\n6,-0.004,0.49\n",
+        ),
+        (
+            "seeds/amounts.yml",
+            "seeds: [{name: amounts, config: {column_types: {amount: 'decimal(10,2)', whole: 'decimal(5,0)'}}}]",
+        ),
+    ]);
+    project.ok(&["seed"]);
+    assert_eq!(
+        project.rows(
+            "select cast(amount as varchar) || '/' || cast(whole as varchar) as v from {{ ref('amounts') }} order by id"
+        ),
+        ["1.51/3", "-1.51/10", "10.00/0", "0.01/1", "2.00/7", "0.00/0"]
+    );
+}
+
+#[test]
 fn types_of_rounded_sums_are_stored_as_planned() {
     // The engine's planner foretells another precision than its function gives.
     let project = Project::new(&[(

@@ -1,7 +1,7 @@
 //! Seeds: small tables under version control, read whole, with types guessed from all rows.
 //!
 //! As dbt does: an empty field and the word `null` (in any case) are null; columns named in `column_types` have that
-//! type; others are boolean (`true`, `false`), whole number, number, date, timestamp, or else text. A number with a
+//! type (a number with more decimals than it is rounded); others are boolean (`true`, `false`), whole number, number, date, timestamp, or else text. A number with a
 //! leading zero (`007`) is text, because it is a code; dbt would make it a number. A timestamp with a zone becomes an
 //! instant in UTC. Names keep their spelling with `quote_columns`, else they are folded to lower case.
 
@@ -90,6 +90,7 @@ fn parse_seed(
     let mut problems = Vec::new();
     for (((name, builder), guess), declared) in names.iter().zip(&mut builders).zip(guesses).zip(declared) {
         let texts = builder.finish();
+        let texts = declared.as_ref().map_or_else(|| texts.clone(), |declared| rounded(&texts, declared));
         let data_type = declared.unwrap_or_else(|| guess.data_type());
         match convert(&trimmed(&texts, &data_type), &data_type) {
             Ok(column) => {
@@ -157,6 +158,39 @@ fn declared_types(
         }
     }
     ExternalError::of_all(problems).map_or(Ok(types), Err)
+}
+
+/// Numbers that have more decimals than their declared type, rounded to it, halves away from zero.
+fn rounded(texts: &StringArray, data_type: &DataType) -> StringArray {
+    let (DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale)) = data_type else { return texts.clone() };
+    let Ok(scale) = usize::try_from(*scale) else { return texts.clone() };
+    texts.iter().map(|text| text.map(|text| round(text, scale).unwrap_or_else(|| text.to_owned()))).collect()
+}
+
+/// A number as text with fewer decimals; `None` if it has no more than that, or is no plain number.
+fn round(text: &str, scale: usize) -> Option<String> {
+    let (whole, decimals) = text.trim_ascii().split_once('.')?;
+    let digits = whole.strip_prefix(['-', '+']).unwrap_or(whole);
+    let sign = if whole.starts_with('-') { "-" } else { "" };
+    let next = decimals.as_bytes().get(scale)?;
+    if !digits.bytes().chain(decimals.bytes()).all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let mut kept: Vec<char> = digits.chars().chain(decimals.chars().take(scale)).collect();
+    let mut carry = *next >= b'5';
+    for digit in kept.iter_mut().rev() {
+        if !carry {
+            break;
+        }
+        carry = *digit == '9';
+        *digit = if carry { '0' } else { char::from_digit(digit.to_digit(10)? + 1, 10)? };
+    }
+    if carry {
+        kept.insert(0, '1');
+    }
+    let behind = kept.split_off(kept.len() - scale);
+    let (before, behind): (String, String) = (kept.into_iter().collect(), behind.into_iter().collect());
+    Some(format!("{sign}{}.{behind}", if before.is_empty() { "0" } else { &before }).trim_end_matches('.').to_owned())
 }
 
 /// Texts for a conversion: without blanks around them, nothing but blanks as null, unless text is wanted.
