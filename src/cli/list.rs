@@ -31,15 +31,19 @@ pub fn line(node: &Node, options: &ListOptions) -> String {
         ListFormat::Path => node.path_in_package(&node.path).to_owned(),
         ListFormat::Json => {
             let mut chosen = Map::new();
-            if let Json::Object(keys) = node_json(node) {
-                let wanted = |key: &str| {
-                    if options.output_keys.is_empty() {
-                        DEFAULT_KEYS.contains(&key)
-                    } else {
-                        options.output_keys.iter().any(|wanted| wanted == key)
-                    }
-                };
-                chosen.extend(keys.into_iter().filter(|(key, _)| wanted(key)));
+            let value = node_json(node);
+            if options.output_keys.is_empty() {
+                let all = value.as_object().into_iter().flatten();
+                let usual = all.filter(|(key, _)| DEFAULT_KEYS.contains(&key.as_str()));
+                chosen.extend(usual.map(|(key, value)| (key.clone(), value.clone())));
+            }
+            for key in &options.output_keys {
+                // As under dbt, a key with points leads inside, and is left out where there is nothing.
+                let mut found = key.split('.').try_fold(&value, |value, key| value.get(key));
+                if key.contains('.') {
+                    found = found.filter(|found| !found.is_null());
+                }
+                chosen.extend(found.map(|found| (key.clone(), found.clone())));
             }
             Json::Object(chosen).to_string()
         }

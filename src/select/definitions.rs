@@ -141,7 +141,8 @@ impl Reader<'_> {
         };
         let (mut included, mut excluded) = (Vec::new(), Vec::new());
         for member in members {
-            match member.as_object().filter(|map| map.len() == 1).and_then(|map| map.get("exclude")) {
+            // As under dbt, a member with an `exclude` is nothing but an exclusion from the whole list.
+            match member.as_object().and_then(|map| map.get("exclude")) {
                 Some(exclude) => excluded.extend(self.exclusions(exclude, place)),
                 None => included.extend(self.definition(member, place, indirect)),
             }

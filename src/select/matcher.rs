@@ -399,7 +399,8 @@ fn config_matches(node: &Node, keys: &[String], wanted: &str) -> bool {
         other => scalar_text(other).is_some_and(|text| text == wanted),
     };
     match &found {
-        Value::Array(items) => items.iter().any(is_wanted),
+        // As under dbt, what is written in a selector is a text, which no number of a list is equal to.
+        Value::Array(items) => items.iter().any(|item| !item.is_number() && is_wanted(item)),
         Value::Object(map) => map.contains_key(wanted),
         scalar => is_wanted(scalar),
     }

@@ -98,7 +98,8 @@ impl<'a> Reader<'a> {
     pub(super) fn text(&mut self, text: &str, place: &Place<'_>, indirect: IndirectSelection) -> Expression {
         let mut groups = Vec::new();
         for (start, word) in pieces(text, |character| character.is_ascii_whitespace()) {
-            if word.is_empty() {
+            // As under dbt, a comma between blanks joins nothing.
+            if word.chars().all(|character| character == ',') {
                 continue;
             }
             let parts = pieces(word, |character| character == ',')

@@ -49,7 +49,7 @@ fn shop() -> Manifest {
         "model.shop.revenue",
         &json!({
             "tags": ["nightly"], "materialized": "table", "access": "public", "transient": true,
-            "meta": { "owner": "ann", "level": 3, "teams": ["a", "b"] },
+            "meta": { "owner": "ann", "level": 3, "levels": [3], "teams": ["a", "b"] },
         }),
     );
     configure(&mut shop, "test.shop.unique_orders_id", &json!({ "severity": "warn" }));
@@ -100,6 +100,7 @@ fn select_answers_dbt_texts() {
         // Sets.
         ("orders users", "", "orders users"),
         ("  orders \t users  ", "", "orders users"),
+        ("orders , users", "", "orders users"),
         ("gold,tag:nightly", "", "revenue"),
         // The test that reads both a silver and a gold model is in both parts, so the text does match.
         ("silver,gold", "", "!nothing-selected"),
@@ -145,6 +146,8 @@ fn select_answers_dbt_texts() {
         ("config.meta.level:3", "", "revenue"),
         ("config.meta.teams:b", "", "revenue"),
         ("config.meta:level", "", "revenue"),
+        // As under dbt, a text is equal to no number of a list, though it is to a number.
+        ("config.meta.levels:3", "", none),
         ("config.meta.level.deep:3", "", none),
         ("config.tags:hot", "", "stg_orders"),
         ("config.contract.enforced:false,silver", "", "stg_orders stg_users"),
@@ -284,6 +287,8 @@ fn select_reads_named_selectors() {
             "revenue stg_orders stg_users",
         ),
         (json!({ "intersection": [{ "tag": "nightly" }, { "union": ["silver", "orders"] }] }), "stg_orders"),
+        // As under dbt, a member with an `exclude` selects nothing itself.
+        (json!({ "union": [{ "method": "tag", "value": "hot", "exclude": ["orders"] }, "gold"] }), "revenue users"),
         (json!({ "intersection": [] }), "!nothing-selected"),
         (json!({ "method": "selector", "value": "base", "exclude": ["revenue"] }), "orders users"),
         (

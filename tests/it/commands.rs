@@ -104,6 +104,17 @@ fn verdict(run: &Run) -> &str {
 }
 
 #[test]
+fn ls_prints_keys_within_keys() {
+    let project = Project::new(&[
+        ("dbt_project.yml", "name: p\nversion: '1.0'\n"),
+        ("models/m.sql", "{{ config(materialized='table') }} select 1 as id"),
+    ]);
+    let keys =
+        ["ls", "--output", "json", "--output-keys", "config.materialized", "name", "config.group", "config.none"];
+    assert_eq!(project.ok(&keys).stdout.trim(), r#"{"config.materialized":"table","name":"m"}"#);
+}
+
+#[test]
 fn ls_prints_selectors_names_paths_and_json() {
     let project = shop();
     assert_snapshot!(project.ok(&["ls"]).stdout, @r"
