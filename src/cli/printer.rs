@@ -1,4 +1,5 @@
-//! The only place that prints. Results go to standard output, everything else to standard error.
+//! The only place that prints. Results go to standard output, everything else to standard error; as JSON, all of it is
+//! one stream of events on standard output, as under dbt.
 //!
 //! One stream of events feeds the terminal, the structured log of `--log-format json` and the log file. All text
 //! passes the filter for secrets. When the reader of standard output goes away, printing stops quietly.
@@ -132,8 +133,19 @@ impl Printer {
         lock(&self.streams).output_closed
     }
 
-    /// Prints a result to standard output, with a line break at its end.
+    /// Prints a result to standard output, with a line break at its end; where messages are JSON, as dbt's event of what
+    /// is printed.
     pub fn result(&self, text: &str) {
+        if self.appearance.format == LogFormat::Json {
+            let text = text.strip_suffix('\n').unwrap_or(text);
+            let entry = Entry::new("PrintEvent", "Z052", Level::Info, text, json!({"msg": text}));
+            self.output(&entry.to_json(self.clock.timestamp(), &self.invocation_id).to_string());
+        } else {
+            self.output(text);
+        }
+    }
+
+    fn output(&self, text: &str) {
         let clean = self.scrubber.scrub(text);
         self.bar.suspend(|| {
             let mut streams = lock(&self.streams);
@@ -329,6 +341,10 @@ impl Printer {
     }
 
     fn write_message(&self, text: &str) {
+        if self.appearance.format == LogFormat::Json {
+            self.output(text);
+            return;
+        }
         let clean = self.scrubber.scrub(text);
         self.bar.suspend(|| {
             let mut streams = lock(&self.streams);
@@ -402,11 +418,7 @@ impl EventSink for Printer {
             }),
             RunEvent::Query { node, sql } => self.entry(&entry, || self.stamped(&format!("On {}: {sql}", node.id))),
             RunEvent::Print(text) => {
-                if self.appearance.format == LogFormat::Json {
-                    self.entry(&entry, String::new);
-                } else {
-                    log::record(&entry);
-                }
+                log::record(&entry);
                 if self.appearance.print {
                     self.result(text);
                 }

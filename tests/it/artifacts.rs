@@ -88,7 +88,7 @@ fn artifact(project: &Project, name: &str) -> Json {
 }
 
 fn events(run: &Run) -> Vec<Json> {
-    run.stderr.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    run.stdout.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
 fn names(events: &[Json]) -> Vec<&str> {
@@ -602,7 +602,7 @@ fn the_query_comment_stands_at_the_sql_in_the_log() {
     let queries = |comment: &str| {
         project.write("dbt_project.yml", &format!("name: p\nversion: '1.0'\n{comment}\n"));
         let run = project.ok(&["--debug", "--log-format", "json", "run"]);
-        let events = run.stderr.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
+        let events = run.stdout.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
         let queries = events.filter(|event| event["info"]["name"] == "SQLQuery");
         queries.map(|event| event["data"]["sql"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };

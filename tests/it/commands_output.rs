@@ -96,7 +96,7 @@ fn structured_logs_are_json_line_by_line() {
     project.write("models/gold/broken.sql", "select cast('x' || n as bigint) as n from {{ ref('numbers') }}\n");
     let run = project.run(&["build", "--log-format", "json"]).expect_code(1);
     let mut names: Vec<String> = Vec::new();
-    for line in run.stderr.lines() {
+    for line in run.stdout.lines() {
         let entry = json(line);
         for key in ["name", "level", "msg", "ts", "invocation_id", "thread"] {
             assert!(entry["info"][key].is_string(), "{key}: {line}");
@@ -112,7 +112,7 @@ fn structured_logs_are_json_line_by_line() {
     // What is wrong with the project is said in the same form.
     project.write("models/gold/broken.sql", "select * from {{ ref('nowhere') }}\n");
     let run = project.run(&["build", "--log-format", "json"]).expect_code(2);
-    let entries: Vec<Json> = run.stderr.lines().map(json).collect();
+    let entries: Vec<Json> = run.stdout.lines().map(json).collect();
     let diagnostic = entries.iter().find(|entry| entry["info"]["name"] == "Diagnostic").unwrap();
     assert_eq!(diagnostic["data"]["code"], "unknown-ref");
     assert_eq!(diagnostic["data"]["labels"][0]["file"], "models/gold/broken.sql");

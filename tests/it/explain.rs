@@ -98,7 +98,7 @@ fn errors_point_to_their_explanation_once() {
     assert!(run.stderr.trim_end().ends_with("jinja-undefined unknown-ref"), "{}", run.stderr);
     // Who wants errors alone gets errors alone, and so does a program.
     assert_eq!(pointers(&project.run(&["build", "--quiet"]).stderr), [""; 0]);
-    assert_eq!(pointers(&project.run(&["build", "--log-format", "json"]).stderr), [""; 0]);
+    assert_eq!(pointers(&project.run(&["build", "--log-format", "json"]).stdout), [""; 0]);
     let run = project.run(&["build", "--vars", "x"]).expect_code(2);
     assert_eq!(pointers(&run.stderr), ["To learn more: karat explain invalid-argument"]);
     // What fails while it runs is pointed at above the verdict.

@@ -392,7 +392,7 @@ fn messages_as_json_have_the_events_of_batches() {
     let project = project("select id, at from {{ ref('events') }}");
     project.ok(&["seed"]);
     let made = project.ok(&run("2024-01-02T01:00:00Z", &["--log-format", "json"]));
-    let lines: Vec<Json> = made.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Json> = made.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let named = |name: &str| -> Vec<&Json> { lines.iter().filter(|line| line["info"]["name"] == name).collect() };
     assert_eq!(named("LogStartBatch").len(), 2);
     let ended = named("LogBatchResult");

@@ -299,7 +299,9 @@ impl Run {
     #[track_caller]
     pub fn expect_message(self, parts: &[&str]) -> Self {
         for part in parts {
-            assert!(self.stderr.contains(part), "`{part}` is not in\n{}", self.stderr);
+            // With `--log-format json` messages are on standard output.
+            let messages = if self.stdout.starts_with("{\"data\"") { &self.stdout } else { &self.stderr };
+            assert!(messages.contains(part), "`{part}` is not in\n{messages}");
         }
         self
     }
