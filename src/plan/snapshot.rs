@@ -251,7 +251,7 @@ impl SnapshotPlan {
     pub fn openings(&self, columns: &[String], stored: &[String]) -> String {
         let version = "s.\"__karat_version\"";
         let own = self.added_columns();
-        // Columns that the source has lost: new versions have no value there, a deletion record keeps the last one.
+        // Columns that the source has lost: as under dbt, new versions and deletion records have no value there.
         let lost: Vec<&String> =
             stored.iter().filter(|column| !columns.contains(column) && !own.contains(column)).collect();
         let nulls = lost.iter().map(|column| format!(", null as {}", quote(column))).collect::<Vec<_>>().concat();
@@ -266,17 +266,14 @@ impl SnapshotPlan {
             self.is_deletion_record(),
         );
         if self.hard_deletes == HardDeletes::NewRecord && !self.keeps_gone {
-            let kept: Vec<String> = columns
-                .iter()
-                .chain(lost)
-                .map(|column| {
-                    let name = quote(column);
-                    if stored.contains(column) { format!("o.{name}") } else { format!("null as {name}") }
-                })
-                .collect();
+            let value = |column: &String| {
+                let name = quote(column);
+                if stored.contains(column) { format!("o.{name}") } else { format!("null as {name}") }
+            };
+            let kept: Vec<String> = columns.iter().map(value).collect();
             let end = format!("({})", self.now_sql());
             sql.push_str(&format!(
-                " union all select {}, {} from {} as o left anti join {} as s on {} where not {}",
+                " union all select {}{nulls}, {} from {} as o left anti join {} as s on {} where not {}",
                 kept.join(", "),
                 self.opening("o", &end, true),
                 self.open(stored),

@@ -368,7 +368,7 @@ snapshots:
     // A new column: rows for which it is null have not changed.
     view("id, name, case when id <> 2 then price end as price");
     build(11);
-    // A column is gone: those that are left are compared; what vanishes keeps the values that are known.
+    // A column is gone: those that are left are compared; what vanishes has no value there either, as under dbt.
     items(&project, &["1,a,1.00,01", "2,b2,2.00,01"]);
     view("id, name");
     build(12);
@@ -388,7 +388,7 @@ snapshots:
     2|b2|null|d12|null|False
     3|c|null|d10|d11|False
     3|c|3.0|d11|d12|False
-    3|c|3.0|d12|d13|True
+    3|c|null|d12|d13|True
     3|c|3.0|d13|null|False
     ");
 }
