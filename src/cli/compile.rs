@@ -28,9 +28,8 @@ pub async fn execute(app: &Application, options: &CompileOptions) -> Result<Outc
         let Opened { view, invocation, .. } = open(app, &project, &[]).await?;
         let file = SourceFile::new("--inline", text.as_str());
         let code = Code { text: Arc::from(text.as_str()), offset: Some(0), file };
-        let compiled =
-            compile_inline(&invocation, &introspect_if(options.introspects, &view), &code)
-                .map_err(|error| render_problem(app, error))?;
+        let compiled = compile_inline(&invocation, &introspect_if(options.introspects, &view), &code)
+            .map_err(|error| render_problem(app, error))?;
         app.printer.result(&printed(None, &compiled.sql, options.output));
         return Ok(Outcome::Success);
     }

@@ -348,13 +348,13 @@ fn exposure_facts(exposure: &Exposure, put: &mut dyn FnMut(&'static str, Option<
 }
 
 fn semantic_facts(model: &SemanticModel, put: &mut dyn FnMut(&'static str, Option<String>)) {
-    fn names<'a>(elements: impl Iterator<Item = &'a Element>) -> Option<String> {
-        Some(elements.map(|element| element.name.as_str()).collect::<Vec<_>>().join(", "))
+    fn names<'a>(elements: impl Iterator<Item = &'a Element>) -> String {
+        elements.map(|element| element.name.as_str()).collect::<Vec<_>>().join(", ")
     }
     put("Label", model.label.clone());
-    put("Entities", names(model.entities.iter().map(|entity| &entity.element)));
-    put("Dimensions", names(model.dimensions.iter().map(|dimension| &dimension.element)));
-    put("Measures", names(model.measures.iter().map(|measure| &measure.element)));
+    put("Entities", Some(names(model.entities.iter().map(|entity| &entity.element))));
+    put("Dimensions", Some(names(model.dimensions.iter().map(|dimension| &dimension.element))));
+    put("Measures", Some(names(model.measures.iter().map(|measure| &measure.element))));
 }
 
 fn metric_facts(metric: &Metric, put: &mut dyn FnMut(&'static str, Option<String>)) {

@@ -209,12 +209,12 @@ fn base_state(options: &EngineOptions, runtime: Arc<RuntimeEnv>) -> EngineResult
         settings.execution.time_zone = Some("UTC".into());
         // Literals such as 1.10 are exact: money must not pass through binary floating point.
         settings.sql_parser.parse_float_as_decimal = true;
-        settings.sql_parser.default_null_ordering = match options.null_order {
+        let nulls = match options.null_order {
             NullOrder::Last => "nulls_last",
             NullOrder::Largest => "nulls_max",
             NullOrder::Smallest => "nulls_min",
-        }
-        .to_owned();
+        };
+        nulls.clone_into(&mut settings.sql_parser.default_null_ordering);
         settings.sql_parser.collect_spans = true;
         settings.sql_parser.map_string_types_to_utf8view = false;
         settings.sql_parser.dialect = options.dialect.parse::<Dialect>()?;

@@ -14,6 +14,9 @@ use crate::manifest::semantic::{
     SavedQuery, Window, Word,
 };
 
+/// Pairs of properties that base and conversion have in common.
+type Constants = Vec<(String, String)>;
+
 /// A metric.
 #[derive(Debug, Clone)]
 pub struct MetricProperties {
@@ -177,7 +180,7 @@ impl Reader<'_> {
     fn conversion_rest(
         &mut self,
         fields: &mut Fields<'_>,
-    ) -> (ConversionCalculation, Option<Window>, Option<Vec<(String, String)>>) {
+    ) -> (ConversionCalculation, Option<Window>, Option<Constants>) {
         let calculation = self.word("calculation", fields).unwrap_or(ConversionCalculation::ConversionRate);
         let window = self.window("window", fields);
         let has_constants = fields.take("constant_properties");

@@ -141,8 +141,7 @@ impl Reader<'_> {
         };
         let (mut included, mut excluded) = (Vec::new(), Vec::new());
         for member in members {
-            // As under dbt, a member with an `exclude` is nothing but an exclusion from the whole list.
-            match member.as_object().and_then(|map| map.get("exclude")) {
+            match member.as_object().filter(|map| map.len() == 1).and_then(|map| map.get("exclude")) {
                 Some(exclude) => excluded.extend(self.exclusions(exclude, place)),
                 None => included.extend(self.definition(member, place, indirect)),
             }

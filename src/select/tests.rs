@@ -287,8 +287,11 @@ fn select_reads_named_selectors() {
             "revenue stg_orders stg_users",
         ),
         (json!({ "intersection": [{ "tag": "nightly" }, { "union": ["silver", "orders"] }] }), "stg_orders"),
-        // As under dbt, a member with an `exclude` selects nothing itself.
-        (json!({ "union": [{ "method": "tag", "value": "hot", "exclude": ["orders"] }, "gold"] }), "revenue users"),
+        // By dbt's documentation the `exclude` of a member is taken from that member.
+        (
+            json!({ "union": [{ "method": "tag", "value": "hot", "exclude": ["stg_orders"] }, "gold"] }),
+            "orders revenue users",
+        ),
         (json!({ "intersection": [] }), "!nothing-selected"),
         (json!({ "method": "selector", "value": "base", "exclude": ["revenue"] }), "orders users"),
         (

@@ -570,12 +570,16 @@ fn phrases_that_tools_search_for_are_in_artifacts_and_the_log() {
     let missing = "The following columns are specified in the schema but are not present in the database: gone";
     assert!(project.read("target/logs/karat.log").contains(missing));
     assert!(!run.stderr.contains(missing), "{}", run.stderr);
-    for (command, told) in [
-        (&["test", "-s", "u"][..], "Invalid column name: 'other' in unit test fixture for 'm'."),
-        (&["test", "-s", "kept"], "'file' is not a valid value. Accepted values are: ['ephemeral', 'table', 'view']"),
-        (&["run", "-s", "bad"], "incremental strategy macro with the name \"get_incremental_own_sql\""),
+    for (command, code, told) in [
+        (&["test", "-s", "u"][..], 1, "Invalid column name: 'other' in unit test fixture for 'm'."),
+        (
+            &["test", "-s", "kept"],
+            2,
+            "'file' is not a valid value. Accepted values are: ['ephemeral', 'table', 'view']",
+        ),
+        (&["run", "-s", "bad"], 2, "incremental strategy macro with the name \"get_incremental_own_sql\""),
     ] {
-        project.run(command).expect_code(2);
+        project.run(command).expect_code(code);
         let found = message(&project);
         assert!(found.starts_with("Compilation Error in ") && found.contains(told), "{found}");
     }

@@ -538,7 +538,7 @@ fn debug_says_what_is_used() {
 #[test]
 fn queries_without_templates_and_templates_without_queries() {
     let project = Project::new(&[
-        ("dbt_project.yml", "name: p\nversion: '1.0'\nclean-targets: [../beside]\n"),
+        ("dbt_project.yml", "name: p\nversion: '1.0'\n"),
         ("models/m.sql", "select {{ run_query('select 7 as n').columns[0].values()[0] if execute else 0 }} as n"),
         ("models/plain.sql", "select {{ 1 if is_incremental() else 2 }} as n"),
     ]);
@@ -551,14 +551,21 @@ fn queries_without_templates_and_templates_without_queries() {
         let run = project.run(&[verb, "--no-introspect", "-s", "m"]).expect_code(2);
         run.expect_message(&["error[introspection]", "models/m.sql:1:11", "--no-introspect"]);
     }
-    let beside = project.path("../beside");
-    std::fs::create_dir_all(&beside).unwrap();
-    project.run(&["clean"]).expect_code(2).expect_message(&["clean-target-refused", "outside of the project"]);
-    assert!(beside.is_dir());
-    project.ok(&["clean", "--no-clean-project-files-only"]);
-    assert!(!beside.exists());
-    project.write("dbt_project.yml", "name: p\nversion: '1.0'\nclean-targets: [..]\n");
-    let run = project.run(&["clean", "--no-clean-project-files-only"]).expect_code(2);
+}
+
+#[test]
+fn clean_goes_outside_of_the_project_only_when_told_to() {
+    let project = Project::new(&[
+        ("p/dbt_project.yml", "name: p\nversion: '1.0'\nclean-targets: [../beside]\n"),
+        ("beside/file", ""),
+    ]);
+    let clean = |more: &[&str]| project.run(&[&["clean", "--project-dir", "p"], more].concat());
+    clean(&[]).expect_code(2).expect_message(&["clean-target-refused", "outside of the project"]);
+    assert!(project.path("beside").is_dir());
+    clean(&["--no-clean-project-files-only"]).expect_code(0);
+    assert!(!project.path("beside").exists());
+    project.write("p/dbt_project.yml", "name: p\nversion: '1.0'\nclean-targets: [..]\n");
+    let run = clean(&["--no-clean-project-files-only"]).expect_code(2);
     run.expect_message(&["a folder that it lies in"]);
 }
 

@@ -300,7 +300,7 @@ impl Run {
     pub fn expect_message(self, parts: &[&str]) -> Self {
         for part in parts {
             // With `--log-format json` messages are on standard output.
-            let messages = if self.stdout.starts_with("{\"data\"") { &self.stdout } else { &self.stderr };
+            let messages = if self.stdout.starts_with("{\"info\"") { &self.stdout } else { &self.stderr };
             assert!(messages.contains(part), "`{part}` is not in\n{messages}");
         }
         self

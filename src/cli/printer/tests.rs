@@ -222,8 +222,8 @@ fn quiet_prints_errors_and_results_only() {
 fn the_structured_log_has_the_shape_of_dbt() {
     let json = Appearance { format: LogFormat::Json, ..appearance() };
     let (output, messages) = print(json, OutputFormat::Text);
-    assert_eq!(output, "");
-    let entries: Vec<serde_json::Value> = messages.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(messages, "");
+    let entries: Vec<serde_json::Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let names: Vec<&str> = entries.iter().map(|entry| entry["info"]["name"].as_str().unwrap()).collect();
     let expected = [
         "LogStartLine",

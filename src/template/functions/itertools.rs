@@ -42,6 +42,7 @@ pub(super) fn attribute(name: &str) -> Option<Value> {
 }
 
 /// `chain(one, other)`.
+#[expect(clippy::needless_pass_by_value, reason = "all functions of templates are called alike")]
 pub(super) fn chain(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span) -> Eval {
     chained(interpreter, &arguments.positional)
 }

@@ -33,7 +33,6 @@ pub fn parse_template(text: &str, origin: &Arc<Origin>) -> Result<Template, Box<
     Ok(Template { body, mentions: lowering.mentions })
 }
 
-#[expect(clippy::unnecessary_box_returns, reason = "it is the error of results, and those are boxed")]
 fn syntax_error(error: &minijinja::Error, span: Span, origin: &Origin) -> Box<Diagnostic> {
     let detail = error.detail().unwrap_or("the template cannot be read").trim_end_matches('.').to_owned();
     let mut diagnostic = Diagnostic::error("jinja-syntax", detail.clone()).at(origin.location(span), "");
