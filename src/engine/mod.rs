@@ -15,6 +15,7 @@ mod information;
 mod membership;
 pub mod memory;
 pub mod neighbors;
+mod pool;
 pub mod session;
 pub mod statement;
 pub mod table;

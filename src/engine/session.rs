@@ -15,7 +15,7 @@ use datafusion::common::config::{ConfigNonZeroUsize, Dialect};
 use datafusion::datasource::TableType;
 use datafusion::execution::FunctionRegistry as _;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::TrackConsumersPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
@@ -37,6 +37,7 @@ use crate::engine::error::SqlProblem;
 use crate::engine::information::{self, InformationSchema};
 use crate::engine::membership;
 use crate::engine::memory::MemoryBudget;
+use crate::engine::pool::RoomyPool;
 use crate::engine::texts::TimesAsText;
 use crate::engine::user_functions::{Definition, UserFunctions, check_query};
 use crate::engine::{dialect, functions, guard, statement};
@@ -121,7 +122,7 @@ impl Engine {
     /// Sets up memory, spilling, functions and settings.
     pub fn new(options: EngineOptions) -> EngineResult<Self> {
         const TOP_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
-        let pool = TrackConsumersPool::new(FairSpillPool::new(options.memory.queries()), TOP_CONSUMERS);
+        let pool = TrackConsumersPool::new(RoomyPool::new(options.memory.queries()), TOP_CONSUMERS);
         let spill = DiskManagerBuilder::default()
             .with_mode(DiskManagerMode::Directories(vec![options.temporary_folder.clone()]));
         let runtime =
