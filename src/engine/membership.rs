@@ -164,7 +164,7 @@ fn of_join(join: Join, config: &dyn OptimizerConfig) -> EngineResult<Transformed
     Ok(Transformed::yes(only(schema.columns(), LogicalPlan::Join(changed))?))
 }
 
-fn only(columns: Vec<Column>, plan: LogicalPlan) -> EngineResult<LogicalPlan> {
+pub(super) fn only(columns: impl IntoIterator<Item = Column>, plan: LogicalPlan) -> EngineResult<LogicalPlan> {
     let exprs = columns.into_iter().map(Expr::Column).collect();
     Ok(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(plan))?))
 }

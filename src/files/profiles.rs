@@ -43,7 +43,11 @@ pub const KEYS: [(&str, &str, &str); 9] = [
         are being written, one for what cannot be counted. The program itself takes up to 300 MiB more. `KB` to `TB` count in 1000s, `KiB` to `TiB` \
         in 1024s. `--memory` wins.",
     ),
-    ("settings", "mapping", "Settings of the target, such as `dialect`."),
+    (
+        "settings",
+        "mapping",
+        "Settings of the target: `dialect` of the parser, `division` of integers (`integer` or `fraction`), `nulls` in an order (`largest`, `smallest` or `last`), and those of the object store.",
+    ),
     ("storage_options", "mapping", "Options of an object store, such as `aws_region`."),
     ("dataset", "text", "In targets of other kinds: another name of `schema`."),
 ];

@@ -271,7 +271,7 @@ impl<'a> Index<'a> {
     }
 
     /// The root project first, then the node's own package, then any: as dbt, whose flag
-    /// `require_ref_searches_node_package_before_root` is not set by default.
+    /// `require_ref_searches_node_package_before_root` is not set by default, and not read here.
     fn find(&self, node: &Node, call: &RefCall) -> Found<'a> {
         let called = self.refable.get(call.name.as_str()).map(Vec::as_slice).unwrap_or_default();
         let all: Vec<&Node> = called.iter().copied().filter(|node| node.has_version(call.version.as_ref())).collect();

@@ -113,6 +113,16 @@ async fn a_subquery_without_rows_is_null() {
             "none; x",
         ),
         ("select (select count(*) from c where false) + (select count(*) from c) as v", "4"),
+        (
+            "select x.id, (select count(*) from c where c.cid <= x.v) as n from \
+             (select o.id, (select c.cid from c where c.cid >= o.cid order by c.cid limit 1) as v from o) as x order by 1",
+            "10|1; 11|4; 12|3; 13|0",
+        ),
+        (
+            "select x.id, (select c.cid from c where c.cid > x.v order by c.cid limit 1) is null as n from \
+             (select o.id, (select c.cid from c where c.cid >= o.cid order by c.cid limit 1) as v from o) as x order by 1",
+            "10|false; 11|true; 12|false; 13|true",
+        ),
     ] {
         let found = rows(&session, &format!("{RELATIONS}{sql}")).await;
         assert_eq!(found.map_err(|problem| problem.message), Ok(expected.to_owned()), "{sql}");

@@ -17,7 +17,8 @@ use datafusion::logical_expr::{
 };
 
 use crate::engine::correlated::shape::{any_reads, reads, renamed_in};
-use crate::engine::correlated::{Outside, Rewriter, found, only};
+use crate::engine::correlated::{Outside, Rewriter, found};
+use crate::engine::membership::only;
 
 impl Rewriter {
     /// A subquery for all combinations at once: its columns, and after them those of the combinations.
@@ -73,13 +74,13 @@ impl Rewriter {
                     .build()?;
                 in_order(columns, unnested, outside)
             }
-            _ => not_impl_err!("a subquery of this form that reads columns from outside"),
+            _ => not_impl_err!("a subquery of this form that reads columns from outside is not supported"),
         }
     }
 
     fn aggregate(&mut self, aggregate: Aggregate, outside: &Outside) -> EngineResult<LogicalPlan> {
         if aggregate.group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))) {
-            return not_impl_err!("grouping sets in a subquery that reads columns from outside");
+            return not_impl_err!("grouping sets in a subquery that reads columns from outside are not supported");
         }
         let columns = aggregate.schema.columns();
         let is_one = aggregate.group_expr.is_empty();
@@ -146,7 +147,9 @@ impl Rewriter {
             Some(Expr::Literal(ScalarValue::Int64(Some(number)), _)) => {
                 Ok(Some(usize::try_from(*number).unwrap_or_default()))
             }
-            Some(_) => not_impl_err!("a computed `limit` in a subquery that reads columns from outside"),
+            Some(_) => {
+                not_impl_err!("a computed `limit` in a subquery that reads columns from outside is not supported")
+            }
         };
         let (skip, fetch) = (number(&limit.skip)?.unwrap_or(0), number(&limit.fetch)?);
         match Arc::unwrap_or_clone(limit.input) {
@@ -213,7 +216,7 @@ impl Rewriter {
         // The side whose rows are kept has to be there for each combination.
         let keeps_left = matches!(join.join_type, Inner | Left | LeftSemi | LeftAnti);
         if join.join_type == Full || !(keeps_left || join.join_type == Right) {
-            return not_impl_err!("this kind of join in a subquery that reads columns from outside");
+            return not_impl_err!("this kind of join in a subquery that reads columns from outside is not supported");
         }
         let needs_left = reads_left || keeps_left && (join.join_type != Inner || !reads_right);
         let needs_right = reads_right || !keeps_left;

@@ -38,6 +38,7 @@ use crate::engine::correlated::shape::{
     Use, asked_columns, asks, has_one_row, has_subquery, has_taken, is_plain, is_taken, lateral, may_be_empty,
     outer_columns,
 };
+use crate::engine::membership::only;
 
 mod bound;
 mod only_row;
@@ -59,9 +60,10 @@ impl AnalyzerRule for Correlated {
         let mut rewriter = Rewriter { made: 0, copied: 0, is_widened: false };
         let each = |node| {
             let node = rewriter.with_nulls(node)?;
-            let node = rewriter.node(node)?.data;
+            let node = rewriter.node(node)?;
+            rewriter.is_widened |= node.transformed;
             // What may be null now is so in all that is made from it.
-            Ok(Transformed::yes(if rewriter.is_widened { node.recompute_schema()? } else { node }))
+            if rewriter.is_widened { Ok(Transformed::yes(node.data.recompute_schema()?)) } else { Ok(node) }
         };
         plan.transform_up_with_subqueries(each).map(|changed| changed.data)
     }
@@ -107,12 +109,14 @@ impl Rewriter {
     }
 
     /// Says of values of subqueries which may have no row that they may be null: the engine takes them for as null as
-    /// their column, and fails when there is no row.
+    /// their column, and fails when there is no row. Those that read from outside are joined, which says it.
     fn with_nulls(&mut self, plan: LogicalPlan) -> EngineResult<LogicalPlan> {
         let mut is_widened = false;
         let changed = plan.map_expressions(|expr| {
             expr.transform_up(|expr| match expr {
-                Expr::ScalarSubquery(asked) if may_be_empty(&asked.subquery) => {
+                Expr::ScalarSubquery(asked)
+                    if may_be_empty(&asked.subquery) && outer_columns(&asked.subquery)?.is_empty() =>
+                {
                     is_widened = true;
                     let (relation, field) = asked.subquery.schema().qualified_field(0);
                     let value = Expr::Column(Column::from((relation, field)));
@@ -269,7 +273,9 @@ impl Rewriter {
             } else if join.join_type == JoinType::Inner {
                 above.push(condition.clone());
             } else {
-                return not_impl_err!("a subquery in the condition of an outer join that reads both sides");
+                return not_impl_err!(
+                    "a subquery in the condition of an outer join that reads columns of both sides is not supported"
+                );
             }
         }
         let changed = Join::try_new(
@@ -427,11 +433,6 @@ fn joined(input: &mut Asking, outside: Outside, answers: LogicalPlan, answer: Ex
 /// The columns of these names, whatever relation they belong to by now.
 fn found(schema: &DFSchema, names: &[String]) -> EngineResult<Vec<Column>> {
     names.iter().map(|name| schema.qualified_field_with_unqualified_name(name).map(Column::from)).collect()
-}
-
-fn only(columns: impl IntoIterator<Item = Column>, plan: LogicalPlan) -> EngineResult<LogicalPlan> {
-    let exprs = columns.into_iter().map(Expr::Column).collect();
-    Ok(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(plan))?))
 }
 
 /// The first row of each group and how many there are, in one column; the groups after it.
