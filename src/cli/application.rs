@@ -374,6 +374,7 @@ impl Application {
             now: self.clock.now(),
             dialect: project.target.settings.get("dialect").cloned().unwrap_or_else(|| "generic".to_owned()),
             fractional_division: project.target.divides_into_fractions(),
+            caret_is_power: project.target.caret_is_power(),
             null_order: project.target.null_order(),
             temporary_folder: folder,
             database: project.target.database.to_string(),

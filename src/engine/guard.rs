@@ -9,27 +9,27 @@ use std::ops::{ControlFlow, Range};
 use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{self, Visit as _, Visitor};
-use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use crate::base::limits;
-use crate::engine::dialect::refused;
 use crate::engine::error::{SYNTAX_HINT, SqlProblem, not_a_query};
+use crate::engine::syntax::Syntax;
 use crate::engine::wording::lower_first;
 
-/// Checks the text of a statement against the limits and for being a single query.
-pub fn check_text(sql: &str, dialect: &dyn Dialect) -> Result<(), SqlProblem> {
-    let tokens = tokens_of(sql, dialect)?;
+/// Checks the text of a statement against the limits and for being a single query, and gives its tokens.
+pub fn check_text(sql: &str, syntax: Syntax) -> Result<Vec<TokenWithSpan>, SqlProblem> {
+    let tokens = tokens_of(sql, syntax)?;
     let meaningful: Vec<&TokenWithSpan> = tokens.iter().filter(|token| is_meaningful(token)).collect();
     check_verb(sql, &meaningful)?;
     check_numbers(sql, &tokens)?;
-    check_shape(sql, &meaningful)
+    check_shape(sql, &meaningful)?;
+    Ok(tokens)
 }
 
 /// Checks the text of one or several statements against the limits, and gives the place and the first word of each.
-pub fn split_statements(sql: &str, dialect: &dyn Dialect) -> Result<Vec<(Range<usize>, Keyword)>, SqlProblem> {
-    let tokens = tokens_of(sql, dialect)?;
+pub fn split_statements(sql: &str, syntax: Syntax) -> Result<Vec<(Range<usize>, Keyword)>, SqlProblem> {
+    let tokens = tokens_of(sql, syntax)?;
     check_numbers(sql, &tokens)?;
     let meaningful: Vec<&TokenWithSpan> = tokens.iter().filter(|token| is_meaningful(token)).collect();
     let mut statements = Vec::new();
@@ -50,14 +50,14 @@ fn is_meaningful(token: &TokenWithSpan) -> bool {
     !matches!(token.token, Token::Whitespace(_) | Token::EOF)
 }
 
-fn tokens_of(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSpan>, SqlProblem> {
+fn tokens_of(sql: &str, syntax: Syntax) -> Result<Vec<TokenWithSpan>, SqlProblem> {
     if sql.len() > limits::SQL_BYTES {
         return Err(SqlProblem::new(
             "sql-limit",
             format!("the SQL has {} bytes, more than the limit of {}", sql.len(), limits::SQL_BYTES),
         ));
     }
-    let tokens = Tokenizer::new(dialect, sql).tokenize_with_location().map_err(|error| {
+    let tokens = syntax.tokens(sql).map_err(|error| {
         let at = SqlProblem::offset(sql, error.location.line, error.location.column);
         SqlProblem::new("sql-syntax", lower_first(&error.message)).at(at..at).hint(SYNTAX_HINT)
     })?;
@@ -109,7 +109,7 @@ fn check_numbers(sql: &str, tokens: &[TokenWithSpan]) -> Result<(), SqlProblem> 
         {
             let problem = SqlProblem::new("sql-syntax", format!("a number has `{}` behind it", word.value))
                 .at(SqlProblem::span_range(sql, next.span));
-            return Err(problem.hint(refused::syntax("1_000").unwrap_or(SYNTAX_HINT)));
+            return Err(problem.hint("write the number in digits"));
         }
     }
     Ok(())

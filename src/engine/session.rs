@@ -19,16 +19,17 @@ use datafusion::execution::memory_pool::TrackConsumersPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties as _, collect, execute_stream};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast;
-use datafusion::sql::sqlparser::dialect::dialect_from_str;
 use object_store::ObjectStore;
 use url::Url;
 
 use crate::base::limits;
 use crate::engine::correlated::Correlated;
+use crate::engine::dialect::capitals::Capitals;
 use crate::engine::dialect::lateral::Names;
 use crate::engine::dialect::using;
 use crate::engine::dialect::{Division, Multiples, Stars, Truths};
@@ -37,7 +38,9 @@ use crate::engine::error::SqlProblem;
 use crate::engine::information::{self, InformationSchema};
 use crate::engine::membership;
 use crate::engine::memory::MemoryBudget;
+use crate::engine::moments::Microseconds;
 use crate::engine::pool::RoomyPool;
+use crate::engine::syntax::Syntax;
 use crate::engine::texts::TimesAsText;
 use crate::engine::user_functions::{Definition, UserFunctions, check_query};
 use crate::engine::{dialect, functions, guard, statement};
@@ -57,6 +60,8 @@ pub struct EngineOptions {
     pub dialect: String,
     /// Whether `/` of two integers is a fraction (`DuckDB`, Snowflake) and not an integer (Postgres).
     pub fractional_division: bool,
+    /// Whether `^` is a power (`DuckDB`, Postgres) and not exclusive or (`BigQuery`).
+    pub caret_is_power: bool,
     /// Where nulls are sorted without `nulls first` or `nulls last`.
     pub null_order: NullOrder,
     /// Where spilled data goes.
@@ -153,9 +158,11 @@ impl Engine {
         name: &Relation,
         definitions: &[Definition],
     ) -> Result<(), (usize, SqlProblem)> {
-        let dialect = dialect_from_str(self.base.config_options().sql_parser.dialect);
-        let unknown = || (0, SqlProblem::new("bad-config", "the SQL dialect is not known"));
-        functions.add(dialect.ok_or_else(unknown)?.as_ref(), name, definitions)
+        functions.add(self.syntax(), name, definitions)
+    }
+
+    fn syntax(&self) -> Syntax {
+        Syntax::new(self.base.config_options().sql_parser.dialect, self.options.caret_is_power)
     }
 
     /// A session in which names mean what `relations` says.
@@ -182,7 +189,7 @@ impl Engine {
             .build();
         let functions = relations.functions();
         let others = self.options.other_databases.clone();
-        Session { state, now: self.options.now, relations, functions, homes, others }
+        Session { state, syntax: self.syntax(), now: self.options.now, relations, functions, homes, others }
     }
 
     /// The names of the target's own database, the present one first.
@@ -227,8 +234,10 @@ fn base_state(options: &EngineOptions, runtime: Arc<RuntimeEnv>) -> EngineResult
         // Statistics come with the file lists of our own tables; other files are small or read once.
         settings.execution.collect_statistics = true;
     }
+    let rules = [Arc::new(Microseconds) as Arc<dyn AnalyzerRule + Send + Sync>];
     let mut state = SessionStateBuilder::new()
         .with_default_features()
+        .with_analyzer_rules(rules.into_iter().chain(Analyzer::new().rules).collect())
         .with_config(config)
         .with_runtime_env(runtime)
         .with_analyzer_rule(Arc::new(TimesAsText::new()))
@@ -254,6 +263,7 @@ fn base_state(options: &EngineOptions, runtime: Arc<RuntimeEnv>) -> EngineResult
 #[derive(Debug, Clone)]
 pub struct Session {
     state: SessionState,
+    syntax: Syntax,
     now: DateTime<Utc>,
     relations: Arc<dyn RelationSource>,
     functions: Arc<UserFunctions>,
@@ -280,18 +290,20 @@ impl Session {
     /// Checks and plans one query. Nothing is read but schemas.
     pub async fn plan(&self, sql: &str) -> Result<LogicalPlan, SqlProblem> {
         let state = self.state();
-        let mut statement = self.statement(&state, sql)?;
+        let mut statement = self.statement(sql)?;
         if using::may_be_in(sql) {
             statement = Box::pin(self.without_using(&state, statement)).await;
         }
-        let mut names = Names::default();
+        let (mut names, mut capitals) = (Names::default(), Capitals::default());
         let plan = loop {
             let error = match state.statement_to_plan(statement.clone()).await {
                 Ok(plan) => break plan,
                 Err(error) => error,
             };
             let replaced = match &mut statement {
-                Statement::Statement(query) => names.replace(query.as_mut(), &error),
+                Statement::Statement(query) => {
+                    capitals.replace(query.as_mut(), &error) || names.replace(query.as_mut(), &error)
+                }
                 _ => false,
             };
             if !replaced {
@@ -330,12 +342,9 @@ impl Session {
     }
 
     /// Guards and parses one statement.
-    fn statement(&self, state: &SessionState, sql: &str) -> Result<Statement, SqlProblem> {
-        let name = state.config_options().sql_parser.dialect;
-        let dialect = dialect_from_str(name)
-            .ok_or_else(|| SqlProblem::new("bad-config", format!("there is no SQL dialect `{name}`")))?;
-        guard::check_text(sql, dialect.as_ref())?;
-        let mut statement = state.sql_to_statement(sql, &name).map_err(|error| self.problem(sql, &error))?;
+    fn statement(&self, sql: &str) -> Result<Statement, SqlProblem> {
+        let tokens = guard::check_text(sql, self.syntax)?;
+        let mut statement = self.syntax.statement(tokens).map_err(|error| self.problem(sql, &error))?;
         if let Statement::Statement(query) = &mut statement {
             guard::check_uses(query)?;
             self.functions.expand(sql, query.as_mut())?;
@@ -353,9 +362,9 @@ impl Session {
     /// The query with the calls of the project's functions written out; as it is if there are none, or if it cannot be
     /// read.
     pub fn written_out(&self, sql: &str) -> String {
-        let name = self.state.config_options().sql_parser.dialect;
         if !self.functions.is_empty()
-            && let Ok(Statement::Statement(mut query)) = self.state.sql_to_statement(sql, &name)
+            && let Ok(tokens) = guard::check_text(sql, self.syntax)
+            && let Ok(Statement::Statement(mut query)) = self.syntax.statement(tokens)
             && let Ok(true) = self.functions.expand(sql, query.as_mut())
         {
             return query.to_string();
@@ -365,8 +374,7 @@ impl Session {
 
     /// Whether the code of a function can be planned; what its arguments are is not known. A place is one in the code.
     pub async fn check_function(&self, definition: &Definition) -> Result<(), SqlProblem> {
-        let Some(dialect) = dialect_from_str(self.state.config_options().sql_parser.dialect) else { return Ok(()) };
-        let Some((sql, moved)) = check_query(dialect.as_ref(), definition) else { return Ok(()) };
+        let Some((sql, moved)) = check_query(self.syntax, definition) else { return Ok(()) };
         let code = moved..moved + definition.body.len();
         self.plan(&sql).await.map(|_| ()).map_err(|mut problem| {
             let inside = problem.range.take().filter(|range| code.start <= range.start && range.end <= code.end);
@@ -377,18 +385,12 @@ impl Session {
 
     /// Reads a text of one or several statements, which may change the warehouse.
     pub fn statements(&self, sql: &str) -> Result<Vec<statement::Statement>, SqlProblem> {
-        let settings = self.state.config_options();
-        let name = settings.sql_parser.dialect;
-        let dialect = dialect_from_str(name)
-            .ok_or_else(|| SqlProblem::new("bad-config", format!("there is no SQL dialect `{name}`")))?;
-        statement::read(sql, dialect.as_ref(), self.defaults())
+        statement::read(sql, self.syntax, self.defaults())
     }
 
     /// The relations that a query names.
     pub fn relations(&self, sql: &str) -> BTreeSet<RelationKey> {
-        let settings = self.state.config_options();
-        let Some(dialect) = dialect_from_str(settings.sql_parser.dialect) else { return BTreeSet::new() };
-        statement::relations(&self.written_out(sql), dialect.as_ref(), self.defaults())
+        statement::relations(&self.written_out(sql), self.syntax, self.defaults())
     }
 
     fn defaults(&self) -> statement::Defaults<'_> {

@@ -13,11 +13,11 @@ use datafusion::sql::sqlparser::ast::{
     self, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart,
     Query, Select, SelectItem, SetExpr, Statement, Visit as _, VisitMut as _, Visitor, VisitorMut,
 };
-use datafusion::sql::sqlparser::dialect::Dialect;
-use datafusion::sql::sqlparser::parser::Parser;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use crate::engine::error::SqlProblem;
+use crate::engine::syntax::Syntax;
 use crate::manifest::relation::{Relation, RelationKey};
 
 /// One form of a function, as the project defines it.
@@ -89,14 +89,14 @@ impl UserFunctions {
     /// Adds a function. A problem is about the code of the form that is given with it; a call of the function says it.
     pub fn add(
         &mut self,
-        dialect: &dyn Dialect,
+        syntax: Syntax,
         name: &Relation,
         definitions: &[Definition],
     ) -> Result<(), (usize, SqlProblem)> {
         let mut forms = Vec::with_capacity(definitions.len());
         let mut failed = None;
         for (index, definition) in definitions.iter().enumerate() {
-            match self.form(dialect, definition) {
+            match self.form(syntax, definition) {
                 Ok(form) => forms.push(form),
                 Err(problem) => {
                     failed = Some((index, problem));
@@ -155,17 +155,17 @@ impl UserFunctions {
         self.found.get(&key)
     }
 
-    fn form(&self, dialect: &dyn Dialect, definition: &Definition) -> Result<Form, SqlProblem> {
+    fn form(&self, syntax: Syntax, definition: &Definition) -> Result<Form, SqlProblem> {
         let parameters = definition
             .arguments
             .iter()
             .map(|argument| {
-                let default = argument.default.as_deref().map(|sql| expression(dialect, sql)).transpose()?;
-                Ok((argument.name.to_lowercase(), data_type(dialect, &argument.data_type)?, default))
+                let default = argument.default.as_deref().map(|sql| expression(syntax, sql)).transpose()?;
+                Ok((argument.name.to_lowercase(), data_type(syntax, &argument.data_type)?, default))
             })
             .collect::<Result<Vec<_>, SqlProblem>>()?;
-        let returns = data_type(dialect, &definition.returns)?;
-        let body = match query(dialect, &definition.body) {
+        let returns = data_type(syntax, &definition.returns)?;
+        let body = match query(syntax, &definition.body) {
             Ok(mut query) => {
                 self.expand_in(&definition.body, &mut query)?;
                 match only_expression(&query) {
@@ -178,7 +178,7 @@ impl UserFunctions {
             }
             Err(of_query) => {
                 let is_query = starts_with_query(&definition.body);
-                let mut expr = expression(dialect, &definition.body)
+                let mut expr = expression(syntax, &definition.body)
                     .map_err(|of_expression| if is_query { of_query } else { of_expression })?;
                 self.expand_in(&definition.body, &mut expr)?;
                 Body::Expression(Box::new(expr))
@@ -190,7 +190,7 @@ impl UserFunctions {
 
 /// A query that shows whether a function's code can be planned, and how far its code is moved in it; `None` if the code
 /// reads relations, so that only a call shows it.
-pub fn check_query(dialect: &dyn Dialect, definition: &Definition) -> Option<(String, usize)> {
+pub fn check_query(syntax: Syntax, definition: &Definition) -> Option<(String, usize)> {
     let nulls: Vec<String> = definition
         .arguments
         .iter()
@@ -204,7 +204,7 @@ pub fn check_query(dialect: &dyn Dialect, definition: &Definition) -> Option<(St
         .collect();
     let columns = if nulls.is_empty() { "1 as \"__none\"".to_owned() } else { nulls.join(", ") };
     let from = format!("\nfrom (select {columns}) as {ARGUMENTS}");
-    match query(dialect, &definition.body) {
+    match query(syntax, &definition.body) {
         Ok(query) => only_expression(&query).map(|_| (format!("{}{from}", definition.body), 0)),
         Err(_) if starts_with_query(&definition.body) => Some((definition.body.clone(), 0)),
         Err(_) => Some((format!("select {}{from}", definition.body), "select ".len())),
@@ -212,23 +212,23 @@ pub fn check_query(dialect: &dyn Dialect, definition: &Definition) -> Option<(St
 }
 
 /// Tokens without their places: what is taken from a function's code stands nowhere in the query that calls it.
-fn placeless(dialect: &dyn Dialect, sql: &str) -> Result<Vec<Token>, SqlProblem> {
-    Tokenizer::new(dialect, sql)
-        .tokenize()
+fn placeless(syntax: Syntax, sql: &str) -> Result<Vec<TokenWithSpan>, SqlProblem> {
+    syntax
+        .tokens(sql)
+        .map(|tokens| tokens.into_iter().map(|token| TokenWithSpan::wrap(token.token)).collect())
         .map_err(|error| SqlProblem::new("sql-syntax", format!("the code cannot be read: {error}")))
 }
 
-fn parsed<'a, T>(
-    dialect: &'a dyn Dialect,
+fn parsed<T: ast::VisitMut>(
+    syntax: Syntax,
     sql: &str,
-    parse: impl FnOnce(&mut Parser<'a>) -> Result<T, datafusion::sql::sqlparser::parser::ParserError>,
+    parse: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>,
 ) -> Result<T, SqlProblem> {
-    let mut parser = Parser::new(dialect).with_tokens(placeless(dialect, sql)?);
     let problem = |what: String| SqlProblem::new("sql-syntax", what);
-    let found = parse(&mut parser).map_err(|error| problem(plain(&error.to_string())))?;
-    match parser.next_token().token {
-        Token::EOF => Ok(found),
-        other => Err(problem(format!("`{other}` is not expected there")).at_word(sql, &other.to_string())),
+    let read = syntax.parse_tokens(placeless(syntax, sql)?, parse);
+    match read.map_err(|error| problem(plain(&error.to_string())))? {
+        (found, Token::EOF) => Ok(found),
+        (_, other) => Err(problem(format!("`{other}` is not expected there")).at_word(sql, &other.to_string())),
     }
 }
 
@@ -238,16 +238,16 @@ fn plain(message: &str) -> String {
     message.split(" at Line:").next().unwrap_or(message).to_owned()
 }
 
-fn query(dialect: &dyn Dialect, sql: &str) -> Result<Box<Query>, SqlProblem> {
-    parsed(dialect, sql, Parser::parse_query)
+fn query(syntax: Syntax, sql: &str) -> Result<Box<Query>, SqlProblem> {
+    parsed(syntax, sql, |parser| parser.parse_query())
 }
 
-fn expression(dialect: &dyn Dialect, sql: &str) -> Result<Expr, SqlProblem> {
-    parsed(dialect, sql, Parser::parse_expr)
+fn expression(syntax: Syntax, sql: &str) -> Result<Expr, SqlProblem> {
+    parsed(syntax, sql, |parser| parser.parse_expr())
 }
 
-fn data_type(dialect: &dyn Dialect, sql: &str) -> Result<DataType, SqlProblem> {
-    parsed(dialect, sql, Parser::parse_data_type)
+fn data_type(syntax: Syntax, sql: &str) -> Result<DataType, SqlProblem> {
+    parsed(syntax, sql, |parser| parser.parse_data_type())
         .map_err(|problem| SqlProblem::new("sql-syntax", format!("`{sql}` is not a type: {}", problem.message)))
 }
 

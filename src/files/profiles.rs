@@ -111,6 +111,12 @@ impl Target {
         }
     }
 
+    /// Whether `^` is a power, as in `DuckDB` and Postgres; elsewhere it is exclusive or.
+    pub fn caret_is_power(&self) -> bool {
+        const BITWISE: [&str; 7] = ["bigquery", "databricks", "spark", "mysql", "sqlserver", "fabric", "synapse"];
+        !BITWISE.contains(&self.kind.as_str())
+    }
+
     /// Where the database that the project was written for sorts nulls. A target of our own says it with
     /// `settings: {nulls: last}`, `largest` or `smallest`.
     pub fn null_order(&self) -> NullOrder {

@@ -5,7 +5,7 @@
 
 use std::mem;
 
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Value};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType, Expr, Value};
 
 use crate::engine::dialect::build;
 
@@ -47,6 +47,11 @@ pub(super) fn bind(expr: &mut Expr) {
     }
 }
 
+/// The function that gives the JSON text at keys, which `->` is: what it gives can be compared, stored and read again.
+const JSON: &str = "json_get_json";
+/// The function that gives the text at keys, which `->>` is.
+const TEXT: &str = "json_as_text";
+
 /// `json->>'$.a.b'` as the function that reads paths; without `$` it is a key.
 pub(super) fn path(expr: &mut Expr) {
     let Expr::BinaryOp { left, op, right } = expr else { return };
@@ -55,13 +60,34 @@ pub(super) fn path(expr: &mut Expr) {
         BinaryOperator::LongArrow => "json_extract_string",
         _ => return,
     };
-    if build::literal(right).is_some_and(|path| path == "$" || path.starts_with("$.") || path.starts_with("$[")) {
-        // Of the JSON that another arrow gives the function takes the text.
-        if let Expr::BinaryOp { op: op @ BinaryOperator::Arrow, .. } = left.as_mut() {
-            *op = BinaryOperator::LongArrow;
-        }
-        let args = vec![mem::replace(left.as_mut(), nothing()), mem::replace(right.as_mut(), nothing())];
-        *expr = build::call(function, args);
+    let (json, key) = (mem::replace(left.as_mut(), nothing()), mem::replace(right.as_mut(), nothing()));
+    if build::literal(&key).is_some_and(|path| path == "$" || path.starts_with("$.") || path.starts_with("$[")) {
+        *expr = build::call(function, vec![json, key]);
+        return;
+    }
+    let function = if function == "json_extract" { JSON } else { TEXT };
+    let mut args = keys(&json, JSON).unwrap_or_else(|| vec![json]);
+    args.push(key);
+    *expr = build::call(function, args);
+}
+
+/// A cast of `json->'a'` to anything but text is one of the value, not of its JSON: `"2024-01-01"` is a date.
+pub(super) fn cast_value(inner: &mut Expr, data_type: &DataType) {
+    let is_text = matches!(
+        data_type,
+        DataType::Varchar(_) | DataType::Text | DataType::String(_) | DataType::JSON | DataType::JSONB
+    );
+    if !is_text && let Some(args) = keys(inner, JSON) {
+        *inner = build::call(TEXT, args);
+    }
+}
+
+/// The arguments of a call of a function, which may stand in brackets.
+fn keys(expr: &Expr, function: &str) -> Option<Vec<Expr>> {
+    match expr {
+        Expr::Nested(inner) => keys(inner, function),
+        Expr::Function(call) if call.name.to_string() == function => super::calls::arguments(call),
+        _ => None,
     }
 }
 

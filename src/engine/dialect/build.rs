@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 /// A call of a function with plain arguments.
-pub(super) fn call(name: &str, args: Vec<Expr>) -> Expr {
+pub(in crate::engine) fn call(name: &str, args: Vec<Expr>) -> Expr {
     let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();
     Expr::Function(Function {
         name: ObjectName(vec![ObjectNamePart::Identifier(Ident::new(name))]),
@@ -37,7 +37,7 @@ pub(super) fn null() -> Expr {
     Expr::Value(Value::Null.into())
 }
 
-pub(super) fn cast(expr: Expr, data_type: DataType) -> Expr {
+pub(in crate::engine) fn cast(expr: Expr, data_type: DataType) -> Expr {
     Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
 }
 
@@ -194,10 +194,64 @@ pub(super) fn unnest(factor: &mut TableFactor) {
     {
         *factor = unnested(lists, alias.take());
     }
+    counted(factor);
     if let TableFactor::UNNEST { alias: Some(alias), array_exprs, with_offset: false, .. } = factor
         && alias.columns.is_empty()
         && array_exprs.len() == 1
     {
+        alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
+    }
+}
+
+/// `unnest(list) with ordinality` (Postgres, `DuckDB`) and `with offset as n` (`BigQuery`) as two lists, of which the
+/// second one counts, from one or from zero.
+fn counted(factor: &mut TableFactor) {
+    let TableFactor::UNNEST { alias, array_exprs, with_offset, with_offset_alias, with_ordinality } = factor else {
+        return;
+    };
+    let [list] = array_exprs.as_slice() else { return };
+    let length = call("len", vec![list.clone()]);
+    let (numbers, name) = if *with_ordinality {
+        (call("generate_series", vec![number("1"), length]), Ident::new("ordinality"))
+    } else if *with_offset {
+        let name = with_offset_alias.take().unwrap_or_else(|| Ident::new("offset"));
+        (call("range", vec![number("0"), length]), name)
+    } else {
+        return;
+    };
+    let column = |name: Ident| TableAliasColumnDef { name, data_type: None };
+    let alias = alias.get_or_insert_with(|| TableAlias {
+        explicit: true,
+        name: Ident::new("unnest"),
+        columns: Vec::new(),
+        at: None,
+    });
+    if alias.columns.is_empty() {
+        alias.columns.push(column(alias.name.clone()));
+    }
+    if alias.columns.len() == 1 {
+        alias.columns.push(column(name));
+    }
+    array_exprs.push(numbers);
+    (*with_offset, *with_ordinality) = (false, false);
+}
+
+/// The name that the only column of a series has: that of the alias, as in Postgres, or of the function.
+pub(super) fn name_series(factor: &mut TableFactor) {
+    let (name, alias) = match factor {
+        TableFactor::Table { name, args: Some(_), alias, .. } => (name.to_string(), alias),
+        _ => return,
+    };
+    if !matches!(name.as_str(), "generate_series" | "range") {
+        return;
+    }
+    let alias = alias.get_or_insert_with(|| TableAlias {
+        explicit: true,
+        name: Ident::with_quote('"', name),
+        columns: Vec::new(),
+        at: None,
+    });
+    if alias.columns.is_empty() {
         alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
     }
 }

@@ -2,11 +2,13 @@
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CaseWhen, DataType, DuplicateTreatment, ExactNumberInfo, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, TimezoneInfo, Value,
+    FunctionArgExpr, FunctionArguments, Ident, LambdaFunction, LambdaFunctionParameter, LambdaSyntax, ObjectNamePart,
+    OneOrManyWithParens, TimezoneInfo, Value,
 };
 
 use super::build::{self, binary, call, cast, digits, is_word, literal, text, try_cast};
-use super::{Spelling, spelling};
+use super::{Spelling, forms, spelling};
+use crate::engine::syntax::{LAMBDA, OVER_LISTS};
 
 /// Other names of functions: the name, and the function that is meant.
 pub const RENAMED: &[(&str, &str)] = &[
@@ -34,13 +36,27 @@ pub const RENAMED: &[(&str, &str)] = &[
     ("systimestamp", "getdate"),
     ("weekday", "dayofweek"),
     ("timestampdiff", "datediff"),
+    ("current_localtimestamp", "localtimestamp"),
+    ("get_current_timestamp", "now"),
+    ("transaction_timestamp", "now"),
+    ("statement_timestamp", "now"),
+    ("arbitrary", "any_value"),
+    ("list_min", "array_min"),
+    ("row_to_json", "to_json"),
+    ("array_to_json", "to_json"),
+    ("to_jsonb", "to_json"),
+    ("to_json_string", "to_json"),
+    ("json_build_object", "json_object"),
+    ("jsonb_build_object", "json_object"),
+    ("json_build_array", "json_array"),
+    ("jsonb_build_array", "json_array"),
+    ("jsonb_object_keys", "json_object_keys"),
     ("datefromparts", "date_from_parts"),
     ("timestampfromparts", "timestamp_from_parts"),
     ("timestamp_ntz_from_parts", "timestamp_from_parts"),
     ("array_construct", "make_array"),
     ("list_value", "make_array"),
     ("generate_array", "generate_series"),
-    ("json_array_length", "json_length"),
     ("json_extract_scalar", "json_extract_string"),
     ("json_value", "json_extract_string"),
     ("get_json_object", "json_extract_string"),
@@ -186,6 +202,62 @@ pub const CALLS: &[Spelling] = &[
         "select left(sha256('a'), 8)",
         "ca978112",
     ),
+    spelling(
+        "struct_pack(a := 1), struct_extract(value, 'a')",
+        "`named_struct` and `get_field` (DuckDB)",
+        "select struct_extract(struct_pack(a := 61), 'a')",
+        "61",
+    ),
+    spelling(
+        "list_aggregate(list, 'sum'), list_count, list_unique, list_first, list_last, list_string_agg",
+        "the aggregate over the items (DuckDB)",
+        "select list_aggregate([1, 2, 3], 'max')",
+        "3",
+    ),
+    spelling(
+        "list_sort(list), list_reverse_sort",
+        "sorted with nulls at the end (DuckDB)",
+        "select list_sort([3, null, 1])[3] is null",
+        "true",
+    ),
+    spelling(
+        "quantile_cont(value, [0.25, 0.75])",
+        "a list with a quantile for each fraction; also `quantile_disc`, `percentile_cont`, `percentile_disc` (DuckDB)",
+        "select quantile_disc(a, [0.25, 0.75]) from (values (1), (2), (3), (4)) as t(a)",
+        "[1, 3]",
+    ),
+    spelling(
+        "json_group_array(value), json_agg, json_group_object(key, value), json_object_agg, object_agg",
+        "JSON of the values of all rows (DuckDB, Postgres, Snowflake)",
+        "select json_group_object(k, v) from (values ('a', 1)) as t(k, v)",
+        r#"{"a":1}"#,
+    ),
+    spelling(
+        "json_exists(json, path), json_valid(text)",
+        "whether there is a value, and whether a text is JSON (DuckDB)",
+        r#"select json_exists('{"a": 1}', '$.b')"#,
+        "false",
+    ),
+    spelling(
+        "regexp_split_to_table(text, pattern), generate_subscripts(list, 1)",
+        "`unnest` of the list (Postgres, DuckDB)",
+        "select regexp_split_to_table('a,b', ',')",
+        "a; b",
+    ),
+    spelling(
+        "extract(decade from a), century, millennium, yearweek",
+        "long parts of a date; also as functions (DuckDB, Postgres)",
+        "select extract(century from date '2024-01-20')",
+        "21",
+    ),
+    spelling("xor(a, b)", "exclusive or of two integers (DuckDB)", "select xor(5, 3)", "6"),
+    spelling("isinf(a), isfinite(a)", "whether a float is infinite, or a number", "select isinf(1.5)", "false"),
+    spelling(
+        "epoch_ns(time)",
+        "the nanoseconds since 1970 (DuckDB)",
+        "select epoch_ns(timestamp '1970-01-01 00:00:01')",
+        "1000000000",
+    ),
     spelling("to_base64(value), base64(value)", "`encode(value, 'base64pad')`", "select to_base64('a')", "YQ=="),
     spelling("from_base64(text)", "`decode(text, 'base64pad')`", "select arrow_cast(from_base64('YQ=='), 'Utf8')", "a"),
     spelling(
@@ -250,7 +322,7 @@ fn is_moment(text: &str) -> bool {
 }
 
 /// Arguments, if all are plain.
-fn arguments(function: &Function) -> Option<Vec<Expr>> {
+pub(super) fn arguments(function: &Function) -> Option<Vec<Expr>> {
     let FunctionArguments::List(list) = &function.args else { return None };
     if function.over.is_some() || function.filter.is_some() || !list.clauses.is_empty() {
         return None;
@@ -272,19 +344,44 @@ pub(super) enum Refusal {
     Lambda(String),
 }
 
-/// Functions over lists that take a lambda, which the parser reads as the operator `->` of JSON.
-const LAMBDAS: [&str; 7] =
-    ["list_transform", "list_filter", "list_reduce", "list_apply", "array_transform", "array_filter", "transform"];
-
-/// Whether an argument begins with `x ->`.
-fn is_lambda(expr: &Expr) -> bool {
-    match expr {
-        Expr::BinaryOp { left, op: BinaryOperator::Arrow, .. } => {
-            matches!(left.as_ref(), Expr::Identifier(_) | Expr::Tuple(_))
+/// Writes the lambdas of a function over lists as the planner knows them, and gives the function the engine's name.
+fn lambdas(function: &mut Function) -> Result<bool, Refusal> {
+    let FunctionArguments::List(list) = &mut function.args else { return Ok(false) };
+    let mut found = false;
+    for arg in list.args.iter_mut().skip(1) {
+        let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = arg else { continue };
+        if let Some(lambda) = lambda(expr) {
+            *expr = Expr::Lambda(lambda);
+            found = true;
         }
-        Expr::BinaryOp { left, .. } => is_lambda(left),
-        _ => false,
     }
+    let [ObjectNamePart::Identifier(ident)] = function.name.0.as_mut_slice() else { return Ok(false) };
+    if found && let Some((written, known)) = OVER_LISTS.iter().find(|(name, _)| is_word(ident, name)) {
+        if *known == "list_reduce" {
+            return Err(Refusal::Lambda((*written).to_owned()));
+        }
+        (*known).clone_into(&mut ident.value);
+    }
+    Ok(found)
+}
+
+/// The lambda that a call of [`LAMBDA`] stands for.
+fn lambda(expr: &Expr) -> Option<LambdaFunction> {
+    let Expr::Function(function) = expr else { return None };
+    let [ObjectNamePart::Identifier(name)] = function.name.0.as_slice() else { return None };
+    if name.value != LAMBDA {
+        return None;
+    }
+    let mut arguments = arguments(function)?;
+    let body = Box::new(arguments.pop()?);
+    let params = arguments
+        .into_iter()
+        .map(|argument| match argument {
+            Expr::Identifier(name) => Some(LambdaFunctionParameter { name, data_type: None }),
+            _ => None,
+        })
+        .collect::<Option<Vec<_>>>()?;
+    Some(LambdaFunction { params: OneOrManyWithParens::Many(params), body, syntax: LambdaSyntax::Arrow })
 }
 
 /// Whether a call counts different rows of several columns.
@@ -301,6 +398,9 @@ pub(super) fn counts_pairs(function: &Function) -> bool {
 
 /// What a call means, if the planner does not know it.
 pub(super) fn rewrite(function: &mut Function) -> Result<Option<Expr>, Refusal> {
+    if lambdas(function)? {
+        return Ok(None);
+    }
     let [ObjectNamePart::Identifier(ident)] = function.name.0.as_mut_slice() else { return Ok(None) };
     let name = ident.value.to_ascii_lowercase();
     if let Some((_, known)) = RENAMED.iter().find(|(other, _)| *other == name) {
@@ -313,10 +413,10 @@ pub(super) fn rewrite(function: &mut Function) -> Result<Option<Expr>, Refusal> 
     if name == "regexp_like" {
         without_case_flag(function);
     }
-    let Some(args) = arguments(function) else { return Ok(None) };
-    if LAMBDAS.contains(&name.as_str()) && args.iter().skip(1).any(is_lambda) {
-        return Err(Refusal::Lambda(name));
+    if let Some(form) = forms::rewrite(function, &name) {
+        return Ok(Some(form));
     }
+    let Some(args) = arguments(function) else { return Ok(None) };
     let made = times(&name, &args)?;
     Ok(made.or_else(|| values(&name, &args)).or_else(|| texts(&name, &args)))
 }
@@ -558,11 +658,12 @@ fn texts(name: &str, args: &[Expr]) -> Option<Expr> {
             Some(call("encode", vec![value, text("base64pad")]))
         }
         ("from_base64", [value]) => Some(call("decode", vec![value.clone(), text("base64pad")])),
-        ("json_extract_path_text", [json, path]) => {
+        ("json_extract_path_text" | "jsonb_extract_path_text", [json, path]) => {
             let path = format!("$.{}", literal(path)?);
             Some(call("json_extract_string", vec![json.clone(), text(&path)]))
         }
-        ("json_extract_path_text", [_, _, ..]) => Some(call("json_as_text", args.to_vec())),
+        ("json_extract_path" | "jsonb_extract_path", [_, _, ..]) => Some(call("json_get_json", args.to_vec())),
+        ("json_extract_path_text" | "jsonb_extract_path_text", [_, _, ..]) => Some(call("json_as_text", args.to_vec())),
         _ => None,
     }
 }

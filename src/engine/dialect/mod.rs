@@ -8,14 +8,17 @@
 
 mod arithmetic;
 mod arrows;
-mod build;
+pub(super) mod build;
 pub mod calls;
+pub(crate) mod capitals;
 mod distinct_from;
 mod fields;
+mod forms;
 pub(crate) mod lateral;
 pub mod refused;
 mod star;
 mod truth;
+mod tuples;
 mod types;
 pub(crate) mod using;
 
@@ -187,6 +190,60 @@ pub const SYNTAX: &[Spelling] = &[
         "select l.n from (values (61)) t(id), lateral (select t.id as n limit 1) as l",
         "61",
     ),
+    spelling(
+        "a ** b, a ^ b",
+        "`power(a, b)` as a float (DuckDB, Postgres); of targets whose database reads it so, `^` is exclusive or \
+         (BigQuery, Databricks, MySQL)",
+        "select 2 * 3 ** 2",
+        "18.0",
+    ),
+    spelling("1_000", "`1000` (DuckDB, Postgres)", "select 1_000 + 1", "1001"),
+    spelling("a notnull, a isnull", "`a is not null`, `a is null` (DuckDB, Postgres)", "select 1 isnull", "false"),
+    spelling("a ^@ b", "`starts_with(a, b)` (DuckDB, Postgres)", "select 'abc' ^@ 'ab'", "true"),
+    spelling(
+        "sum(a) filter (a > 1)",
+        "`filter (where a > 1)` (DuckDB)",
+        "select sum(a) filter (a > 1) from (values (1), (2), (3)) as t(a)",
+        "5",
+    ),
+    spelling(
+        "with t as materialized (...), as not materialized",
+        "`with t as (...)`: the engine decides what it keeps (Postgres, DuckDB)",
+        "with t as materialized (select 61 as a) select a from t",
+        "61",
+    ),
+    spelling(
+        "list_transform(list, x -> x + 1), list_filter(list, lambda x: x > 1)",
+        "lambdas over the items of a list; also `list_apply`, `transform`, `any_match` (DuckDB, Databricks, Trino)",
+        "select list_transform([1, 2], lambda x: x + 1)",
+        "[2, 3]",
+    ),
+    spelling(
+        "[x + 1 for x in list if x > 1]",
+        "the same as a comprehension (DuckDB)",
+        "select [x + 1 for x in [1, 2] if x > 1]",
+        "[3]",
+    ),
+    spelling(
+        "select customerid",
+        "a column that is called `CustomerID`, or the other way around, if no other name differs in capitals alone",
+        "select CUSTOMERID from (select 61 as \"CustomerId\")",
+        "61",
+    ),
+    spelling(
+        "(a, b) in (select x, y from u)",
+        "rows that are compared with those of a subquery; also `not in`",
+        "select a from (values (1, 2), (61, 4)) as t(a, b) where (a, b) not in (select 1, 2)",
+        "61",
+    ),
+    spelling(
+        "unnest(list) with ordinality, with offset as n",
+        "the items with their numbers from one (Postgres, DuckDB), or from zero (BigQuery)",
+        "select n from unnest([5, 6]) with ordinality as t(x, n)",
+        "1; 2",
+    ),
+    spelling("from range(3)", "the column is called `range`, or as the alias is", "select range from range(2)", "0; 1"),
+    spelling("~a", "the bits turned around", "select ~5", "-6"),
     spelling("cast(1.5 as boolean)", "a decimal is true unless it is zero", "select cast(0.0 as boolean)", "false"),
 ];
 
@@ -244,6 +301,9 @@ impl VisitorMut for Adapter<'_> {
             select.projection = vec![SelectItem::Wildcard(WildcardAdditionalOptions::default())];
         }
         fields::name(select);
+        for condition in [&mut select.selection, &mut select.having].into_iter().flatten() {
+            tuples::conditions(condition);
+        }
         for item in &mut select.projection {
             let options = match item {
                 SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) => options,
@@ -298,6 +358,7 @@ impl VisitorMut for Adapter<'_> {
             }
             TableFactor::Table { name, args: Some(_), .. } => {
                 build::fold_name(name);
+                build::name_series(factor);
                 if let Some(unnest) = build::series_as_list(factor) {
                     *factor = unnest;
                 }
@@ -337,7 +398,7 @@ impl VisitorMut for Adapter<'_> {
                 Err(calls::Refusal::Lambda(name)) => {
                     let message = format!("`{name}` with a lambda is not supported");
                     let mut problem = SqlProblem::new("unsupported-sql", message).at_word(self.sql, &name);
-                    problem.hint = refused::function("list_transform").map(str::to_owned);
+                    problem.hint = refused::function("list_reduce").map(str::to_owned);
                     return ControlFlow::Break(Box::new(problem));
                 }
             },
@@ -346,6 +407,7 @@ impl VisitorMut for Adapter<'_> {
                 types::complete_offset(&typed.data_type, &mut typed.value.value);
             }
             Expr::Cast { expr: inner, data_type, kind, .. } => {
+                arrows::cast_value(inner, data_type);
                 types::adapt(data_type);
                 if let Expr::Value(written) = inner.as_mut() {
                     types::complete_offset(data_type, &mut written.value);
@@ -358,6 +420,14 @@ impl VisitorMut for Adapter<'_> {
             Expr::BinaryOp { left, op: BinaryOperator::DuckIntegerDivide, right } => {
                 let divisor = build::call("nullif", vec![(**right).clone(), build::number("0")]);
                 *expr = build::call("div", vec![(**left).clone(), divisor]);
+            }
+            Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: inner } => {
+                let below = build::binary((**inner).clone(), BinaryOperator::Plus, build::number("1"));
+                let below = Expr::Nested(Box::new(below));
+                *expr = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(below) };
+            }
+            Expr::BinaryOp { left, op: BinaryOperator::Custom(op), right } if op == "^@" => {
+                *expr = build::call("starts_with", vec![(**left).clone(), (**right).clone()]);
             }
             Expr::Interval(interval) if !matches!(interval.value.as_ref(), Expr::Value(_)) => {
                 if let Some(multiple) = build::multiple(interval) {
@@ -376,15 +446,21 @@ impl VisitorMut for Adapter<'_> {
                     *expr = build::call("json_extract_string", vec![(**value).clone(), build::text(&path)]);
                 }
             }
-            Expr::InSubquery { expr: value, .. } if matches!(value.as_ref(), Expr::Tuple(_)) => {
-                return self.refuse("(a, b) in (select ...)", "in");
+            Expr::InSubquery { expr: value, subquery, negated } if matches!(value.as_ref(), Expr::Tuple(_)) => {
+                if let Expr::Tuple(values) = value.as_ref() {
+                    *expr = tuples::in_subquery(values, subquery, *negated);
+                }
             }
             Expr::InSubquery { subquery, .. } => build::name_value(subquery),
-            Expr::Extract { field, .. } => match field {
+            Expr::Extract { field, expr: inner, .. } => match field {
                 DateTimeField::DayOfWeek => return self.refuse("extract(dayofweek from a)", "dayofweek"),
                 DateTimeField::DayOfYear => *field = DateTimeField::Doy,
                 DateTimeField::IsoWeek => *field = DateTimeField::Week(None),
-                _ => {}
+                _ => {
+                    if let Some(part) = forms::long_part(&field.to_string().to_ascii_lowercase(), inner) {
+                        *expr = part;
+                    }
+                }
             },
             Expr::RLike { .. } => return self.refuse("a rlike b", "rlike"),
             Expr::Like { any: true, .. } | Expr::ILike { any: true, .. } => {

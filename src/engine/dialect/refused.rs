@@ -22,13 +22,8 @@ pub const SYNTAX: &[(&str, &str)] = &[
         "write `a ~ b` where a part may match, and `regexp_full_match(a, b)` where all of it has to: databases differ",
     ),
     ("match_recognize", "write window functions: `lag`, `lead`, and sums over conditions"),
-    ("a ** b", "write `power(a, b)`; `^` is exclusive or"),
-    ("1_000", "write the number without `_`"),
+    ("a ** b", "write `power(a, b)`"),
     ("from t where ...", "write `select *` before `from` when clauses follow"),
-    (
-        "(a, b) in (select ...)",
-        "write a `left semi join` on both columns, or `exists (select 1 from u where u.a = t.a and u.b = t.b)`",
-    ),
     ("count(distinct a, b)", "count the rows of a subquery with `select distinct a, b`"),
     (
         "extract(dayofweek from a)",
@@ -40,11 +35,8 @@ pub const SYNTAX: &[(&str, &str)] = &[
 /// Functions that are refused, and what takes their place.
 pub const FUNCTIONS: &[(&str, &str)] = &[
     ("columns", "name the columns, or list them with `dbt_utils.star`"),
-    ("struct_pack", "write `{'name': value}`, or `named_struct('name', value)`"),
     ("flatten", "write `unnest(list)` in the select list; of JSON, `unnest(json_get_array(json))`"),
-    ("list_transform", "unnest the list, compute or filter, and put it together again with `array_agg`"),
-    ("list_filter", "unnest the list, compute or filter, and put it together again with `array_agg`"),
-    ("list_aggregate", "write the aggregate of a list: `list_sum(list)`, `list_max(list)`, or unnest it"),
+    ("list_reduce", "unnest the list, and compute with an aggregate"),
     ("timestamp_diff", "write `datediff('part', start, end)`, which counts boundaries"),
     ("datetime_diff", "write `datediff('part', start, end)`, which counts boundaries"),
     (
@@ -56,15 +48,17 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
         "weeks of BigQuery begin on Sunday: write `date_trunc('week', value)`, whose weeks begin on Monday",
     ),
     ("months_between", "write `datediff('month', start, end)`, which counts boundaries"),
-    ("age", "write `datediff('part', start, end)`"),
     ("farm_fingerprint", "write `hash(value)`, whose values are others"),
     ("seq4", "write `row_number() over (order by ...)`"),
     ("seq8", "write `row_number() over (order by ...)`"),
     ("nextval", "write `row_number() over (order by ...)`, or a key such as `md5(...)`"),
     ("grouping_id", "write `grouping(column)`"),
     ("generate_date_array", "write `generate_series(start, end, interval '1 day')`"),
-    ("printf", "put texts together with `||` or `concat`"),
-    ("format", "put texts together with `||` or `concat`"),
+    ("from_json", "read each value and cast it: `json_extract_string(json, '$.a')::int`"),
+    ("json_transform", "read each value and cast it: `json_extract_string(json, '$.a')::int`"),
+    ("json_structure", "look at the keys with `json_object_keys(json)`"),
+    ("json_merge_patch", "build the object with `json_object(key, value, ...)`"),
+    ("strip_accents", "write `translate(text, 'áéí', 'aei')` for the letters that occur"),
     ("current_database", "write the template's `{{ target.database }}`"),
     ("current_schema", "write the template's `{{ target.schema }}`"),
 ];

@@ -88,6 +88,15 @@ fn adapt_function(function: &mut Function) {
         "array_agg" if !function.within_group.is_empty() => {
             list.clauses.push(FunctionArgumentClause::OrderBy(std::mem::take(&mut function.within_group)));
         }
+        "percentile_disc" | "quantile_disc" if list.args.len() == 1 => {
+            if let [value] = function.within_group.as_slice() {
+                let argument = |expr: Expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr));
+                list.args.insert(0, argument(value.expr.clone()));
+                let descending = value.options.asc == Some(false);
+                list.args.push(argument(Expr::Value(Value::Boolean(descending).into())));
+                function.within_group.clear();
+            }
+        }
         "mode" if list.args.is_empty() => {
             if let [value] = function.within_group.as_slice() {
                 list.args.push(FunctionArg::Unnamed(FunctionArgExpr::Expr(value.expr.clone())));

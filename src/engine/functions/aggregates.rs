@@ -65,6 +65,14 @@ pub(super) fn entries() -> Vec<Entry> {
             "1",
         ),
         Entry::aggregate(
+            aggregate(Own::new("quantile_disc", &["percentile_disc", "quantile"], Kind::Quantile)),
+            "quantile_disc(value, fraction)",
+            "The smallest value up to which there are as many rows as the literal fraction says; also \
+             `percentile_disc(fraction) within group (order by value)` and `quantile` (DuckDB, Postgres).",
+            "select quantile_disc(a, 0.5) from (values (3), (1), (9), (2)) as t(a)",
+            "2",
+        ),
+        Entry::aggregate(
             aggregate(Own::new("count_if", &["countif"], Kind::CountIf)),
             "count_if(condition)",
             "The number of rows for which the condition is true.",
@@ -101,6 +109,7 @@ enum Kind {
     Text { separator: &'static str },
     Extreme { largest: bool },
     Mode,
+    Quantile,
     CountIf,
     Product,
 }
@@ -169,6 +178,11 @@ impl AggregateUDFImpl for Own {
             (Kind::Extreme { .. }, _) => self.misuse("max_by(value, by)", types),
             (Kind::Mode, [value]) => Ok(vec![plain(value)]),
             (Kind::Mode, _) => self.misuse("mode(value)", types),
+            (Kind::Quantile, [value, fraction]) if fraction.is_numeric() => Ok(vec![plain(value), DataType::Float64]),
+            (Kind::Quantile, [value, fraction, DataType::Boolean]) if fraction.is_numeric() => {
+                Ok(vec![plain(value), DataType::Float64, DataType::Boolean])
+            }
+            (Kind::Quantile, _) => self.misuse("quantile_disc(value, 0.5)", types),
             (Kind::CountIf, [DataType::Boolean | DataType::Null]) => Ok(vec![DataType::Boolean]),
             (Kind::CountIf, _) => self.misuse("count_if(condition)", types),
             (Kind::Product, [number]) if number.is_numeric() || number.is_null() => Ok(vec![DataType::Float64]),
@@ -181,7 +195,7 @@ impl AggregateUDFImpl for Own {
             Kind::Text { .. } => DataType::LargeUtf8,
             Kind::CountIf => DataType::Int64,
             Kind::Product => DataType::Float64,
-            Kind::Extreme { .. } | Kind::Mode => match types.first() {
+            Kind::Extreme { .. } | Kind::Mode | Kind::Quantile => match types.first() {
                 Some(value) => value.clone(),
                 None => return self.misuse("a function of a value", types),
             },
@@ -220,7 +234,7 @@ impl AggregateUDFImpl for Own {
         Ok(match self.kind {
             Kind::Text { .. } => return StringAgg::new().state_fields(args),
             Kind::Extreme { .. } => vec![field("value", input(0)?), field("by", input(1)?)],
-            Kind::Mode => vec![
+            Kind::Mode | Kind::Quantile => vec![
                 field("values", DataType::new_list(input(0)?, true)),
                 field("counts", DataType::new_list(DataType::Int64, true)),
             ],
@@ -237,7 +251,7 @@ impl AggregateUDFImpl for Own {
                 internal_err!("{} has no argument {index}", self.name)
             }
         };
-        if args.is_distinct && matches!(self.kind, Kind::Mode | Kind::CountIf | Kind::Product) {
+        if args.is_distinct && matches!(self.kind, Kind::Mode | Kind::Quantile | Kind::CountIf | Kind::Product) {
             return not_impl_err!("{} of distinct values", self.name);
         }
         Ok(match self.kind {
@@ -259,7 +273,18 @@ impl AggregateUDFImpl for Own {
                 value: ScalarValue::try_from(&input(0)?)?,
                 by: ScalarValue::try_from(&input(1)?)?,
             }),
-            Kind::Mode => Box::new(Mode::new(&input(0)?)?),
+            Kind::Mode => Box::new(Counted::new(&input(0)?, Take::MostFrequent)?),
+            Kind::Quantile => {
+                let literal = |index: usize| {
+                    let expr = args.exprs.get(index)?;
+                    expr.downcast_ref::<Literal>().map(|literal| literal.value().clone())
+                };
+                let Some(ScalarValue::Float64(Some(fraction @ 0.0..=1.0))) = literal(1) else {
+                    return plan_err!("{}: the fraction must be a number from 0 to 1", self.name);
+                };
+                let descending = matches!(literal(2), Some(ScalarValue::Boolean(Some(true))));
+                Box::new(Counted::new(&input(0)?, Take::Quantile { fraction, descending })?)
+            }
             Kind::CountIf => Box::new(CountIf { count: 0 }),
             Kind::Product => Box::new(Product { product: None }),
         })
@@ -296,7 +321,7 @@ impl AggregateUDFImpl for Own {
                 params.args.push(lit(1_i64));
                 Ok(native(count::count_udaf(), params))
             })),
-            Kind::Mode | Kind::Product => None,
+            Kind::Mode | Kind::Quantile | Kind::Product => None,
         }
     }
 }
@@ -385,19 +410,62 @@ impl Accumulator for Extreme {
     }
 }
 
-/// The most frequent value, found by counting rows in a form that sorts as the values do.
+/// Which of the values that were counted is taken.
+#[derive(Debug, Clone, Copy)]
+enum Take {
+    /// The most frequent one, and of several such the smallest.
+    MostFrequent,
+    /// The first one, from the smallest or from the largest on, with which a share of all rows is reached.
+    Quantile { fraction: f64, descending: bool },
+}
+
+/// A value that is found by counting rows in a form that sorts as the values do.
 #[derive(Debug)]
-struct Mode {
+struct Counted {
+    take: Take,
     data_type: DataType,
     converter: RowConverter,
     counts: HashMap<OwnedRow, i64>,
     bytes: usize,
 }
 
-impl Mode {
-    fn new(data_type: &DataType) -> Result<Self> {
+impl Counted {
+    fn new(data_type: &DataType, take: Take) -> Result<Self> {
         let converter = RowConverter::new(vec![SortField::new(data_type.clone())])?;
-        Ok(Self { data_type: data_type.clone(), converter, counts: HashMap::new(), bytes: 0 })
+        Ok(Self { take, data_type: data_type.clone(), converter, counts: HashMap::new(), bytes: 0 })
+    }
+
+    fn taken(&self) -> Option<&OwnedRow> {
+        let counts = self.counts.iter().filter(|(_, count)| **count > 0);
+        match self.take {
+            Take::MostFrequent => counts
+                .max_by(|(row, count), (other_row, other_count)| {
+                    count.cmp(other_count).then_with(|| other_row.cmp(row))
+                })
+                .map(|(row, _)| row),
+            Take::Quantile { fraction, descending } => {
+                let mut counts: Vec<(&OwnedRow, i64)> = counts.map(|(row, count)| (row, *count)).collect();
+                counts.sort_unstable_by(|(row, _), (other, _)| row.cmp(other));
+                if descending {
+                    counts.reverse();
+                }
+                let total: i64 = counts.iter().map(|(_, count)| count).sum();
+                #[expect(
+                    clippy::cast_precision_loss,
+                    clippy::cast_possible_truncation,
+                    reason = "a share of rows that fit the memory"
+                )]
+                let wanted = ((total as f64 * fraction).ceil() as i64).max(1);
+                let mut reached = 0;
+                for (row, count) in counts {
+                    reached += count;
+                    if reached >= wanted {
+                        return Some(row);
+                    }
+                }
+                None
+            }
+        }
     }
 
     fn add(&mut self, values: &ArrayRef, count: impl Fn(usize) -> i64) -> Result<()> {
@@ -426,14 +494,14 @@ impl Mode {
     }
 }
 
-impl Accumulator for Mode {
+impl Accumulator for Counted {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let [values] = values else { return internal_err!("there is not one column") };
+        let [values, ..] = values else { return internal_err!("there is no column") };
         self.add(values, |_| 1)
     }
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let [values] = values else { return internal_err!("there is not one column") };
+        let [values, ..] = values else { return internal_err!("there is no column") };
         self.add(values, |_| -1)
     }
 
@@ -442,12 +510,8 @@ impl Accumulator for Mode {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let most =
-            self.counts.iter().filter(|(_, count)| **count > 0).max_by(|(row, count), (other_row, other_count)| {
-                count.cmp(other_count).then_with(|| other_row.cmp(row))
-            });
-        match most {
-            Some((row, _)) => ScalarValue::try_from_array(&self.values([row])?, 0),
+        match self.taken() {
+            Some(row) => ScalarValue::try_from_array(&self.values([row])?, 0),
             None => ScalarValue::try_from(&self.data_type),
         }
     }

@@ -103,7 +103,7 @@ impl Part {
     }
 
     /// The number of the period in which a moment lies. For parts shorter than a day it counts from 1970.
-    fn number(self, moment: Moment) -> Result<i64> {
+    pub(super) fn number(self, moment: Moment) -> Result<i64> {
         Ok(match self {
             Self::Years(years) => i64::from(moment.date()?.year()).div_euclid(years),
             Self::Months(months) => {
@@ -204,7 +204,7 @@ fn add_part(part: Part, number: i64, values: &Moments, row: usize) -> Result<Opt
     }
 }
 
-fn add_months(moment: Moment, months: i64) -> Option<Moment> {
+pub(super) fn add_months(moment: Moment, months: i64) -> Option<Moment> {
     let date = moment.date().ok()?;
     let distance = Months::new(u32::try_from(months.unsigned_abs()).ok()?);
     let moved = if months < 0 { date.checked_sub_months(distance) } else { date.checked_add_months(distance) };

@@ -10,12 +10,15 @@ mod adapt;
 mod aggregates;
 mod conditions;
 mod dates;
+mod formats;
 mod intervals;
 mod json;
+mod json_values;
 mod lists;
 mod moment;
 mod numbers;
 mod parts;
+mod periods;
 mod reading;
 mod replaced;
 mod scalar;
@@ -107,9 +110,10 @@ impl Entry {
 }
 
 /// Each family with its functions, in the order of the reference page.
-fn families() -> [(&'static str, Vec<Entry>); 12] {
+fn families() -> [(&'static str, Vec<Entry>); 14] {
     [
         ("Date arithmetic", dates::entries()),
+        ("Periods", periods::entries()),
         ("Intervals", intervals::entries()),
         ("Timestamps as text", stamps::entries()),
         ("Date parts and formats", parts::entries()),
@@ -118,8 +122,9 @@ fn families() -> [(&'static str, Vec<Entry>); 12] {
         ("Numbers", numbers::entries()),
         ("Conditions and types", conditions::entries()),
         ("Text", text::entries()),
+        ("Formats and similarity", formats::entries()),
         ("Lists", lists::entries()),
-        ("JSON", json::entries()),
+        ("JSON", json::entries().into_iter().chain(json_values::entries()).collect()),
         ("Aggregates", aggregates::entries()),
     ]
 }

@@ -9,13 +9,11 @@ use datafusion::sql::sqlparser::ast::{
     RenameTableNameKind, SchemaName, SelectItem, SetExpr, TableFactor, TableObject, TableWithJoins,
     UpdateTableFromKind,
 };
-use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use crate::base::ident::{Identifier, quote};
-use crate::base::limits;
 use crate::engine::error::{SYNTAX_HINT, SqlProblem};
 use crate::engine::guard;
 use crate::engine::statement::refused::refuse;
@@ -24,6 +22,7 @@ use crate::engine::statement::{
     Action, Alter, Alteration, Clause, CreateTable, CreateView, Delete, Drop, Effect, Insert, Merge, NewColumn, Side,
     Statement, Update,
 };
+use crate::engine::syntax::Syntax;
 use crate::engine::types::data_type_of;
 use crate::engine::wording::lower_first;
 use crate::manifest::relation::{Database, Namespace, Relation, RelationKey};
@@ -40,17 +39,16 @@ pub struct Defaults<'a> {
 }
 
 /// Reads the statements of a text.
-pub fn read(sql: &str, dialect: &dyn Dialect, defaults: Defaults<'_>) -> Result<Vec<Statement>, SqlProblem> {
-    let parts = guard::split_statements(sql, dialect)?;
-    let reader = Reader { dialect, defaults };
+pub fn read(sql: &str, syntax: Syntax, defaults: Defaults<'_>) -> Result<Vec<Statement>, SqlProblem> {
+    let parts = guard::split_statements(sql, syntax)?;
+    let reader = Reader { syntax, defaults };
     parts.into_iter().map(|(range, verb)| reader.statement(sql, range, verb)).collect()
 }
 
 /// The relations that a query names; what it names itself, with `with`, is none.
-pub fn relations(sql: &str, dialect: &dyn Dialect, defaults: Defaults<'_>) -> BTreeSet<RelationKey> {
-    let parser = Parser::new(dialect).with_recursion_limit(limits::SQL_RECURSION);
-    let parsed = parser.try_with_sql(sql).and_then(|mut parser| parser.parse_query());
-    parsed.map(|query| named(query.as_ref(), &Reader { dialect, defaults })).unwrap_or_default()
+pub fn relations(sql: &str, syntax: Syntax, defaults: Defaults<'_>) -> BTreeSet<RelationKey> {
+    let parsed = syntax.parse(sql, |parser| parser.parse_query());
+    parsed.map(|query| named(query.as_ref(), &Reader { syntax, defaults })).unwrap_or_default()
 }
 
 fn named<T: ast::Visit>(tree: &T, reader: &Reader<'_>) -> BTreeSet<RelationKey> {
@@ -84,7 +82,7 @@ fn named<T: ast::Visit>(tree: &T, reader: &Reader<'_>) -> BTreeSet<RelationKey> 
 }
 
 struct Reader<'a> {
-    dialect: &'a dyn Dialect,
+    syntax: Syntax,
     defaults: Defaults<'a>,
 }
 
@@ -124,8 +122,7 @@ impl Reader<'_> {
 
     /// Whether `with` begins a statement that changes something.
     fn with_changes(&self, text: &str) -> bool {
-        let parser = Parser::new(self.dialect).with_recursion_limit(limits::SQL_RECURSION);
-        let parsed = parser.try_with_sql(text).and_then(|mut parser| parser.parse_statement());
+        let parsed = self.syntax.parse(text, |parser| parser.parse_statement());
         match parsed {
             Ok(ast::Statement::Query(query)) => {
                 matches!(*query.body, SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_))
@@ -143,8 +140,7 @@ impl Reader<'_> {
             .flatten()
             .map(|at| format!("{}table{}", &text[..at], &text[at + "view".len()..]));
         let text = renamed.as_deref().unwrap_or(text);
-        let parser = Parser::new(self.dialect).with_recursion_limit(limits::SQL_RECURSION);
-        let parsed = parser.try_with_sql(text).and_then(|mut parser| {
+        let parsed = self.syntax.parse(text, |parser| {
             let statement = parser.parse_statement()?;
             match parser.peek_token().token {
                 Token::EOF => Ok(statement),
