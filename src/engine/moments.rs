@@ -62,7 +62,7 @@ impl AnalyzerRule for Microseconds {
 }
 
 /// The type that moments of these types have in common, if the engine would take nanoseconds.
-fn common<'a>(types: impl Iterator<Item = &'a DataType> + Clone) -> Option<DataType> {
+fn common<'a>(types: &(impl Iterator<Item = &'a DataType> + Clone)) -> Option<DataType> {
     let mut units = types.clone().filter_map(|found| match found {
         DataType::Timestamp(unit, zone) => Some((*unit, zone.clone())),
         _ => None,
@@ -77,7 +77,7 @@ fn common<'a>(types: impl Iterator<Item = &'a DataType> + Clone) -> Option<DataT
 /// Casts the moments among operands of one type; whether there were any to cast.
 fn unite(operands: Vec<&mut Expr>, schema: &DFSchema) -> bool {
     let types: Vec<DataType> = operands.iter().map(|expr| type_of(expr, schema)).collect();
-    let Some(common) = common(types.iter()) else { return false };
+    let Some(common) = common(&types.iter()) else { return false };
     let mut changed = false;
     for (operand, found) in operands.into_iter().zip(&types) {
         let is_moment = matches!(found, DataType::Date32 | DataType::Date64 | DataType::Timestamp(_, _));
@@ -173,7 +173,7 @@ fn keys(mut join: Join) -> Transformed<LogicalPlan> {
         else {
             continue;
         };
-        let Some(common) = common([&of_left, &of_right].into_iter()) else { continue };
+        let Some(common) = common(&[&of_left, &of_right].into_iter()) else { continue };
         for (side, found) in [(left, of_left), (right, of_right)] {
             if found != common {
                 let inner = std::mem::take(side);
@@ -191,7 +191,7 @@ fn rows(union: Union) -> EngineResult<Transformed<LogicalPlan>> {
     let of_column = |at: usize| {
         let types =
             union.inputs.iter().filter_map(|input| input.schema().fields().get(at).map(|field| field.data_type()));
-        common(types)
+        common(&types)
     };
     let wanted: Vec<Option<DataType>> = (0..columns).map(of_column).collect();
     if wanted.iter().all(Option::is_none) {

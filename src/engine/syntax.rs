@@ -463,8 +463,11 @@ fn ends_operand(token: &Token) -> bool {
         Keyword::WHERE,
     ];
     match token {
-        Token::RParen | Token::RBracket | Token::Number(..) | Token::SingleQuotedString(_) => true,
-        Token::Word(Word { quote_style: Some(_), .. }) => true,
+        Token::RParen
+        | Token::RBracket
+        | Token::Number(..)
+        | Token::SingleQuotedString(_)
+        | Token::Word(Word { quote_style: Some(_), .. }) => true,
         Token::Word(word) => !BEFORE_OPERANDS.contains(&word.keyword),
         _ => false,
     }

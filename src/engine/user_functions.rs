@@ -238,14 +238,17 @@ fn plain(message: &str) -> String {
     message.split(" at Line:").next().unwrap_or(message).to_owned()
 }
 
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method is of one lifetime, not of every")]
 fn query(syntax: Syntax, sql: &str) -> Result<Box<Query>, SqlProblem> {
     parsed(syntax, sql, |parser| parser.parse_query())
 }
 
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method is of one lifetime, not of every")]
 fn expression(syntax: Syntax, sql: &str) -> Result<Expr, SqlProblem> {
     parsed(syntax, sql, |parser| parser.parse_expr())
 }
 
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method is of one lifetime, not of every")]
 fn data_type(syntax: Syntax, sql: &str) -> Result<DataType, SqlProblem> {
     parsed(syntax, sql, |parser| parser.parse_data_type())
         .map_err(|problem| SqlProblem::new("sql-syntax", format!("`{sql}` is not a type: {}", problem.message)))

@@ -305,6 +305,31 @@ const QUERIES: &[(&str, &str)] = &[
         "select x from (select date '9999-12-31' as x) as a left join (select timestamp '9999-12-31' as x) as b using (x)",
         "9999-12-31",
     ),
+    (
+        "select * from (values ('a', 2020, 1), ('a', 2021, 2), ('b', 2020, 5)) as t(g, y, v) pivot (sum(v), count(*) as n for y in (2020, 2021 as now)) order by g",
+        "a|1|1|2|1; b|5|1|NULL|0",
+    ),
+    (
+        "select x.g, \"p\" from (values ('a', 'p', 1)) as t(g, y, v) pivot (max(v) for y in ('p', 'q')) as x where \"q\" is null",
+        "a|1",
+    ),
+    (
+        "with t as (select 1 as id, 2 as jan, null as feb) select * from t unpivot include nulls (v for month in (jan, feb)) as u order by month",
+        "1|feb|NULL; 1|jan|2",
+    ),
+    (
+        "with t as (select 1 as id, 2 as jan, null as feb) select u.v from t unpivot (v for month in (jan, feb as f)) as u",
+        "2",
+    ),
+    ("select * from missing unpivot (v for month in (jan, feb))", "error: relation `main.missing` does not exist"),
+    (
+        "(values (1, 'a'), (1, 'a'), (2, null), (2, null)) intersect all (values (1, 'a'), (2, null), (2, null), (2, null)) order by 1",
+        "1|a; 2|NULL; 2|NULL",
+    ),
+    ("select a from (values (3), (1), (1), (1)) as t(a) except all select b from (values (1), (4)) as u(b)", "1; 1; 3"),
+    ("select v from (select 2 as jan, 3 as feb) as s, unnest([s.jan, s.feb]) as u(v)", "2; 3"),
+    ("select v from (values (2, null)) as t(jan, feb), unnest(make_array(t.jan, t.feb)) as u(v) order by v", "2; NULL"),
+    ("select v from (select null as jan) as t, lateral (select coalesce(t.jan, 5) as v) as u order by v", "5"),
     ("select \"ID\" from (select 1 as \"Id\", 2 as id)", "error: column `ID` does not exist"),
     ("select id from (select 1 as \"Id\", 2 as id)", "2"),
     // `from` without `select`.
@@ -372,12 +397,11 @@ const QUERIES: &[(&str, &str)] = &[
 /// SQL, what is said, and a word of the hint.
 const REFUSED: &[(&str, &str, &str)] = &[
     (
-        "select * from (select 1 as a, 2 as b) pivot (sum(b) for a in (1, 2))",
+        "select * from (select 1 as a, 2 as b) pivot (sum(b) for a in (any))",
         "`pivot` is not supported",
         "dbt_utils.pivot",
     ),
-    ("select * from (select 1 as a) unpivot (v for n in (a))", "`unpivot` is not supported", "union all"),
-    ("pivot t on a using sum(b)", "expected a query, found `pivot`", "sum(case"),
+    ("pivot t on a using sum(b)", "expected a query, found `pivot`", "pivot (sum(v) for y in"),
     ("merge into t using u on true when matched then delete", "expected a query, found `merge`", "incremental"),
     ("select * from (values (1)) as t(a) asof join (values (1)) as u(a) on t.a >= u.a", "MATCH_CONDITION", "qualify"),
     (

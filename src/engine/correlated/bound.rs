@@ -102,8 +102,9 @@ impl Rewriter {
         let changed = LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(changed))?);
         let outer: Vec<Column> = outside.names.iter().map(Column::new_unqualified).collect();
         let inner: Vec<Column> = inner.into_iter().map(Column::new_unqualified).collect();
+        let pairs = with_values(outside.rows.schema(), outer.clone(), inner);
         let joined = LogicalPlanBuilder::from(outside.rows.clone())
-            .join_detailed(changed, JoinType::Left, (outer.clone(), inner), None, NullEquality::NullEqualsNull)?
+            .join_detailed(changed, JoinType::Left, pairs, None, NullEquality::NullEqualsNull)?
             .build()?;
         let mut exprs = Vec::with_capacity(columns.len() + outer.len());
         for (column, empty) in columns.into_iter().zip(empty) {
@@ -331,4 +332,10 @@ fn when_empty(expr: &Expr) -> EngineResult<ScalarValue> {
 fn in_order(columns: Vec<Column>, plan: LogicalPlan, outside: &Outside) -> EngineResult<LogicalPlan> {
     let outer = found(plan.schema(), &outside.names)?;
     only(columns.into_iter().chain(outer), plan)
+}
+
+/// The pairs of keys without those that have no type: these are null in all rows, and the engine's joins lose the rows.
+pub(super) fn with_values(schema: &DFSchema, left: Vec<Column>, right: Vec<Column>) -> (Vec<Column>, Vec<Column>) {
+    let has_type = |column: &Column| schema.data_type(column).is_ok_and(|found| !found.is_null());
+    left.into_iter().zip(right).filter(|(column, _)| has_type(column)).unzip()
 }

@@ -33,6 +33,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 
 use crate::base::limits;
+use crate::engine::correlated::bound::with_values;
 use crate::engine::correlated::only_row::{nullable, only_row};
 use crate::engine::correlated::shape::{
     Use, asked_columns, asks, has_one_row, has_subquery, has_taken, is_plain, is_taken, lateral, may_be_empty,
@@ -245,8 +246,9 @@ impl Rewriter {
             let keys = found(right.schema(), &outside.names)?;
             let conditions = on.into_iter().map(|(left, right)| left.eq(right)).chain(filter);
             let filter = conditions.reduce(Expr::and);
+            let keys = with_values(left.schema(), outside.asked, keys);
             let joined = LogicalPlanBuilder::from(left)
-                .join_detailed(right, join.join_type, (outside.asked, keys), filter, NullEquality::NullEqualsNull)?
+                .join_detailed(right, join.join_type, keys, filter, NullEquality::NullEqualsNull)?
                 .build()?;
             return Ok(Transformed::yes(only(columns, joined)?));
         }

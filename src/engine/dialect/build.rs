@@ -195,6 +195,14 @@ pub(super) fn unnest(factor: &mut TableFactor) {
         *factor = unnested(lists, alias.take());
     }
     counted(factor);
+    if let TableFactor::UNNEST { array_exprs, .. } = factor {
+        for list in array_exprs {
+            // The planner finds the columns of other relations in a call, and not in brackets.
+            if let Expr::Array(items) = list {
+                *list = call("make_array", std::mem::take(&mut items.elem));
+            }
+        }
+    }
     if let TableFactor::UNNEST { alias: Some(alias), array_exprs, with_offset: false, .. } = factor
         && alias.columns.is_empty()
         && array_exprs.len() == 1

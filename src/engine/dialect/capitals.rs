@@ -6,7 +6,7 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::common::{Column, DataFusionError, SchemaError};
+use datafusion::common::{Column, DataFusionError, SchemaError, TableReference};
 use datafusion::sql::sqlparser::ast::{Expr, Ident, Statement, VisitMut as _, VisitorMut};
 
 /// Most names that are replaced in one statement: it is planned anew for each.
@@ -32,7 +32,7 @@ impl Capitals {
         let mut search = Search {
             place: start.map(|start| (start.line, start.column)),
             missing: &field.name,
-            qualifier: field.relation.as_ref().map(|relation| relation.table()),
+            qualifier: field.relation.as_ref().map(TableReference::table),
             name,
             found: false,
         };

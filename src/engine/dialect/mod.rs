@@ -15,7 +15,9 @@ mod distinct_from;
 mod fields;
 mod forms;
 pub(crate) mod lateral;
+mod pivot;
 pub mod refused;
+mod repeated;
 mod star;
 mod truth;
 mod tuples;
@@ -243,6 +245,24 @@ pub const SYNTAX: &[Spelling] = &[
         "1; 2",
     ),
     spelling("from range(3)", "the column is called `range`, or as the alias is", "select range from range(2)", "0; 1"),
+    spelling(
+        "from t pivot (sum(v) for y in (2023, 2024 as now))",
+        "one column for each value, which are written out, by all other columns (DuckDB, Snowflake, Databricks)",
+        "select now from (values ('a', 2024, 61)) as t(g, y, v) pivot (sum(v) for y in (2023, 2024 as now))",
+        "61",
+    ),
+    spelling(
+        "from t unpivot (v for name in (jan, feb))",
+        "one row for each of the columns, without nulls unless `include nulls` is written",
+        "select name from (select 1 as id, 2 as jan, 3 as feb) unpivot (v for name in (jan, feb))",
+        "jan; feb",
+    ),
+    spelling(
+        "intersect all, except all",
+        "count equal rows",
+        "select a from (values (3), (1), (1)) as t(a) except all select 1",
+        "1; 3",
+    ),
     spelling("~a", "the bits turned around", "select ~5", "-6"),
     spelling("cast(1.5 as boolean)", "a decimal is true unless it is zero", "select cast(0.0 as boolean)", "false"),
 ];
@@ -336,8 +356,8 @@ impl VisitorMut for Adapter<'_> {
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
         match factor {
             TableFactor::NestedJoin { table_with_joins, .. } => self.joins(table_with_joins),
-            TableFactor::Pivot { .. } => self.refuse("pivot", "pivot"),
-            TableFactor::Unpivot { .. } => self.refuse("unpivot", "unpivot"),
+            TableFactor::Pivot { .. } if !pivot::is_supported(factor) => self.refuse("pivot", "pivot"),
+            TableFactor::Unpivot { .. } if !pivot::is_supported(factor) => self.refuse("unpivot", "unpivot"),
             TableFactor::MatchRecognize { .. } => self.refuse("match_recognize", "match_recognize"),
             TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
                 let word = if self.sql.to_ascii_lowercase().contains("tablesample") { "tablesample" } else { "sample" };

@@ -4,11 +4,12 @@ use crate::engine::error::SqlProblem;
 
 /// Syntax that is refused, and what takes its place.
 pub const SYNTAX: &[(&str, &str)] = &[
-    ("pivot", "write `sum(case when name = 'x' then value end) as x` for each column, or use `dbt_utils.pivot`"),
     (
-        "unpivot",
-        "write one `select` for each column and put them together with `union all`, or use `dbt_utils.unpivot`",
+        "pivot",
+        "write `from t pivot (sum(v) for y in (2023, 2024))` with all values, which make the columns, or use \
+         `dbt_utils.pivot`, which finds them",
     ),
+    ("unpivot", "write `from t unpivot (v for name in (jan, feb))` with all columns, or use `dbt_utils.unpivot`"),
     (
         "asof join",
         "join on `<=` and keep the nearest row: `qualify row_number() over (partition by key order by at desc) = 1`",

@@ -5,6 +5,9 @@
 //! loses keys, and finds the column ambiguous where three relations share it. [`written_out`] writes such joins with
 //! `on`, the column's name with the side that it means, and `*` as the columns that it has. For that it must know the
 //! columns of the relations: it asks for them, as often as something that was written out makes new questions.
+//!
+//! What else needs the columns is written out on the way: [`pivot`](super::pivot) and `unpivot`, and
+//! [`intersect all`](super::repeated).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -17,6 +20,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::build::{self, binary};
+use super::{pivot, repeated};
 
 /// One round: the statement with all joins written out whose relations are known, and what is asked for beyond that.
 pub(crate) fn written_out(
@@ -31,10 +35,10 @@ pub(crate) fn written_out(
     (written, walker.asked)
 }
 
-/// Whether a text may have such a join.
+/// Whether a text may have something that is written out.
 pub(crate) fn may_be_in(sql: &str) -> bool {
     let sql = sql.to_ascii_lowercase();
-    sql.contains("using") || sql.contains("natural")
+    ["using", "natural", "pivot", "all"].iter().any(|word| sql.contains(word))
 }
 
 /// The common table expressions that a query may name.
@@ -94,6 +98,13 @@ impl Walker<'_> {
             SetExpr::SetOperation { left, right, .. } => {
                 self.body(left, scope);
                 self.body(right, scope);
+                if repeated::is_counted(body)
+                    && let SetExpr::SetOperation { left, .. } = &*body
+                    && let Known::Columns(columns) = self.columns_of(repeated::side(left), scope)
+                    && let Some(written) = repeated::written(body, &columns)
+                {
+                    *body = written;
+                }
             }
             _ => {}
         }
@@ -149,7 +160,31 @@ impl Walker<'_> {
         match factor {
             TableFactor::Derived { subquery, .. } => self.query(subquery, scope),
             TableFactor::NestedJoin { table_with_joins, .. } => self.inside(table_with_joins, scope),
+            TableFactor::Pivot { table, .. } | TableFactor::Unpivot { table, .. } => {
+                self.factor(table, scope);
+                let written = match self.columns_of(table.as_ref().clone(), scope) {
+                    Known::Columns(columns) => pivot::written(factor, &columns),
+                    Known::Wrong => pivot::only_source(factor),
+                    Known::Asked => None,
+                };
+                if let Some(written) = written {
+                    *factor = written;
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// The columns of a relation; they are asked for if they are not known yet.
+    fn columns_of(&mut self, factor: TableFactor, scope: &Scope) -> Known {
+        let asked = all_of(factor, scope);
+        match self.columns.get(&asked.to_string()) {
+            Some(Some(columns)) => Known::Columns(columns.clone()),
+            Some(None) => Known::Wrong,
+            None => {
+                self.asked.push(asked);
+                Known::Asked
+            }
         }
     }
 
@@ -218,18 +253,23 @@ impl Walker<'_> {
         if !names.insert(folded(&qualifier)) {
             return None;
         }
-        let asked = all_of(factor.clone(), scope);
-        let Some(known) = self.columns.get(&asked.to_string()) else {
-            self.asked.push(asked);
-            return None;
-        };
-        let columns = known.as_ref()?.iter().map(|name| Visible {
+        let Known::Columns(known) = self.columns_of(factor.clone(), scope) else { return None };
+        let columns = known.into_iter().map(|name| Visible {
             name: name.clone(),
             value: Expr::CompoundIdentifier(vec![qualifier.clone(), Ident::with_quote('"', name.clone())]),
             shared: false,
         });
         Some(columns.collect())
     }
+}
+
+/// What is known of the columns of a relation.
+enum Known {
+    Columns(Vec<String>),
+    /// The relation cannot be planned.
+    Wrong,
+    /// They are asked for now.
+    Asked,
 }
 
 /// Which rows a join keeps.

@@ -445,7 +445,7 @@ impl Counted {
                 .map(|(row, _)| row),
             Take::Quantile { fraction, descending } => {
                 let mut counts: Vec<(&OwnedRow, i64)> = counts.map(|(row, count)| (row, *count)).collect();
-                counts.sort_unstable_by(|(row, _), (other, _)| row.cmp(other));
+                counts.sort_unstable_by_key(|(row, _)| *row);
                 if descending {
                     counts.reverse();
                 }

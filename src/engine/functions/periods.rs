@@ -10,14 +10,20 @@ use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use super::Entry;
 use super::dates::{Part, add_months};
 use super::moment::{Moment, Moments, NANOS_PER_DAY, date_or_timestamp, day_of, instant_of, timestamps};
-use super::scalar::{Call, Function, Planned, Remembered, strict, text};
+use super::scalar::{Call, Function, Remembered, strict, text};
 
 /// The functions of this family.
 pub(super) fn entries() -> Vec<Entry> {
     vec![
         Entry::scalar(
-            Function::new("date_trunc", "date_trunc(part, value)", truncated_types, truncated_type, truncate)
-                .aliases(&["datetrunc"]),
+            Function::new(
+                "date_trunc",
+                "date_trunc(part, value)",
+                truncated_types,
+                |planned| Ok(planned.data_type(1)),
+                truncate,
+            )
+            .aliases(&["datetrunc"]),
             "date_trunc(part, value)",
             "The beginning of the `millennium`, `century`, `decade`, `year`, `quarter`, `month`, `week` (on Monday), \
              `day`, `hour`, `minute`, `second`, `millisecond` or `microsecond` in which a date or timestamp lies, as a \
@@ -60,10 +66,6 @@ fn truncated_types(types: &[DataType]) -> Option<Vec<DataType>> {
         _ => None,
     };
     Some(vec![text(part)?, DataType::Timestamp(TimeUnit::Microsecond, value)])
-}
-
-fn truncated_type(planned: &Planned<'_>) -> Result<DataType> {
-    Ok(planned.data_type(1))
 }
 
 fn truncate(call: &Call<'_>) -> Result<ArrayRef> {

@@ -46,6 +46,7 @@ pub fn read(sql: &str, syntax: Syntax, defaults: Defaults<'_>) -> Result<Vec<Sta
 }
 
 /// The relations that a query names; what it names itself, with `with`, is none.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method is of one lifetime, not of every")]
 pub fn relations(sql: &str, syntax: Syntax, defaults: Defaults<'_>) -> BTreeSet<RelationKey> {
     let parsed = syntax.parse(sql, |parser| parser.parse_query());
     parsed.map(|query| named(query.as_ref(), &Reader { syntax, defaults })).unwrap_or_default()
@@ -121,6 +122,7 @@ impl Reader<'_> {
     }
 
     /// Whether `with` begins a statement that changes something.
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is of one lifetime, not of every")]
     fn with_changes(&self, text: &str) -> bool {
         let parsed = self.syntax.parse(text, |parser| parser.parse_statement());
         match parsed {
