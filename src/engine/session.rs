@@ -31,8 +31,7 @@ use crate::base::limits;
 use crate::engine::correlated::Correlated;
 use crate::engine::dialect::capitals::Capitals;
 use crate::engine::dialect::lateral::Names;
-use crate::engine::dialect::using;
-use crate::engine::dialect::{Division, Multiples, Stars, Truths};
+use crate::engine::dialect::{Division, Multiples, Stars, Truths, twice, using};
 use crate::engine::distinct::CountDistinctByPairs;
 use crate::engine::error::SqlProblem;
 use crate::engine::information::{self, InformationSchema};
@@ -295,20 +294,20 @@ impl Session {
             statement = Box::pin(self.without_using(&state, statement)).await;
         }
         let (mut names, mut capitals) = (Names::default(), Capitals::default());
+        let mut first = None;
         let plan = loop {
             let error = match state.statement_to_plan(statement.clone()).await {
                 Ok(plan) => break plan,
                 Err(error) => error,
             };
-            let replaced = match &mut statement {
-                Statement::Statement(query) => {
-                    capitals.replace(query.as_mut(), &error) || names.replace(query.as_mut(), &error)
-                }
-                _ => false,
-            };
-            if !replaced {
-                return Err(self.problem(sql, &error));
+            let Statement::Statement(query) = &mut statement else { return Err(self.problem(sql, &error)) };
+            if capitals.replace(query.as_mut(), &error) || names.replace(query.as_mut(), &error) {
+                continue;
             }
+            if first.is_some() || !twice::tell_apart(query.as_mut(), &error) {
+                return Err(self.problem(sql, first.as_ref().unwrap_or(&error)));
+            }
+            first = Some(error);
         };
         guard::check_size(&plan)?;
         guard::check_plan(&plan)?;

@@ -64,7 +64,7 @@ pub async fn rows(session: &Session, sql: &str) -> Result<String, SqlProblem> {
     Ok(rows.join("; "))
 }
 
-async fn check(cases: &[(&str, &str)], first_column: bool) {
+pub async fn check(cases: &[(&str, &str)], first_column: bool) {
     let session = session();
     let mut wrong = Vec::new();
     for (sql, expected) in cases {

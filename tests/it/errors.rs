@@ -267,11 +267,11 @@ fn sql_that_is_not_sql() {
       |
       = hint: cast one of them to the type of the other
     ");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "select a.price, a.price\nfrom {{ ref('stg_items') }} as a\n")]), @r"
-    error[duplicate-column]: two columns of the query have the name `a.price`
+    assert_snapshot!(refused(&[("models/gold/totals.sql", "select 1 as price, 2 as price\nfrom {{ ref('stg_items') }} as a\n")]), @r"
+    error[duplicate-column]: two columns of the query have the name `price`
      --> models/gold/totals.sql:1:1
       |
-    1 | select a.price, a.price
+    1 | select 1 as price, 2 as price
       | ^
       |
       = hint: give each expression its own name with `as`

@@ -35,6 +35,7 @@ mod joins;
 mod materializations;
 mod membership;
 mod microbatch;
+mod numbers;
 mod packages;
 mod persist_docs;
 mod proof_flagship;

@@ -526,7 +526,7 @@ fn mistakes_that_planning_finds() {
                 "duplicate-column: two columns of the query have the name `x` @1:1 ? give each expression its own name with `as`",
             ),
             (
-                "select a.id, b.id from {{ ref('a') }} as a join {{ ref('a') }} as b on a.id = b.id",
+                "select a.id, b.id as id from {{ ref('a') }} as a join {{ ref('a') }} as b on a.id = b.id",
                 "unstorable-type: `main.m18`: the column names `id` and `id` are the same @1:1 ? none",
             ),
             (

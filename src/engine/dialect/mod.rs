@@ -21,6 +21,7 @@ mod repeated;
 mod star;
 mod truth;
 mod tuples;
+pub(crate) mod twice;
 mod types;
 pub(crate) mod using;
 
@@ -312,6 +313,7 @@ impl VisitorMut for Adapter<'_> {
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
         fields::order_by_name(query);
+        twice::order_by_columns(query);
         ControlFlow::Continue(())
     }
 
@@ -350,6 +352,7 @@ impl VisitorMut for Adapter<'_> {
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
         star::rename(select);
+        twice::number(select);
         ControlFlow::Continue(())
     }
 

@@ -22,12 +22,14 @@ mod periods;
 mod reading;
 mod replaced;
 mod scalar;
+mod shown;
 mod stamps;
 mod text;
 mod zones;
 
 pub use adapt::adapt;
 pub(crate) use intervals::interval_times;
+pub(crate) use shown::CAST_THAT_SHOWS;
 pub(crate) use stamps::timestamp_text;
 
 use std::sync::Arc;
@@ -141,6 +143,7 @@ pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
     for function in replaced::scalars() {
         registry.register_udf(function)?;
     }
+    registry.register_udf(shown::function())?;
     for function in replaced::windows() {
         registry.register_udwf(function)?;
     }
