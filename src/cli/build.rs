@@ -24,7 +24,7 @@ use crate::execute::node::{action, blank};
 use crate::execute::publication::{Held, publish, withheld};
 use crate::execute::result::{EventSink, NOT_RUN, NodeResult, Publication, RunEvent, RunResult, Status};
 use crate::execute::run::Run;
-use crate::execute::scheduler::run_all;
+use crate::execute::scheduler::{of_part, run_all};
 use crate::execute::turns::Turns;
 use crate::graph::schedule::Schedule;
 use crate::manifest::manifest::Manifest;
@@ -79,6 +79,10 @@ pub async fn execute(
     let surroundings = app.surroundings(&project, Arc::clone(&warehouse), catalog, deferral.names, &invocation)?;
 
     let (plan, problems) = check(&invocation, &schedule, &WarehouseView::new(surroundings.clone())).await;
+    // What is wrong with single nodes is told before anything runs, but as under dbt stops only them.
+    for fault in plan.faults() {
+        app.printer.diagnostic(fault);
+    }
     if let Err(outcome) = app.report(&problems) {
         let result = not_run(app, &project.manifest, &plan);
         app.printer.not_run(&result);
@@ -124,7 +128,11 @@ pub async fn execute(
         app.printer.result(&results.to_string());
     }
     app.printer.summary(&result, &Context::new(app.verb, &app.options), options.output);
-    Ok(outcome(&result))
+    // A fault of an ephemeral model has no result of its own.
+    Ok(match outcome(&result) {
+        Outcome::Success if plan.faults().next().is_some() => Outcome::Failed,
+        outcome => outcome,
+    })
 }
 
 /// The nodes of a command among the verb's kinds: those that are done again, or those that are selected.
@@ -336,7 +344,8 @@ pub async fn lock(app: &Application, project: &Project, warehouse: &Warehouse) -
 fn broken_part<'m>(manifest: &'m Manifest, plan: &RunPlan, node: &Node) -> Option<&'m Arc<Node>> {
     let mut parents = node.depends_on.iter().filter_map(|id| manifest.get(id)).filter(|parent| parent.is_ephemeral());
     parents.find_map(|parent| {
-        if plan.problems.contains_key(&parent.id) { Some(parent) } else { broken_part(manifest, plan, parent) }
+        let is_broken = plan.errors_of(&parent.id).next().is_some();
+        if is_broken { Some(parent) } else { broken_part(manifest, plan, parent) }
     })
 }
 
@@ -346,16 +355,17 @@ fn not_run(app: &Application, manifest: &Manifest, plan: &RunPlan) -> RunResult 
     let results = plan.steps.values().filter(|step| !matches!(step.intent, Intent::Nothing));
     let results = results.filter(|step| step.node.resource_type != ResourceType::Operation).map(|step| {
         let mut result = blank(&step.node, action(step), 0);
-        if let Some(problems) = plan.problems.get(&step.node.id) {
+        let errors: Vec<Diagnostic> = plan.errors_of(&step.node.id).cloned().collect();
+        if let Some(problem) = errors.first() {
             result.status = Status::Error;
-            result.message = problems.first().map(|problem| problem.message.clone());
-            result.diagnostics.clone_from(problems);
+            result.message = Some(problem.message.clone());
+            result.diagnostics = errors;
         } else {
             result.status = Status::Skipped;
             // As under dbt it says so if the reason is a part of it that has no result of its own.
             let part = broken_part(manifest, plan, &step.node);
             result.message = Some(match part {
-                Some(part) => format!("Compilation Error in {}, an ephemeral model of {}", part.id, step.node.id),
+                Some(part) => of_part(part, &step.node),
                 None => NOT_RUN.to_owned(),
             });
         }

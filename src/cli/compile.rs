@@ -17,7 +17,7 @@ use crate::compile::host::Invocation;
 use crate::compile::node::{compile, compile_inline};
 use crate::engine::view::WarehouseView;
 use crate::manifest::node::{Code, NodeId, ResourceType};
-use crate::plan::check::check;
+use crate::plan::check::{check, of_template};
 use crate::record;
 use crate::template::RenderError;
 
@@ -56,7 +56,7 @@ pub async fn execute(app: &Application, options: &CompileOptions) -> Result<Outc
                 }
                 sql.insert(id.clone(), compiled.sql);
             }
-            Err(RenderError::Diagnostic(problem)) => problems.push(*problem),
+            Err(RenderError::Diagnostic(problem)) => problems.0.extend(of_template(node, *problem)),
             Err(RenderError::NotReady(what)) => {
                 app.printer.message(&format!("`{}` is not compiled: {what}", node.name));
             }

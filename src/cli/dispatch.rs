@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::base::clock::{Clock, unique_id};
+use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::base::env::ProcessEnv;
 use crate::base::limits;
 use crate::base::secret::Scrubber;
@@ -214,6 +215,10 @@ async fn until(
 fn parse(app: &Application, output: OutputFormat) -> Result<Outcome, Outcome> {
     let project = app.project()?;
     let manifest = &project.manifest;
+    // As under dbt, what is wrong with one node alone is no error before somebody runs it.
+    let faults = manifest.nodes.values().flat_map(|node| node.faults());
+    let faults = faults.map(|fault| Diagnostic { severity: Severity::Note, ..fault.clone() });
+    app.report(&Diagnostics(faults.collect()))?;
     let artifact = app.write_manifest(&project, &record::manifest::CompiledSql::new())?;
     if output == OutputFormat::Json {
         app.printer.result(&artifact.to_string());

@@ -174,6 +174,7 @@ async fn look(
             found.columns.insert(node.id.clone(), columns.into_iter().map(column).collect());
         }
     }
+    problems.0.extend(plan.faults().cloned());
     for problem in &mut problems.0 {
         if problem.severity == Severity::Error {
             problem.severity = Severity::Warning;

@@ -400,7 +400,11 @@ impl EventSink for Printer {
                 }
                 self.entry(&entry, || {
                     let mut text = self.stamped(&events::node_line(result, self.appearance.color));
-                    let explains = !matches!(result.status, Status::Skipped) || !result.diagnostics.is_empty();
+                    let explains = match result.diagnostics.as_slice() {
+                        [] => !matches!(result.status, Status::Skipped),
+                        // What the check has told already needs no second telling.
+                        found => found.iter().any(|found| !lock(&self.told).contains(&found.render(false))),
+                    };
                     let details =
                         if explains { events::node_details(result, self.appearance.color) } else { String::new() };
                     if !details.is_empty() {

@@ -67,6 +67,13 @@ pub async fn run(run: &Arc<Run>, step: &Step, worker: usize) -> NodeResult {
     let started = clock.elapsed();
     let started_at = clock.timestamp();
     let mut result = blank(&step.node, action(step), worker);
+    if let Some(fault) = step.faults.first() {
+        // It was told before the run.
+        result.status = Status::Error;
+        result.message = Some(fault.message.clone());
+        result.diagnostics.clone_from(&step.faults);
+        return result;
+    }
     let compiled = compile_step(run, step, worker);
     let compiled_at = clock.timestamp();
     result.timing.push(Timing { name: "compile", started_at, completed_at: compiled_at });

@@ -129,13 +129,18 @@ impl<'a> Scheduler<'a> {
             };
             if let Some(cause) = self.doomed.get(&id).cloned() {
                 self.ready.pop_front();
-                self.skip(step, &format!("skipped because {} failed", self.name(&cause)));
+                let reason = match self.plan.steps.get(&cause) {
+                    // As under dbt it says so if the reason is a part of it that has no result of its own.
+                    Some(part) if part.node.is_ephemeral() => of_part(&part.node, &step.node),
+                    _ => format!("skipped because {} failed", self.name(&cause)),
+                };
+                self.skip(step, &reason);
                 self.release(&id, Some(&cause));
                 continue;
             }
             if matches!(step.intent, Intent::Nothing) {
                 self.ready.pop_front();
-                self.release(&id, None);
+                self.release(&id, (!step.faults.is_empty()).then_some(&id));
                 continue;
             }
             let Some(worker) = self.workers.pop() else { break };
@@ -228,6 +233,11 @@ impl<'a> Scheduler<'a> {
     fn name(&self, id: &NodeId) -> String {
         self.plan.steps.get(id).map_or_else(|| id.to_string(), |step| step.node.display_name())
     }
+}
+
+/// Why a node is skipped if the reason is an ephemeral model that is a part of it.
+pub fn of_part(part: &Node, node: &Node) -> String {
+    format!("Compilation Error in {}, an ephemeral model of {}", part.id, node.id)
 }
 
 /// A panic becomes a failure of its node.

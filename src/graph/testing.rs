@@ -130,6 +130,7 @@ fn node(line: &str) -> Node {
         own_macros: Vec::new(),
         doc_blocks: Vec::new(),
         introspective: false,
+        foreseen: Vec::new(),
         detail,
     }
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, FixedOffset};
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use crate::base::diagnostic::Diagnostic;
 use crate::base::source::{Location, SourceFile};
 use crate::manifest::config::{Materialization, NodeConfig};
 use crate::manifest::constraint::Constraint;
@@ -376,6 +377,9 @@ pub struct Node {
     pub doc_blocks: Vec<String>,
     /// Whether the code queried the warehouse while it was parsed, so that it is rendered when its parents are ready.
     pub introspective: bool,
+    /// What is wrong with the code once it is executed, as far as its first rendering shows it: for whoever compiles
+    /// the node, and for nobody else.
+    pub foreseen: Vec<Diagnostic>,
     /// What only this kind has.
     pub detail: Detail,
 }
@@ -427,8 +431,14 @@ impl Node {
             own_macros: Vec::new(),
             doc_blocks: Vec::new(),
             introspective: false,
+            foreseen: Vec::new(),
             detail: Detail::Operation { event: "run-operation", index: 0 },
         }
+    }
+
+    /// What is wrong with it alone: for whoever compiles or builds it.
+    pub fn faults(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.foreseen.iter().chain(&self.config.unusable)
     }
 
     /// `schema.identifier` for nodes with a relation, the plain name for others.

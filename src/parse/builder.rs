@@ -65,6 +65,8 @@ pub(super) struct Draft<'a> {
     pub tags: Vec<String>,
     pub description: Option<Spanned<String>>,
     pub declared: Vec<Declared>,
+    /// What is wrong with it for whoever compiles it.
+    pub foreseen: Vec<Diagnostic>,
 }
 
 /// A parent that is declared and not found in a template.
@@ -187,8 +189,11 @@ impl<'a> Builder<'a> {
             &mut self.diagnostics,
         );
         complete_raw(&mut typed, draft.kind);
-        self.render_hooks(&draft, &typed, &mut recorded);
+        let of_hooks = self.render_hooks(&draft, &typed, &mut recorded);
+        typed.unusable.extend(of_hooks);
         typed.unrendered = unrendered;
+        // What a draft is known to lack is told better than what its template says of it.
+        let foreseen = if draft.foreseen.is_empty() { std::mem::take(&mut recorded.foreseen) } else { draft.foreseen };
         let description = draft.description.clone().or_else(|| patch.as_ref().and_then(|(_, p)| p.description.clone()));
         let doc_blocks = self.doc_blocks(&package, description.as_ref());
         let description = self.describe(&package, description.as_ref());
@@ -256,6 +261,7 @@ impl<'a> Builder<'a> {
             own_macros,
             doc_blocks,
             introspective,
+            foreseen,
             detail,
         };
         self.check_constraints(&node);
@@ -310,8 +316,10 @@ impl<'a> Builder<'a> {
         render_strings(value, &|text, place| renderer.value(text, place), &mut self.diagnostics)
     }
 
-    /// What hooks refer to, their node depends on: they are rendered once to see it.
-    fn render_hooks(&mut self, draft: &Draft<'_>, config: &NodeConfig, recorded: &mut Recorded) {
+    /// What hooks refer to, their node depends on: they are rendered once to see it. Gives what will be wrong when they
+    /// run.
+    fn render_hooks(&mut self, draft: &Draft<'_>, config: &NodeConfig, recorded: &mut Recorded) -> Vec<Diagnostic> {
+        let mut foreseen = Vec::new();
         let named = [("pre-hook", &config.pre_hook), ("post-hook", &config.post_hook)];
         for (name, hooks) in named {
             for (index, hook) in hooks.iter().enumerate() {
@@ -329,8 +337,10 @@ impl<'a> Builder<'a> {
                 recorded.refs.extend(found.refs);
                 recorded.sources.extend(found.sources);
                 recorded.functions.extend(found.functions);
+                foreseen.extend(found.foreseen);
             }
         }
+        foreseen
     }
 
     /// The first rendering: nothing is executed, everything that is asked for is recorded.
@@ -412,6 +422,8 @@ impl<'a> Builder<'a> {
             model,
             config,
             recorded: Mutex::default(),
+            // Functions are compiled before everything else.
+            lenient: draft.kind != ResourceType::Function,
         })
     }
 

@@ -110,10 +110,8 @@ impl<'a> Builder<'a> {
             Some((namespace, name)) => (Some(namespace.to_owned()), name.to_owned()),
             None => (None, test.test.value.clone()),
         };
-        if !self.knows_test(package.name(), namespace.as_deref(), &name) {
-            self.diagnostics.push(self.unknown_test(&test.test, namespace.as_deref(), &name));
-            return;
-        }
+        let is_known = self.knows_test(package.name(), namespace.as_deref(), &name);
+        let unknown = (!is_known).then(|| self.unknown_test(&test.test, namespace.as_deref(), &name));
         let column_name = column.map(|column| match column.quote {
             Some(true) => quote(&column.name.value),
             _ => column.name.value.clone(),
@@ -184,6 +182,7 @@ impl<'a> Builder<'a> {
                 Parent::Ref(call) => Declared::Ref(call),
                 Parent::Source(call) => Declared::Source(call),
             }],
+            foreseen: unknown.into_iter().collect(),
         };
         self.add(draft);
     }

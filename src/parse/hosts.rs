@@ -7,6 +7,7 @@ use arrow::record_batch::RecordBatch;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
+use crate::base::diagnostic::Diagnostic;
 use crate::base::env::ProcessEnv;
 use crate::base::secret::is_secret_name;
 use crate::manifest::function::FunctionCall;
@@ -145,6 +146,8 @@ pub struct Recorded {
     pub functions: Vec<FunctionCall>,
     /// `config()` calls in order.
     pub configs: Vec<IndexMap<String, Json>>,
+    /// What is wrong with the template once it is executed.
+    pub foreseen: Vec<Diagnostic>,
 }
 
 /// Records what a node's template asks for and answers with placeholders.
@@ -161,6 +164,8 @@ pub struct ParseHost {
     pub config: IndexMap<String, Json>,
     /// What was asked for so far.
     pub recorded: Mutex<Recorded>,
+    /// Whether what is undefined waits until the template is executed.
+    pub lenient: bool,
 }
 
 impl ParseHost {
@@ -189,6 +194,14 @@ fn placeholder(schema: &str, identifier: &str) -> RelationValue {
 impl Host for ParseHost {
     fn execute(&self) -> bool {
         false
+    }
+
+    fn is_lenient(&self) -> bool {
+        self.lenient
+    }
+
+    fn foresee(&self, problem: Diagnostic) {
+        self.recorded().foreseen.push(problem);
     }
 
     fn package(&self) -> &str {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::base::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity, did_you_mean};
 use crate::base::source::Location;
 use crate::manifest::function::FunctionCall;
 use crate::manifest::manifest::Manifest;
@@ -20,14 +20,17 @@ pub(super) fn link(nodes: Vec<Node>, manifest: &mut Manifest, diagnostics: &mut 
     let semantics = SemanticIndex::new(&nodes, &manifest.project_name);
     let mut resolved = Vec::with_capacity(nodes.len());
     for node in &nodes {
-        resolved.push(if node.config.enabled {
-            index.parents(node, &semantics, diagnostics)
+        let mut foreseen = Vec::new();
+        let parents = if node.config.enabled {
+            index.parents(node, &semantics, &mut foreseen, diagnostics)
         } else {
             Some(Vec::new())
-        });
+        };
+        resolved.push((parents, foreseen));
     }
     let groups = groups(&nodes);
-    for (mut node, parents) in nodes.into_iter().zip(resolved) {
+    for (mut node, (parents, foreseen)) in nodes.into_iter().zip(resolved) {
+        node.foreseen.extend(foreseen);
         if let Some(attached) = node.test().and_then(|test| test.attached_node.as_ref()) {
             // As under dbt, a generic test belongs to the group of what it is declared on.
             node.config.group = groups.get(attached).cloned();
@@ -189,11 +192,13 @@ impl<'a> Index<'a> {
         index
     }
 
-    /// The parents of a node; `None` if the node can't be because a parent is disabled (only tests are forgiven so).
+    /// The parents of a node; `None` if the node can't be because a parent is disabled or not there (only tests are
+    /// forgiven so). What is wrong for whoever runs the node, and for nobody else, is foreseen.
     fn parents(
         &self,
         node: &Node,
         semantics: &SemanticIndex<'_>,
+        foreseen: &mut Vec<Diagnostic>,
         diagnostics: &mut Diagnostics,
     ) -> Option<Vec<NodeId>> {
         let (mut referred, mut parents): (Vec<NodeId>, Vec<NodeId>) = (Vec::new(), Vec::new());
@@ -205,12 +210,25 @@ impl<'a> Index<'a> {
                 }
                 Found::Disabled(other) => diagnostics.push(disabled(node, call, other)),
                 Found::Many(others) => diagnostics.push(ambiguous(node, call, &others)),
+                Found::None if node.resource_type == ResourceType::Test => {
+                    diagnostics.push(left_out(
+                        node,
+                        &format!("a node named '{}'", call.name),
+                        self.unknown_ref(node, call),
+                    ));
+                    return None;
+                }
                 Found::None => diagnostics.push(self.unknown_ref(node, call)),
             }
         }
         for call in &node.sources {
             match self.find_table(node, call) {
                 Ok(Some(id)) => parents.push(id),
+                Ok(None) if node.resource_type == ResourceType::Test => {
+                    let name = format!("a source named '{}.{}'", call.source, call.table);
+                    diagnostics.push(left_out(node, &name, self.unknown_source(node, call)));
+                    return None;
+                }
                 Ok(None) => diagnostics.push(self.unknown_source(node, call)),
                 Err(_) if node.resource_type == ResourceType::Test => return None,
                 Err(other) => {
@@ -235,7 +253,7 @@ impl<'a> Index<'a> {
         parents.extend(semantics.parents(node, diagnostics));
         parents.extend(node.test().and_then(|test| test.attached_node.clone()));
         if let Some(test) = node.unit_test() {
-            self.check_unit_test(node, test, &parents, diagnostics);
+            self.check_unit_test(node, test, &parents, foreseen, diagnostics);
         }
         let mut seen: Vec<NodeId> = Vec::with_capacity(parents.len());
         for parent in parents {
@@ -246,8 +264,16 @@ impl<'a> Index<'a> {
         Some(seen)
     }
 
-    /// A unit test is about a model, and its inputs are relations of the project.
-    fn check_unit_test(&self, node: &Node, test: &UnitTest, tested: &[NodeId], diagnostics: &mut Diagnostics) {
+    /// A unit test is about a model, and its inputs are relations of the project; as under dbt, one with other inputs
+    /// fails when it runs.
+    fn check_unit_test(
+        &self,
+        node: &Node,
+        test: &UnitTest,
+        tested: &[NodeId],
+        foreseen: &mut Vec<Diagnostic>,
+        diagnostics: &mut Diagnostics,
+    ) {
         if let Some(other) = tested.iter().find(|id| !id.as_str().starts_with("model.")) {
             let message = format!("unit test `{}` is about `{other}`, which is not a model", node.name);
             diagnostics.push(Diagnostic::error("bad-unit-test", message).at_maybe(node.location.clone(), ""));
@@ -256,13 +282,13 @@ impl<'a> Index<'a> {
             match &given.input {
                 Input::Ref(call) => match self.find(node, call) {
                     Found::One(_) => {}
-                    Found::Disabled(other) => diagnostics.push(disabled(node, call, other)),
-                    Found::Many(others) => diagnostics.push(ambiguous(node, call, &others)),
-                    Found::None => diagnostics.push(self.unknown_ref(node, call)),
+                    Found::Disabled(other) => foreseen.push(disabled(node, call, other)),
+                    Found::Many(others) => foreseen.push(ambiguous(node, call, &others)),
+                    Found::None => foreseen.push(self.unknown_ref(node, call)),
                 },
                 Input::Source(call) => {
                     if let Ok(None) = self.find_table(node, call) {
-                        diagnostics.push(self.unknown_source(node, call));
+                        foreseen.push(self.unknown_source(node, call));
                     }
                 }
                 Input::This => {}
@@ -434,6 +460,13 @@ fn used_by(node: &Node, place: Option<&Location>) -> String {
     let own = place.is_some_and(|place| place.file.path == node.path)
         && node.test().is_none_or(|test| test.generic.is_none());
     if own { String::new() } else { format!("used by {}", what(node)) }
+}
+
+/// As under dbt, a test that reads what is not there is no test: it is left out with a warning.
+fn left_out(node: &Node, wanted: &str, problem: Diagnostic) -> Diagnostic {
+    let phrase = format!("Test '{}' ({}) depends on {wanted} which was not found", node.id, node.path);
+    let warning = Diagnostic { severity: Severity::Warning, ..problem };
+    warning.with_note(format!("the test `{}` is left out", node.name)).known_as(phrase)
 }
 
 fn disabled(node: &Node, call: &RefCall, other: &Node) -> Diagnostic {

@@ -249,6 +249,11 @@ pub fn parse(project: &LoadedProject, target: &Target, invocation: &Invocation) 
     let restricted = restricted.map(|package| package.name().to_owned()).collect();
     groups::check_access(&manifest, &restricted, &mut diagnostics);
     deprecations::report(&manifest, invocation.clock.now(), &mut diagnostics);
+    if diagnostics.has_errors() {
+        // Nothing will run, so what single nodes lack is told now, with everything else.
+        let faults = manifest.nodes.values().flat_map(|node| node.faults());
+        diagnostics.0.extend(faults.cloned());
+    }
     let target = target.clone();
     (ParsedProject { manifest, templates, vars, globals, target, kind }, diagnostics)
 }

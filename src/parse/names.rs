@@ -141,6 +141,7 @@ impl Builder<'_> {
             model: model.clone(),
             config: node.config.raw.clone(),
             recorded: std::sync::Mutex::default(),
+            lenient: false,
         });
         let arguments = [custom.map_or(Json::Null, Json::from), model];
         match jinja::call(&self.templates, self.root_name(), name, &arguments, &host) {

@@ -55,6 +55,7 @@ pub(super) fn draft<'a>(kind: ResourceType, package: &'a Package, name: &str, pa
         tags: Vec::new(),
         description: None,
         declared: Vec::new(),
+        foreseen: Vec::new(),
     }
 }
 
@@ -203,7 +204,6 @@ impl<'a> Builder<'a> {
                 let name = format!("{}-{event}-{index}", package.name());
                 let path = format!("hooks/{name}.sql");
                 let mut draft = draft(ResourceType::Operation, package, &name, &config.file.path, &path);
-                // A hook is run by the command, which knows `results` and `schemas`; it is not rendered here.
                 draft.location = Some(hook.location.clone());
                 draft.detail = Detail::Operation { event, index };
                 draft.tags = vec![event.to_owned()];
@@ -211,11 +211,8 @@ impl<'a> Builder<'a> {
                 // Quotes and the sign of a block stand before the text; a text with escapes is not found.
                 let raw = config.file.text.get(hook.location.range.clone());
                 let offset = raw.and_then(|raw| raw.find(text)).map(|at| hook.location.range.start + at);
-                let code = Code { file: Arc::clone(&config.file), text: Arc::from(text), offset };
+                draft.code = Some(Code { file: Arc::clone(&config.file), text: Arc::from(text), offset });
                 self.add(draft);
-                if let Some(node) = self.nodes.last_mut() {
-                    node.code = Some(code);
-                }
             }
         }
     }

@@ -87,7 +87,12 @@ impl<'a> Builder<'a> {
                 schema: &schema.value,
                 identifier: &identifier.value,
             };
+            let before = self.diagnostics.0.len();
             files = external.and_then(|external| self.external(name, &owner, &names, &external, table));
+            if files.is_none() {
+                // Whoever reads the table is told; dbt and its packages have other words in `external`.
+                typed.unusable.extend(self.diagnostics.0.split_off(before));
+            }
             let database = source.database.as_ref().filter(|database| !database.value.trim().is_empty());
             let database = database.map(|database| self.rendered(name, database));
             relation = match database {
@@ -146,6 +151,7 @@ impl<'a> Builder<'a> {
             own_macros: Vec::new(),
             doc_blocks: self.doc_blocks(name, table.description.as_ref()),
             introspective: false,
+            foreseen: Vec::new(),
             detail: Detail::Source(Box::new(detail)),
         };
         self.push(node);

@@ -172,7 +172,8 @@ models:
     assert_eq!(two.config.unique_key, ["a", "b"]);
     let three = &node(&manifest, "model.shop.three").config;
     assert_eq!(three.alias.as_deref(), Some("from_root"));
-    assert_eq!(three.unusable[0].message, "`incremental_strategy` can't be `upsert`");
+    let unusable: Vec<&str> = three.unusable.iter().map(|found| found.message.as_str()).collect();
+    assert_eq!(unusable, ["`materialized` can't be `tabel`", "`incremental_strategy` can't be `upsert`"]);
     insta::assert_snapshot!(shown(&diagnostics));
 }
 

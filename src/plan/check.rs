@@ -217,29 +217,44 @@ struct Check<'a> {
 
 impl Check<'_> {
     async fn step(&mut self, node: &Arc<Node>, step: &mut Step) {
-        if (matches!(step.intent, Intent::Nothing) && !node.is_ephemeral()) || step.runs_at_end() {
+        if step.runs_at_end() {
+            // The others are told when it is compiled, after everything else has run.
+            return self.diagnostics.0.extend(node.foreseen.iter().cloned());
+        }
+        if matches!(step.intent, Intent::Nothing) && !node.is_ephemeral() {
             return;
         }
         if !node.config.unusable.is_empty() {
-            self.diagnostics.0.extend(node.config.unusable.iter().cloned());
-            return self.remember(node, None);
+            return self.fault(node, step, node.config.unusable.clone());
         }
         if node.unit_test().is_some() {
             return self.unit_test(node, step);
         }
-        if self.depends_on(node, &self.broken) {
+        let is_hook = matches!(step.intent, Intent::Operation);
+        if !is_hook && self.depends_on(node, &self.broken) {
             // Its own problems show when its parents are mended.
             self.broken.insert(node.id.clone());
             self.remember(node, None);
             return;
         }
+        let mut unreadable = Vec::new();
+        self.collect_unreadable(node, &mut unreadable);
+        if !unreadable.is_empty() {
+            return self.fault(node, step, unreadable);
+        }
         if let Intent::Load = step.intent {
+            let before = self.diagnostics.0.len();
             match load_seed(self.invocation, node) {
                 Ok((schema, _)) => self.columns_known(node, step, &schema).await,
                 Err(problems) => self.diagnostics.extend(problems),
             }
-            self.remember(node, step.schema.clone());
-            return;
+            let (errors, others): (Vec<_>, Vec<_>) =
+                self.diagnostics.0.split_off(before).into_iter().partition(|found| found.severity == Severity::Error);
+            self.diagnostics.0.extend(others);
+            if !errors.is_empty() {
+                return self.fault(node, step, errors);
+            }
+            return self.remember(node, step.schema.clone());
         }
         if let Intent::Microbatch(plan) = &step.intent
             && plan.batches.len() > limits::BATCHES
@@ -248,12 +263,22 @@ impl Check<'_> {
         }
         let compiled = match self.compiled(node, &step.intent) {
             Ok(compiled) => Arc::new(compiled),
-            Err(RenderError::NotReady(_)) => {
+            Err(RenderError::NotReady(_)) if node.foreseen.is_empty() => {
                 // What it will make is not known, so names that nobody knows may be its.
                 self.makes_relations |= matches!(step.intent, Intent::Operation);
                 return self.defer(node);
             }
-            Err(RenderError::Diagnostic(diagnostic)) => return self.diagnostics.push(*diagnostic),
+            Err(error) => {
+                let problems = match error {
+                    RenderError::Diagnostic(problem) => of_template(node, *problem),
+                    RenderError::NotReady(_) => node.foreseen.clone(),
+                };
+                // As under dbt, a hook of the run stops the run.
+                if is_hook {
+                    return self.diagnostics.0.extend(problems);
+                }
+                return self.fault(node, step, problems);
+            }
         };
         step.compiled = Some(Arc::clone(&compiled));
         match step.intent {
@@ -339,6 +364,9 @@ impl Check<'_> {
     /// A unit test needs the columns of what its model reads, and nothing of the model itself: that may come later.
     fn unit_test(&mut self, node: &Arc<Node>, step: &mut Step) {
         let Ok(model) = tested_model(self.invocation, node).cloned() else { return };
+        if !node.foreseen.is_empty() {
+            return self.fault(node, step, node.foreseen.clone());
+        }
         if self.depends_on(&model, &self.broken) {
             self.broken.insert(node.id.clone());
             return;
@@ -556,6 +584,26 @@ impl Check<'_> {
         self.view.put(relation.key(), fresh);
     }
 
+    /// Notes what is wrong with a node alone. What is made from it is not complained about.
+    fn fault(&mut self, node: &Node, step: &mut Step, problems: Vec<Diagnostic>) {
+        step.faults = problems;
+        self.broken.insert(node.id.clone());
+        self.remember(node, None);
+    }
+
+    /// What is wrong with the files of the source tables that a node reads, unless something else has made the tables.
+    fn collect_unreadable(&self, node: &Node, found: &mut Vec<Diagnostic>) {
+        for parent in node.depends_on.iter().filter_map(|id| self.invocation.manifest.get(id)) {
+            if parent.is_ephemeral() {
+                self.collect_unreadable(parent, found);
+            } else if parent.resource_type == ResourceType::Source
+                && parent.relation.as_ref().is_none_or(|relation| self.view.kind(&relation.key()).is_none())
+            {
+                found.extend(parent.config.unusable.iter().cloned());
+            }
+        }
+    }
+
     fn defer(&mut self, node: &Node) {
         self.deferred.insert(node.id.clone());
         self.remember(node, None);
@@ -606,6 +654,18 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// Why a node's template could not be rendered. What its first rendering has shown is told, all of it.
+pub fn of_template(node: &Node, problem: Diagnostic) -> Vec<Diagnostic> {
+    let place = |problem: &Diagnostic| problem.labels.first().map(|label| label.location.clone());
+    let mut all = node.foreseen.clone();
+    // A template that was made up stands nowhere; what it is made of was looked at where it is declared.
+    let made_up = !all.is_empty() && node.code.as_ref().is_some_and(|code| code.offset.is_none());
+    if !made_up && !all.iter().any(|known| place(known) == place(&problem)) {
+        all.insert(0, problem);
+    }
+    all
 }
 
 /// A problem with a node's SQL, in the user's file.

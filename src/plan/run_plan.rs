@@ -59,6 +59,9 @@ pub struct Step {
     pub schema: Option<SchemaRef>,
     /// Steps that must end before this one.
     pub prerequisites: BTreeSet<NodeId>,
+    /// What is wrong with the node itself, and hinders nobody but who is made from it: the step ends with these errors
+    /// instead of being run.
+    pub faults: Vec<Diagnostic>,
 }
 
 impl Step {
@@ -73,6 +76,19 @@ impl Step {
 pub struct RunPlan {
     /// By node.
     pub steps: IndexMap<NodeId, Step>,
-    /// What the check has found wrong with a node: its errors.
+    /// What the check has found wrong with a node, so that nothing is run: its errors.
     pub problems: BTreeMap<NodeId, Vec<Diagnostic>>,
+}
+
+impl RunPlan {
+    /// What is wrong with single nodes, while the others can be run.
+    pub fn faults(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.steps.values().flat_map(|step| &step.faults)
+    }
+
+    /// The errors of a node: those that stop the run, and those that stop the node alone.
+    pub fn errors_of<'p>(&'p self, id: &NodeId) -> impl Iterator<Item = &'p Diagnostic> {
+        let faults = self.steps.get(id).into_iter().flat_map(|step| &step.faults);
+        self.problems.get(id).into_iter().flatten().chain(faults)
+    }
 }

@@ -46,7 +46,7 @@ pub fn step(invocation: &Invocation, node: &Arc<Node>, view: &WarehouseView, pre
         | Detail::Metric(_)
         | Detail::SavedQuery(_) => (Intent::Nothing, "not built"),
     };
-    Step { node: Arc::clone(node), intent, reason, compiled: None, schema: None, prerequisites }
+    Step { node: Arc::clone(node), intent, reason, compiled: None, schema: None, prerequisites, faults: Vec::new() }
 }
 
 fn incremental_intent(invocation: &Invocation, node: &Node, published: Option<RelationKind>) -> (Intent, &'static str) {

@@ -57,6 +57,7 @@ fn node(id: &str, path: &str, detail: Detail) -> Node {
         macros: Vec::new(),
         doc_blocks: Vec::new(),
         introspective: false,
+        foreseen: Vec::new(),
         detail,
     }
 }

@@ -11,6 +11,7 @@ use arrow::record_batch::RecordBatch;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
+use crate::base::diagnostic::Diagnostic;
 use crate::manifest::function::FunctionCall;
 use crate::manifest::node::{RefCall, SourceCall};
 
@@ -123,6 +124,15 @@ pub enum MessageLevel {
 pub trait Host: Send + Sync + 'static {
     /// dbt's `execute`: false while parsing, when nothing may be asked of the warehouse.
     fn execute(&self) -> bool;
+
+    /// Whether what the template's own text uses undefined waits until the template is executed: it may be defined by
+    /// then. As under dbt, so it is while parsing, but not within macros.
+    fn is_lenient(&self) -> bool {
+        false
+    }
+
+    /// A problem that shows while the template is not executed, and that it will most likely have when it is.
+    fn foresee(&self, _problem: Diagnostic) {}
 
     /// The package that the template belongs to: macros are looked up from its point of view.
     fn package(&self) -> &str;

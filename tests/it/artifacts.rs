@@ -574,10 +574,10 @@ fn phrases_that_tools_search_for_are_in_artifacts_and_the_log() {
         (&["test", "-s", "u"][..], 1, "Invalid column name: 'other' in unit test fixture for 'm'."),
         (
             &["test", "-s", "kept"],
-            2,
+            1,
             "'file' is not a valid value. Accepted values are: ['ephemeral', 'table', 'view']",
         ),
-        (&["run", "-s", "bad"], 2, "incremental strategy macro with the name \"get_incremental_own_sql\""),
+        (&["run", "-s", "bad"], 1, "incremental strategy macro with the name \"get_incremental_own_sql\""),
     ] {
         project.run(command).expect_code(code);
         let found = message(&project);
@@ -725,12 +725,12 @@ fn an_unknown_function_of_the_adapter_is_its_nodes_problem() {
         ("models/t.sql", "select * from {{ ref('e') }}"),
     ]);
     project.ok(&["run", "-s", "m"]);
-    project.run(&["run", "-s", "t"]).expect_code(2).expect_message(&["models/e.sql:1:43", "did you mean `dispatch`?"]);
-    project.run(&["run"]).expect_code(2);
+    project.run(&["run", "-s", "t"]).expect_code(1).expect_message(&["models/e.sql:1:43", "did you mean `dispatch`?"]);
+    project.run(&["run"]).expect_code(1);
     let results = project.run_results();
     let results = results["results"].as_array().unwrap();
     let of = |id: &str| results.iter().find(|result| result["unique_id"] == id).unwrap().clone();
-    assert_eq!(of("model.p.m")["status"], "skipped");
+    assert_eq!(of("model.p.m")["status"], "success");
     let message = of("model.p.t")["message"].as_str().unwrap().to_owned();
     assert_eq!(message, "Compilation Error in model.p.e, an ephemeral model of model.p.t");
 }

@@ -584,6 +584,6 @@ fn failing_rows_are_stored_in_a_way_that_nobody_knows() {
     let project = items("          - not_null: {config: {store_failures_as: error}}\n");
     project.ok(&["parse"]);
     project.ok(&["run"]);
-    let run = project.run(&["test"]).expect_code(2);
+    let run = project.run(&["test"]).expect_code(1);
     run.expect_message(&["error[bad-value]: `store_failures_as` can't be `error`"]);
 }

@@ -43,6 +43,22 @@ pub fn refused(changes: &[(&str, &str)]) -> String {
     refused_with(changes, &["build"])
 }
 
+/// What `build` complains of before it runs the nodes with which nothing is wrong.
+#[track_caller]
+pub fn alone(changes: &[(&str, &str)]) -> String {
+    alone_in(&shop(changes))
+}
+
+/// The same of a project that is there.
+#[track_caller]
+pub fn alone_in(project: &Project) -> String {
+    let run = project.run(&["build"]).expect_code(1);
+    assert!(!project.files().is_empty(), "nothing was built");
+    let is_progress = |line: &str| line.starts_with(' ') && line.trim().starts_with(char::is_alphabetic);
+    let told = project.complaints(&run);
+    told.lines().take_while(|line| !is_progress(line)).collect::<Vec<_>>().join("\n")
+}
+
 /// What a command complains of; it must not have written anything.
 #[track_caller]
 pub fn refused_with(changes: &[(&str, &str)], arguments: &[&str]) -> String {
@@ -330,7 +346,7 @@ fn templates_that_are_wrong() {
     2 | from {{ ref('stg_items' }}
       |                         ^
     ");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "{% set a = {} %}\nselect {{ a.b.c }} as a\n")]), @r"
+    assert_snapshot!(alone(&[("models/gold/totals.sql", "{% set a = {} %}\nselect {{ a.b.c }} as a\n")]), @r"
     error[jinja-undefined]: `a.b` is undefined
      --> models/gold/totals.sql:2:11
       |
@@ -339,7 +355,7 @@ fn templates_that_are_wrong() {
       |
       = hint: set it before, correct its spelling, or give a default with `| default(...)`
     ");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "select {{ cents('price') }} as a\n")]), @r"
+    assert_snapshot!(alone(&[("models/gold/totals.sql", "select {{ cents('price') }} as a\n")]), @r"
     error[jinja-undefined]: `cents` is undefined
      --> models/gold/totals.sql:1:11
       |
@@ -352,6 +368,11 @@ fn templates_that_are_wrong() {
         ("macros/cents.sql", "{% macro cents(column) %}{{ column }} * 100{% endmacro %}"),
         ("models/gold/totals.sql", "select\n    {{ cent('price') }} as a,\n    {{ cents() }} as b,\n    {{ cents('a', scale=2) }} as c\n")
     ]), @r"
+    error[jinja-error]: macro `cents` has no argument `scale`
+     --> models/gold/totals.sql:4:8
+      |
+    4 |     {{ cents('a', scale=2) }} as c
+      |        ^^^^^^^^^^^^^^^^^^^
     error[jinja-undefined]: `cent` is undefined
      --> models/gold/totals.sql:2:8
       |
@@ -369,7 +390,7 @@ fn templates_that_are_wrong() {
       |
       = hint: set it, or give a default: `env_var('KARAT_NOWHERE', '...')`
     ");
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "select '{{ var('start') }}' as a\n")]), @r"
+    assert_snapshot!(alone(&[("models/gold/totals.sql", "select '{{ var('start') }}' as a\n")]), @r"
     error[missing-var]: the variable `start` is not set
      --> models/gold/totals.sql:1:12
       |

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use insta::assert_snapshot;
 
-use crate::errors::shop;
+use crate::errors::{alone, alone_in, shop};
 use crate::support::Project;
 
 /// All files and links of a project with their content, but for artifacts and logs.
@@ -170,7 +170,7 @@ fn yaml_and_names() {
 
 #[test]
 fn templates() {
-    assert_snapshot!(whole(&[("models/gold/totals.sql", "{% set shop = {} %}\nselect '{{ shop.owner.name }}' as a\n")]), @r"
+    assert_snapshot!(alone(&[("models/gold/totals.sql", "{% set shop = {} %}\nselect '{{ shop.owner.name }}' as a\n")]), @r"
     error[jinja-undefined]: `shop.owner` is undefined
      --> models/gold/totals.sql:2:12
       |
@@ -178,8 +178,6 @@ fn templates() {
       |            ^^^^^^^^^^
       |
       = hint: set it before, correct its spelling, or give a default with `| default(...)`
-
-    To learn more: karat explain jinja-undefined
     ");
     assert_snapshot!(whole(&[("models/gold/totals.sql", "select 1 as a\n{% for x in [1] %}\n")]), @r"
     error[jinja-syntax]: `{% for %}` is never closed
@@ -466,7 +464,7 @@ fn data_files() {
 
     To learn more: karat explain source-encoding
     ");
-    assert_snapshot!(whole(&[("seeds/codes.csv", "code,name\n1,a\n2\n")]), @r"
+    assert_snapshot!(alone(&[("seeds/codes.csv", "code,name\n1,a\n2\n")]), @r"
     error[source-ragged-row]: seeds/codes.csv:3: found 1 field, expected 2
      --> seeds/codes.csv:3:1
       |
@@ -474,10 +472,8 @@ fn data_files() {
       | ^
       |
       = hint: check the delimiter and the quotes of this record
-
-    To learn more: karat explain source-ragged-row
     ");
-    assert_snapshot!(whole(&[("seeds/codes.csv", "code,name\n1,\"a\n2,b\n")]), @r#"
+    assert_snapshot!(alone(&[("seeds/codes.csv", "code,name\n1,\"a\n2,b\n")]), @r#"
     error[source-syntax]: seeds/codes.csv:2: a quote that begins here is never closed
      --> seeds/codes.csv:2:1
       |
@@ -485,10 +481,11 @@ fn data_files() {
       | ^^^^
       |
       = hint: correct the file at this line, or the `quote` and `escape` of the source
-
-    To learn more: karat explain source-syntax
     "#);
-    assert_snapshot!(with_bytes("seeds/codes.csv", b"code,name\n1,M\xfcller\n"), @r"
+    let project = shop(&[]);
+    std::fs::create_dir_all(project.path("seeds")).unwrap();
+    std::fs::write(project.path("seeds/codes.csv"), b"code,name\n1,M\xfcller\n").unwrap();
+    assert_snapshot!(alone_in(&project), @r"
     error[source-encoding]: seeds/codes.csv:2: not UTF-8 text: byte 0xfc in column `name`
      --> seeds/codes.csv:2:4
       |
@@ -496,10 +493,8 @@ fn data_files() {
       |    ^
       |
       = hint: convert the file to UTF-8
-
-    To learn more: karat explain source-encoding
     ");
-    assert_snapshot!(whole(&[("seeds/codes.csv", "")]), @r"
+    assert_snapshot!(alone(&[("seeds/codes.csv", "")]), @r"
     error[source-empty-file]: `seeds/codes.csv` is empty: expected at least a header line
      --> seeds/codes.csv:1:1
       |
@@ -507,8 +502,6 @@ fn data_files() {
       | ^
       |
       = hint: a data file begins with a header; the option `allow_empty: true` of a source skips empty files
-
-    To learn more: karat explain source-empty-file
     ");
     assert_snapshot!(with_bytes("models/gold/more.sql", b"select 'M\xfcller' as name\n"), @r"
     error[unreadable-file]: `models/gold/more.sql` is not UTF-8 text: the byte 0xfc is not valid
@@ -638,12 +631,11 @@ fn ten_mistakes_at_once() {
     error[unknown-key]: model `totals` has no key `descripton`
     error[duplicate-yaml-key]: the key `description` occurs twice in one mapping
     error[jinja-syntax]: `{% if %}` is never closed
-    error[jinja-undefined]: `x` is undefined
-    error[bad-value]: `materialized` can't be `tabel`
-    error[unknown-test]: there is no generic test `uniqe`
     error[duplicate-node]: there are two models `totals`
     error[unknown-ref]: there is no model, seed or snapshot `stg_itens`
     error[unknown-source]: the source `landing` has no table `itmes`
+    error[bad-value]: `materialized` can't be `tabel`
+    error[unknown-test]: there is no generic test `uniqe`
     error[cycle]: these nodes depend on each other in a circle: `f` -> `g` -> `f`
     ");
     assert!(heads.lines().count() >= 10, "{heads}");
@@ -663,9 +655,9 @@ fn ten_mistakes_at_once() {
     let said = refusal(&project, &["build"]);
     let heads: Vec<&str> = said.lines().filter(|line| line.starts_with("error[")).collect();
     assert_snapshot!(heads.join("\n"), @r"
+    error[source-ragged-row]: seeds/codes.csv:2: found 1 field, expected 2
     error[not-a-query]: expected a query, found `drop`
     error[duplicate-column]: two columns of the query have the name `a`
-    error[source-ragged-row]: seeds/codes.csv:2: found 1 field, expected 2
     error[unknown-column]: column `nothing` does not exist
     error[unknown-function]: there is no function `nofunction`
     error[ambiguous-column]: column `id` is in more than one relation

@@ -3,7 +3,7 @@
 
 use insta::assert_snapshot;
 
-use crate::errors::{refused, refused_with, shop};
+use crate::errors::{alone, refused, refused_with, shop};
 
 #[test]
 fn yaml_that_is_wrong() {
@@ -68,17 +68,10 @@ fn yaml_that_is_wrong() {
     3 |   - name: totals
       |           ^^^^^^ again here
     ");
-    assert_snapshot!(refused(&[(
+    assert_snapshot!(alone(&[(
         "models/models.yml",
         "models:\n  - name: totals\n    columns:\n      - name: price\n        data_tests:\n          - no_negative\n          - frobs: {a: 1}\n"
     )]), @r"
-    error[unknown-test]: there is no generic test `no_negative`
-     --> models/models.yml:6:13
-      |
-    6 |           - no_negative
-      |             ^^^^^^^^^^^
-      |
-      = hint: did you mean `no_negatives`?
     error[unknown-test]: there is no generic test `frobs`
      --> models/models.yml:7:13
       |
@@ -86,6 +79,13 @@ fn yaml_that_is_wrong() {
       |             ^^^^^
       |
       = hint: define it: `{% test frobs(model, column_name) %}`, a query of failing rows
+    error[unknown-test]: there is no generic test `no_negative`
+     --> models/models.yml:6:13
+      |
+    6 |           - no_negative
+      |             ^^^^^^^^^^^
+      |
+      = hint: did you mean `no_negatives`?
     ");
     assert_snapshot!(refused(&[("models/models.yml", "models:\n  - name: totals\n    description: \"{{ doc('nowhere') }}\"\n")]), @r#"
     error[unknown-doc]: there is no docs block `nowhere`
@@ -125,7 +125,7 @@ fn yaml_that_is_wrong() {
 
 #[test]
 fn configurations_that_are_wrong() {
-    assert_snapshot!(refused(&[("models/gold/totals.sql", "{{ config(materialized='tabel') }}\nselect 1 as a\n")]), @r"
+    assert_snapshot!(alone(&[("models/gold/totals.sql", "{{ config(materialized='tabel') }}\nselect 1 as a\n")]), @r"
     error[bad-value]: `materialized` can't be `tabel`
      --> models/gold/totals.sql:1:11
       |
@@ -135,11 +135,14 @@ fn configurations_that_are_wrong() {
       = note: it can be `view`, `table`, `incremental`, `ephemeral`
       = hint: did you mean `table`?
     ");
-    assert_snapshot!(refused(&[(
+    // As under dbt, which goes on with the default.
+    let project = shop(&[(
         "models/gold/totals.sql",
-        "{{ config(materialized='incremental', incremental_strategy='merge', on_schema_change='explode') }}\nselect 1 as a\n"
-    )]), @r"
-    error[bad-value]: `on_schema_change` can't be `explode`
+        "{{ config(materialized='incremental', incremental_strategy='merge', on_schema_change='explode') }}\nselect 1 as a\n",
+    )]);
+    let run = project.ok(&["ls"]);
+    assert_snapshot!(project.complaints(&run), @r"
+    warning[bad-value]: `on_schema_change` can't be `explode`
      --> models/gold/totals.sql:1:69
       |
     1 | {{ config(materialized='incremental', incremental_strategy='merge', on_schema_change='explode') }}
@@ -280,7 +283,7 @@ fn files_that_cannot_be_read_as_declared() {
       = hint: a data file begins with a header; the option `allow_empty: true` of a source skips empty files
     ");
     assert_snapshot!(told(&[("seeds/codes.csv", "code,name\n1,a\n2\n")]), @r"
-    exit code 2
+    exit code 1
     error[source-ragged-row]: seeds/codes.csv:3: found 1 field, expected 2
      --> seeds/codes.csv:3:1
       |
@@ -288,6 +291,11 @@ fn files_that_cannot_be_read_as_declared() {
       | ^
       |
       = hint: check the delimiter and the quotes of this record
+           ERROR seeds.codes                          seeds/codes.csv:3: found 1 field, expected 2 <duration>
+           Built bronze.raw_items                     view <duration>
+           Built silver.stg_items                     table         2 rows <duration>
+           Built gold.totals                          table         1 row <duration>
+       Published dev@1 (3 relations changed)
     ");
     let project = shop(&[]);
     project.remove("landing/items.csv");
@@ -438,6 +446,11 @@ fn all_problems_at_once() {
         ("models/gold/b.sql", "select 1 as a;\nselect 2 as a\n"),
         ("models/gold/c.sql", "select {{ exceptions.raise_compiler_error('no') if execute else 1 }} as a\n")
     ]), @r"
+    error[raised-by-macro]: no
+     --> models/gold/c.sql:1:11
+      |
+    1 | select {{ exceptions.raise_compiler_error('no') if execute else 1 }} as a
+      |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
     error[unknown-column]: column `nothing` does not exist
      --> models/gold/a.sql:1:8
       |
@@ -452,11 +465,6 @@ fn all_problems_at_once() {
       | ^^^^^^
       |
       = hint: a model is one query; move the second statement to a model or a hook of its own
-    error[raised-by-macro]: no
-     --> models/gold/c.sql:1:11
-      |
-    1 | select {{ exceptions.raise_compiler_error('no') if execute else 1 }} as a
-      |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
     error[unknown-column]: column `nmae` does not exist
      --> models/bronze/raw_items.sql:1:12
       |
@@ -486,20 +494,6 @@ fn all_problems_at_once() {
       | ^^^^^^^^ opened here
       |
       = hint: add `{% endif %}`
-    error[bad-value]: `materialized` can't be `cube`
-     --> models/gold/d.sql:1:11
-      |
-    1 | {{ config(materialized='cube') }} select 1 as a
-      |           ^^^^^^^^^^^^
-      |
-      = note: it can be `view`, `table`, `incremental`, `ephemeral`
-    error[unknown-test]: there is no generic test `nothing`
-     --> models/models.yml:4:18
-      |
-    4 |     data_tests: [nothing]
-      |                  ^^^^^^^
-      |
-      = hint: define it: `{% test nothing(model, column_name) %}`, a query of failing rows
     error[unknown-ref]: there is no model, seed or snapshot `nowhere`
      --> models/gold/a.sql:1:18
       |
@@ -514,6 +508,20 @@ fn all_problems_at_once() {
       |                  ^^^^^^^^^^^^^^^^^^^^^
       |
       = hint: sources are described under `sources:` in a `.yml` file
+    error[bad-value]: `materialized` can't be `cube`
+     --> models/gold/d.sql:1:11
+      |
+    1 | {{ config(materialized='cube') }} select 1 as a
+      |           ^^^^^^^^^^^^
+      |
+      = note: it can be `view`, `table`, `incremental`, `ephemeral`
+    error[unknown-test]: there is no generic test `nothing`
+     --> models/models.yml:4:18
+      |
+    4 |     data_tests: [nothing]
+      |                  ^^^^^^^
+      |
+      = hint: define it: `{% test nothing(model, column_name) %}`, a query of failing rows
     ");
 }
 

@@ -49,6 +49,7 @@ mod robustness;
 mod sample;
 mod semantic;
 mod shop;
+mod single_faults;
 mod snapshots;
 mod snapshots_random;
 mod state;

@@ -570,10 +570,6 @@ snapshots:
     let errors: Vec<&str> =
         run.stderr.lines().filter(|line| line.starts_with("error[") || line.contains("-->")).collect();
     assert_snapshot!(errors.join("\n"), @r"
-    error[bad-value]: `strategy` can't be `chekc`
-      --> snapshots/snapshots.yml:17:24
-    error[bad-value]: `hard_deletes` can't be `invalid`
-      --> snapshots/snapshots.yml:17:61
     error[missing-config]: snapshot `no_columns` has no `check_cols`, which a snapshot needs
       --> snapshots/snapshots.yml:12:11
     error[missing-config]: snapshot `no_key` has no `unique_key`, which a snapshot needs
@@ -582,6 +578,10 @@ snapshots:
      --> snapshots/snapshots.yml:3:11
     error[missing-config]: snapshot `no_time` has no `updated_at`, which a snapshot needs
      --> snapshots/snapshots.yml:9:11
+    error[bad-value]: `strategy` can't be `chekc`
+      --> snapshots/snapshots.yml:17:24
+    error[bad-value]: `hard_deletes` can't be `invalid`
+      --> snapshots/snapshots.yml:17:61
     ");
 }
 

@@ -104,6 +104,7 @@ fn node(id: &str, schema: &str, detail: Detail) -> Arc<Node> {
         own_macros: Vec::new(),
         doc_blocks: Vec::new(),
         introspective: false,
+        foreseen: Vec::new(),
         detail,
     })
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use crate::base::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity, did_you_mean};
 use crate::base::ident::unquoted;
 use crate::base::source::Location;
 use crate::files::properties::not_one_of;
@@ -152,6 +152,7 @@ impl Reader<'_> {
                     let mut known: Vec<&str> = Materialization::ALL.map(Materialization::as_str).to_vec();
                     known.extend(self.custom.iter().map(String::as_str));
                     self.not_one_of("materialized", &word, &known);
+                    config.unusable.extend(self.diagnostics.0.pop());
                 }
             }
         }
@@ -177,7 +178,13 @@ impl Reader<'_> {
         if let Some(word) = self.text("on_schema_change") {
             match OnSchemaChange::ALL.into_iter().find(|one| one.as_str() == word) {
                 Some(change) => config.on_schema_change = change,
-                None => self.not_one_of("on_schema_change", &word, &OnSchemaChange::ALL.map(OnSchemaChange::as_str)),
+                None => {
+                    self.not_one_of("on_schema_change", &word, &OnSchemaChange::ALL.map(OnSchemaChange::as_str));
+                    // As under dbt, which goes on with the default.
+                    if let Some(problem) = self.diagnostics.0.last_mut() {
+                        problem.severity = Severity::Warning;
+                    }
+                }
             }
         }
         self.storage(config);
@@ -286,6 +293,7 @@ impl Reader<'_> {
             Some(word) => {
                 let word = word.to_owned();
                 self.not_one_of("strategy", &word, &["timestamp", "check"]);
+                config.unusable.extend(self.diagnostics.0.pop());
             }
             None => self.missing("strategy"),
         }
@@ -296,6 +304,7 @@ impl Reader<'_> {
             Some(word) => {
                 let word = word.to_owned();
                 self.not_one_of("hard_deletes", &word, &["ignore", "invalidate", "new_record"]);
+                config.unusable.extend(self.diagnostics.0.pop());
             }
         }
         if let Some(invalidate) = self.boolean("invalidate_hard_deletes") {

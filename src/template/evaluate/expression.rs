@@ -6,6 +6,7 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use crate::base::diagnostic::did_you_mean;
+use crate::template::RenderError;
 use crate::template::evaluate::arguments::Arguments;
 use crate::template::evaluate::loops::LoopValue;
 use crate::template::evaluate::{Interpreter, MacroValue, operators};
@@ -131,21 +132,44 @@ impl Interpreter<'_> {
         }
     }
 
+    /// Whether what is undefined here is left undefined: in the template's own text, while it is not executed.
+    fn is_lenient(&self) -> bool {
+        self.is_own_text() && self.host.is_lenient()
+    }
+
+    /// The use of an undefined value: a failure, unless it may be defined when the template is executed.
+    fn use_undefined(&self, span: Span) -> Eval {
+        if self.is_lenient() {
+            return Ok(Value::UNDEFINED);
+        }
+        Err(self.placed(self.undefined(span).into(), span))
+    }
+
+    /// Tells the host of a failure that will come when the template is executed, and goes on without a value.
+    pub fn foresee(&self, failure: Failure, span: Span) -> Value {
+        if let Stop::Failure(failure) = self.placed(failure.into(), span)
+            && let RenderError::Diagnostic(problem) = *failure.into_error()
+        {
+            self.host.foresee(*problem);
+        }
+        Value::UNDEFINED
+    }
+
     /// `value.name`: an attribute, else an item.
     pub(super) fn attribute(&mut self, value: &Value, name: &str, owner: Span) -> Eval {
         if value.is_undefined() {
-            return Err(self.placed(self.undefined(owner).into(), owner));
+            return self.use_undefined(owner);
         }
         if let Some(module) = value.downcast_object_ref::<Module>() {
             return functions::module_attribute(self, module, name);
         }
         if let Some(package) = value.downcast_object_ref::<Package>() {
-            return self.macro_of_package(package, name);
+            return self.macro_of_package(package, name, owner);
         }
         Ok(value.get_attr(name).unwrap_or(Value::UNDEFINED))
     }
 
-    fn macro_of_package(&mut self, package: &Package, name: &str) -> Eval {
+    fn macro_of_package(&mut self, package: &Package, name: &str, owner: Span) -> Eval {
         if let Some(value) = self.host.overridden(Some(&package.name), name) {
             return Ok(functions::constant(&value, true));
         }
@@ -154,15 +178,16 @@ impl Interpreter<'_> {
         }
         let failure = Failure::new("jinja-undefined", format!("package `{}` has no macro `{name}`", package.name));
         let names = self.library.names_of(&package.name);
-        match did_you_mean(name, names.iter().map(String::as_str)) {
-            Some(candidate) => Err(failure.with_hint(format!("did you mean `{candidate}`?")).into()),
-            None => Err(failure.into()),
-        }
+        let failure = match did_you_mean(name, names.iter().map(String::as_str)) {
+            Some(candidate) => failure.with_hint(format!("did you mean `{candidate}`?")),
+            None => failure,
+        };
+        if self.is_lenient() { Ok(self.foresee(failure, owner)) } else { Err(failure.into()) }
     }
 
     fn item(&mut self, value: &Value, key: &Value, owner: Span) -> Eval {
         if value.is_undefined() {
-            return Err(self.placed(self.undefined(owner).into(), owner));
+            return self.use_undefined(owner);
         }
         if let (true, Some(name)) = (value.downcast_object_ref::<Module>().is_some(), key.as_str()) {
             return self.attribute(value, name, owner);
@@ -225,10 +250,15 @@ impl Interpreter<'_> {
     ) -> Eval {
         if let ExpressionKind::Attribute(owner, name) = &callee.kind {
             let value = self.evaluate(owner)?;
-            if value.is_undefined() {
+            if value.is_undefined() && !self.is_lenient() {
                 return Err(self.placed(self.undefined(owner.span).into(), owner.span));
             }
+            // What the arguments ask for is asked for all the same.
             let mut evaluated = self.arguments(arguments)?;
+            if value.is_undefined() {
+                // What has no value now may be the answer to a query then.
+                return Ok(value);
+            }
             if let Some(caller) = caller {
                 evaluated.keyword.insert("caller".into(), caller);
             }
@@ -240,7 +270,11 @@ impl Interpreter<'_> {
             evaluated.keyword.insert("caller".into(), caller);
         }
         if value.is_undefined() {
-            return Err(self.placed(self.undefined(callee.span).into(), callee.span));
+            let failure = self.undefined(callee.span);
+            if self.is_lenient() {
+                return Ok(self.foresee(failure, callee.span));
+            }
+            return Err(self.placed(failure.into(), callee.span));
         }
         self.call_value(&value, evaluated, callee.span, expression.span)
     }
@@ -277,6 +311,9 @@ impl Interpreter<'_> {
             value.downcast_object_ref::<Module>().is_some() || value.downcast_object_ref::<Package>().is_some();
         if is_own_lookup {
             let function = self.attribute(value, name, owner)?;
+            if function.is_undefined() && self.is_lenient() {
+                return Ok(function);
+            }
             if function.is_undefined() {
                 return fail(format!("{} has no function `{name}`", self.describe(value, owner)));
             }

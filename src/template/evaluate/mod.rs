@@ -198,6 +198,11 @@ impl<'t> Interpreter<'t> {
         self.spend(1 + bytes / 64)
     }
 
+    /// Whether what is evaluated is the template's own text, and not that of a macro.
+    fn is_own_text(&self) -> bool {
+        self.frame.call.is_none()
+    }
+
     /// Gives a failure its place, unless it has one.
     fn placed(&self, stop: Stop, span: Span) -> Stop {
         match stop {

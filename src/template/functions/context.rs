@@ -202,11 +202,16 @@ pub(super) fn var(interpreter: &mut Interpreter<'_>, arguments: Arguments, span:
     }
     match default {
         Some(default) => Ok(default),
-        None => Err(Failure::new("missing-var", format!("the variable `{name}` is not set"))
-            .with_hint(format!(
+        None => {
+            let failure = Failure::new("missing-var", format!("the variable `{name}` is not set")).with_hint(format!(
                 "set it under `vars:` in the project file, with `--vars '{{{name}: ...}}'`, or give a default"
-            ))
-            .into()),
+            ));
+            if interpreter.host.is_lenient() {
+                interpreter.foresee(failure, span);
+                return Ok(Value::from(()));
+            }
+            Err(failure.into())
+        }
     }
 }
 
