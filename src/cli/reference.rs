@@ -8,7 +8,7 @@ use clap::{Arg, Command};
 use crate::base::env::OTHER_VARIABLES;
 use crate::cli::args;
 use crate::cli::options::VARIABLES;
-use crate::engine::dialect::{SYNTAX, Spelling, calls, refused};
+use crate::engine::dialect::{SYNTAX, Spelling, calls, refused, templates};
 use crate::engine::functions;
 use crate::engine::statement;
 use crate::files::{profiles, project, properties_source};
@@ -214,6 +214,9 @@ fn sql() -> String {
     text.push_str(&spellings("written", SYNTAX));
     text.push_str("\n## Functions that are rewritten\n\n");
     text.push_str(&spellings("function", calls::CALLS));
+    text.push_str("\n## Functions that are an expression\n\n");
+    let rows = templates::TEMPLATES.iter().map(|(call, meaning)| vec![format!("`{call}`"), format!("`{meaning}`")]);
+    text.push_str(&table(&["function", "is"], rows));
     text.push_str("\n## Other names\n\n");
     let rows = calls::RENAMED.iter().map(|(other, known)| vec![format!("`{other}`"), format!("`{known}`")]);
     text.push_str(&table(&["name", "is"], rows));

@@ -42,6 +42,7 @@ pub(super) const OVER_LISTS: &[(&str, &str)] = &[
     ("transform", "array_transform"),
     ("list_filter", "array_filter"),
     ("array_filter", "array_filter"),
+    ("filter", "array_filter"),
     ("list_any_match", "array_any_match"),
     ("array_any_match", "array_any_match"),
     ("any_match", "array_any_match"),
@@ -187,7 +188,9 @@ impl Writer {
             let mut read = 1;
             match &found.token {
                 Token::LParen | Token::LBracket | Token::LBrace => {
-                    let is_over_list = found.token == Token::LParen && last(&out).is_some_and(is_over_list);
+                    let is_over_list = found.token == Token::LParen
+                        && last(&out).is_some_and(is_over_list)
+                        && before_last(&out) != Some(&Token::RParen);
                     open.push((if is_over_list { Open::OverList } else { Open::Other }, 0));
                     let is_condition = found.token == Token::LParen
                         && last(&out).is_some_and(|word| is_word(word, "filter"))

@@ -1,7 +1,8 @@
 //! Timestamps that become text, by a cast or because they meet text, have the form of Postgres and `DuckDB`.
 //!
 //! Arrow puts a `T` between date and time. Keys that are hashed from the text of a timestamp would be others than those
-//! of the database that a project comes from.
+//! of the database that a project comes from. The other way around, Arrow wants all digits of a time that is read from
+//! text, where databases take `2024-1-5` and `2024-01-05 03:04`.
 
 use std::sync::Arc;
 
@@ -15,17 +16,19 @@ use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable as _, LogicalPlan, ScalarUDF};
 use datafusion::optimizer::AnalyzerRule;
 
-use crate::engine::functions::timestamp_text;
+use crate::engine::functions::{regular_time, timestamp_text};
 
-/// Puts [`timestamp_text`] in the place of such casts, after the engine's own rules have added theirs.
+/// Puts [`timestamp_text`] in the place of such casts, and [`regular_time`] into casts of text to times, after the
+/// engine's own rules have added theirs.
 #[derive(Debug)]
 pub(crate) struct TimesAsText {
     function: Arc<ScalarUDF>,
+    regular: Arc<ScalarUDF>,
 }
 
 impl TimesAsText {
     pub(crate) fn new() -> Self {
-        Self { function: Arc::new(timestamp_text()) }
+        Self { function: Arc::new(timestamp_text()), regular: Arc::new(regular_time()) }
     }
 
     fn rewritten(&self, expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
@@ -33,6 +36,9 @@ impl TimesAsText {
             return Transformed::no(expr);
         };
         let wanted = field.data_type();
+        if matches!(wanted, DataType::Timestamp(_, _) | DataType::Date32 | DataType::Time64(_)) {
+            return self.with_regular_text(expr, schema);
+        }
         let is_text = matches!(wanted, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
         // What has no type here is of a query further out.
         if !is_text || !matches!(inner.get_type(schema), Ok(DataType::Timestamp(_, _))) {
@@ -44,6 +50,20 @@ impl TimesAsText {
             DataType::Utf8 => text,
             other => Expr::Cast(Cast::new(Box::new(text), other.clone())),
         })
+    }
+
+    fn with_regular_text(&self, mut expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+        let (Expr::Cast(Cast { expr: inner, .. }) | Expr::TryCast(TryCast { expr: inner, .. })) = &mut expr else {
+            return Transformed::no(expr);
+        };
+        let is_regular =
+            matches!(inner.as_ref(), Expr::ScalarFunction(call) if call.func.name() == self.regular.name());
+        if is_regular || !matches!(inner.get_type(schema), Ok(found) if found.is_string()) {
+            return Transformed::no(expr);
+        }
+        let text = Expr::Cast(Cast::new(Box::new(std::mem::take(inner.as_mut())), DataType::Utf8View));
+        **inner = Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(&self.regular), vec![text]));
+        Transformed::yes(expr)
     }
 }
 

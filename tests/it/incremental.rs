@@ -449,6 +449,6 @@ fn a_strategy_that_nobody_knows_is_told_by_what_builds_the_model() {
     project.ok(&["parse"]);
     project.ok(&["seed"]);
     project.ok(&["run", "--select", "other"]);
-    let run = project.run(&["run"]).expect_code(2);
+    let run = project.run(&["run"]).expect_code(1);
     run.expect_message(&["error[bad-value]: `incremental_strategy` can't be `upsert`", "models/odd.sql:1:39"]);
 }

@@ -85,7 +85,7 @@ fn strategies_have_dbts_names() {
     run.expect_message(&["warning[missing-config]", "adds all rows"]);
     let own = changing(", incremental_strategy='insert_only'");
     own.write("macros/own.sql", "{% macro get_incremental_insert_only_sql(arg_dict) %} select 1 {% endmacro %}");
-    own.run(&["run"]).expect_code(2).expect_message(&[
+    own.run(&["run"]).expect_code(1).expect_message(&[
         "`incremental_strategy` can't be `insert_only`",
         "it can be `append`, `merge`, `delete+insert`, `insert_overwrite`, `microbatch`",
         "calls no macro `get_incremental_insert_only_sql`",

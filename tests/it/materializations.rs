@@ -112,7 +112,7 @@ fn a_project_may_put_its_own_in_the_place_of_a_built_in_one() {
     assert!(run.stdout.contains("own view a"), "{}", run.stdout);
     assert_eq!(project.rows("select x from {{ ref('b') }}"), ["1"]);
     project.write("models/gold/a.sql", "{{ config(materialized='veiw') }} select 1 as x");
-    let run = project.run(&["run"]).expect_code(2);
+    let run = project.run(&["run"]).expect_code(1);
     assert!(
         run.stderr.contains("`materialized` can't be `veiw`") && run.stderr.contains("did you mean `view`?"),
         "{}",

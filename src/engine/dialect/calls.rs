@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::build::{self, binary, call, cast, digits, is_word, literal, text, try_cast};
-use super::{Spelling, forms, spelling};
+use super::{Spelling, forms, spelling, templates};
 use crate::engine::syntax::{LAMBDA, OVER_LISTS};
 
 /// Other names of functions: the name, and the function that is meant.
@@ -39,6 +39,24 @@ pub const RENAMED: &[(&str, &str)] = &[
     ("current_localtimestamp", "localtimestamp"),
     ("get_current_timestamp", "now"),
     ("transaction_timestamp", "now"),
+    ("clock_timestamp", "now"),
+    ("current_datetime", "localtimestamp"),
+    ("timeadd", "dateadd"),
+    ("timediff", "datediff"),
+    ("time_from_parts", "make_time"),
+    ("yearofweek", "isoyear"),
+    ("dayofweek_iso", "dayofweekiso"),
+    ("array_flatten", "flatten"),
+    ("object_keys", "json_object_keys"),
+    ("to_object", "parse_json"),
+    ("json_query", "json_extract"),
+    ("json_extract_array", "json_get_array"),
+    ("json_query_array", "json_get_array"),
+    ("hex_encode", "hex"),
+    ("size", "cardinality"),
+    ("sequence", "generate_series"),
+    ("greatest_ignore_nulls", "greatest"),
+    ("least_ignore_nulls", "least"),
     ("statement_timestamp", "now"),
     ("arbitrary", "any_value"),
     ("list_min", "array_min"),
@@ -418,7 +436,8 @@ pub(super) fn rewrite(function: &mut Function) -> Result<Option<Expr>, Refusal> 
     }
     let Some(args) = arguments(function) else { return Ok(None) };
     let made = times(&name, &args)?;
-    Ok(made.or_else(|| values(&name, &args)).or_else(|| texts(&name, &args)))
+    let made = made.or_else(|| values(&name, &args)).or_else(|| texts(&name, &args));
+    Ok(made.or_else(|| templates::written(&name, &args)))
 }
 
 /// Takes the flag `c` out of the flags of `regexp_like`: that letters differ by case is how it is anyway.
@@ -564,6 +583,12 @@ fn times(name: &str, args: &[Expr]) -> Result<Option<Expr>, Refusal> {
             part(unit).map(|unit| call("date_trunc", vec![unit, value.clone()]))
         }
         ("date_diff", [end, start, unit]) if is_value(end) => {
+            part(unit).map(|unit| call("datediff", vec![unit, start.clone(), end.clone()]))
+        }
+        ("timestamp_diff", [end, start, unit]) => {
+            part(unit).map(|unit| call("datesub", vec![unit, start.clone(), end.clone()]))
+        }
+        ("datetime_diff", [end, start, unit]) => {
             part(unit).map(|unit| call("datediff", vec![unit, start.clone(), end.clone()]))
         }
         ("date", [value]) => Some(cast(value.clone(), DataType::Date)),

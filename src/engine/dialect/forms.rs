@@ -34,6 +34,11 @@ pub(super) fn rewrite(function: &mut Function, name: &str) -> Option<Expr> {
             let of = |value: Expr| Expr::Function(renamed(function, "array_agg", Some(vec![value])));
             return Some(call("json_object_of", vec![of(keys), of(values)]));
         }
+        "ratio_to_report" if function.over.is_some() => {
+            let [value] = plain(function)?.try_into().ok()?;
+            let total = Expr::Function(renamed(function, "sum", None));
+            return Some(Expr::Nested(Box::new(binary(cast(value, DOUBLE), BinaryOperator::Divide, total))));
+        }
         "percentile_cont" | "quantile_cont" | "percentile_disc" | "quantile_disc" | "quantile" => {
             return several_quantiles(function, name);
         }

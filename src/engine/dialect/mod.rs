@@ -19,6 +19,7 @@ mod pivot;
 pub mod refused;
 mod repeated;
 mod star;
+pub mod templates;
 mod truth;
 mod tuples;
 pub(crate) mod twice;
@@ -30,7 +31,8 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, DataType, DateTimeField, Expr, JoinOperator, JsonPath, JsonPathElem, LimitClause, OrderByKind,
     OrderByOptions, Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator, Statement, TableFactor,
-    TableWithJoins, TopQuantity, UnaryOperator, Value, VisitMut as _, VisitorMut, WildcardAdditionalOptions,
+    TableWithJoins, TimezoneInfo, TopQuantity, UnaryOperator, Value, VisitMut as _, VisitorMut,
+    WildcardAdditionalOptions,
 };
 
 use crate::engine::error::SqlProblem;
@@ -479,6 +481,8 @@ impl VisitorMut for Adapter<'_> {
                 DateTimeField::DayOfWeek => return self.refuse("extract(dayofweek from a)", "dayofweek"),
                 DateTimeField::DayOfYear => *field = DateTimeField::Doy,
                 DateTimeField::IsoWeek => *field = DateTimeField::Week(None),
+                DateTimeField::Date => *expr = build::cast((**inner).clone(), DataType::Date),
+                DateTimeField::Time => *expr = build::cast((**inner).clone(), DataType::Time(None, TimezoneInfo::None)),
                 _ => {
                     if let Some(part) = forms::long_part(&field.to_string().to_ascii_lowercase(), inner) {
                         *expr = part;
@@ -598,7 +602,11 @@ fn any_pattern(expr: &Expr) -> Option<Expr> {
     let (Expr::Like { negated, pattern, .. } | Expr::ILike { negated, pattern, .. }) = expr else { return None };
     let patterns: Vec<&Expr> = match pattern.as_ref() {
         Expr::Tuple(patterns) => patterns.iter().collect(),
-        Expr::Nested(pattern) => vec![pattern],
+        Expr::Nested(pattern) => match pattern.as_ref() {
+            Expr::Array(list) => list.elem.iter().collect(),
+            pattern => vec![pattern],
+        },
+        Expr::Array(list) => list.elem.iter().collect(),
         _ => return None,
     };
     let one = |new: &Expr| {

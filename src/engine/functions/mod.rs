@@ -25,12 +25,14 @@ mod scalar;
 mod shown;
 mod stamps;
 mod text;
+mod written_times;
 mod zones;
 
 pub use adapt::adapt;
 pub(crate) use intervals::interval_times;
 pub(crate) use shown::CAST_THAT_SHOWS;
 pub(crate) use stamps::timestamp_text;
+pub(crate) use written_times::regular_time;
 
 use std::sync::Arc;
 
