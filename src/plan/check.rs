@@ -245,7 +245,10 @@ impl Check<'_> {
         if let Intent::Load = step.intent {
             let before = self.diagnostics.0.len();
             match load_seed(self.invocation, node) {
-                Ok((schema, _)) => self.columns_known(node, step, &schema).await,
+                Ok((schema, _)) => {
+                    self.diagnostics.0.extend(steps::needless_types(node, &schema));
+                    self.columns_known(node, step, &schema).await;
+                }
                 Err(problems) => self.diagnostics.extend(problems),
             }
             let (errors, others): (Vec<_>, Vec<_>) =

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 
-use crate::base::diagnostic::{Diagnostic, Diagnostics};
+use crate::base::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::base::limits;
 use crate::compile::host::Invocation;
 use crate::engine::files::read_seed;
@@ -98,6 +98,22 @@ pub fn load_seed(invocation: &Invocation, node: &Node) -> Result<(SchemaRef, Vec
     let config = &node.config;
     read_seed(&bytes, path, config.delimiter, config.quote_columns, &config.column_types)
         .map_err(|error| error.diagnostics())
+}
+
+/// Warnings of types that a seed declares for columns which its file has not; as under dbt they are no errors.
+pub fn needless_types(node: &Node, schema: &Schema) -> Vec<Diagnostic> {
+    let names = column_names(schema);
+    let has = |column: &str| names.iter().any(|name| name.to_lowercase() == column.to_lowercase());
+    let needless = node.config.column_types.keys().filter(|column| !has(column));
+    let warning = |column: &String| {
+        let message = format!("`column_types` of `{}` names the column `{column}`, which the file has not", node.name);
+        let warning = Diagnostic::warning("unknown-config", message).at_maybe(node.location.clone(), "");
+        match did_you_mean(column, names.iter().map(String::as_str)) {
+            Some(near) => warning.with_hint(format!("did you mean `{near}`?")),
+            None => warning,
+        }
+    };
+    needless.map(warning).collect()
 }
 
 /// The columns of a schema by name.

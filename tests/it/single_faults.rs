@@ -192,4 +192,14 @@ fn a_seed_that_cannot_be_read_stops_no_other() {
         "`x` is not a valid integer",
         "a:success b:success q:error r:success x:skipped",
     );
+    // What is said of a column that the file has not is no fault.
+    let project = with(&[
+        ("seeds/q.csv", "zip\n1\n"),
+        ("models/s.yml", "seeds: [{name: q, config: {column_types: {zipp: integer}}}]"),
+    ]);
+    project.ok(&["build"]).expect_message(&[
+        "warning[unknown-config]",
+        "names the column `zipp`",
+        "did you mean `zip`?",
+    ]);
 }

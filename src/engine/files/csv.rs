@@ -224,13 +224,18 @@ pub(super) fn utf8<'a>(
 }
 
 /// Names of a header: no name twice, none empty.
-pub(super) fn header_names(record: &Record, path: &str) -> Result<Vec<String>, ExternalError> {
+pub(super) fn header_names(record: &Record, path: &str, repeated: Repeated) -> Result<Vec<String>, ExternalError> {
     let mut names: Vec<String> = Vec::with_capacity(record.len());
     let mut problems = Vec::new();
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for index in 0..record.len() {
         let Some((bytes, _)) = record.field(index) else { break };
         let name = utf8(bytes, path, record.line, || format!("number {}", index + 1))?.trim_ascii();
+        if repeated == Repeated::Numbered && names.iter().any(|known| known == name) {
+            let numbered = (2_usize..).map(|number| format!("{name}_{number}"));
+            names.extend(numbered.into_iter().find(|free| !names.contains(free)));
+            continue;
+        }
         if name.is_empty() {
             problems.push(format!("column {} of the header has no name", index + 1));
         } else if let Some(earlier) = seen.insert(name.to_lowercase(), index + 1) {
@@ -243,6 +248,15 @@ pub(super) fn header_names(record: &Record, path: &str) -> Result<Vec<String>, E
         .map(|reason| ExternalError::Header { path: path.to_owned(), line: record.line, reason })
         .collect();
     ExternalError::of_all(problems).map_or(Ok(names), Err)
+}
+
+/// What becomes of a name that a header has twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeated {
+    /// It is an error.
+    Refused,
+    /// The later ones get numbers from two on, as dbt's seeds.
+    Numbered,
 }
 
 impl Input {
@@ -269,7 +283,7 @@ pub(super) fn names(
         };
     };
     if options.header {
-        return header_names(first, &input.shown).map(Some);
+        return header_names(first, &input.shown, Repeated::Refused).map(Some);
     }
     let name = |index: usize| declared.get(index).cloned().unwrap_or_else(|| format!("column{index}"));
     Ok(Some((0..first.len()).map(name).collect()))
@@ -318,7 +332,7 @@ pub(super) fn read(
     let mut records = input.records(handle, options)?;
     if options.header {
         let same = match records.next()? {
-            Some(header) => header_names(header, path)? == names,
+            Some(header) => header_names(header, path, Repeated::Refused)? == names,
             None => false,
         };
         if !same {

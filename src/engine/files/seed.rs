@@ -1,9 +1,11 @@
 //! Seeds: small tables under version control, read whole, with types guessed from all rows.
 //!
 //! As dbt does: an empty field and the word `null` (in any case) are null; columns named in `column_types` have that
-//! type (a number with more decimals than it is rounded); others are boolean (`true`, `false`), whole number, number, date, timestamp, or else text. A number with a
+//! type (a number with more decimals than it is rounded), and what it says of other columns is passed over; others are
+//! boolean (`true`, `false`), whole number (`1.0` is one), number, date, timestamp, or else text. A number with a
 //! leading zero (`007`) is text, because it is a code; dbt would make it a number. A timestamp with a zone becomes an
-//! instant in UTC. Names keep their spelling with `quote_columns`, else they are folded to lower case.
+//! instant in UTC. Names keep their spelling with `quote_columns`, else they are folded to lower case; a name that comes
+//! again gets a number (`a_2`).
 
 use std::sync::Arc;
 
@@ -11,12 +13,11 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use indexmap::IndexMap;
 
-use super::csv::{Records, TextOptions, header_names, utf8};
+use super::csv::{Records, Repeated, TextOptions, header_names, utf8};
 use super::error::{ExternalError, shortened};
 use super::input::{excerpt, without_mark};
 use super::records::RecordReader;
 use super::text::{Guess, convert, convertible};
-use crate::base::diagnostic::did_you_mean;
 use crate::engine::types::{TypeError, data_type_of, sql_type_of};
 
 /// Rows per batch.
@@ -62,11 +63,11 @@ fn parse_seed(
     let Some(header) = records.next()? else {
         return Err(ExternalError::EmptyFile { path: path.to_owned() });
     };
-    let mut names = header_names(header, path)?;
+    let mut names = header_names(header, path, Repeated::Numbered)?;
     if !quote_columns {
         names = names.iter().map(|name| name.to_lowercase()).collect();
     }
-    let declared = declared_types(&names, path, column_types)?;
+    let declared = declared_types(&names, column_types)?;
 
     let mut builders: Vec<StringBuilder> = names.iter().map(|_| StringBuilder::new()).collect();
     let mut guesses = vec![Guess::default(); names.len()];
@@ -90,8 +91,11 @@ fn parse_seed(
     let mut problems = Vec::new();
     for (((name, builder), guess), declared) in names.iter().zip(&mut builders).zip(guesses).zip(declared) {
         let texts = builder.finish();
-        let texts = declared.as_ref().map_or_else(|| texts.clone(), |declared| rounded(&texts, declared));
-        let data_type = declared.unwrap_or_else(|| guess.data_type());
+        let (texts, data_type) = match declared {
+            Some(declared) => (rounded(&texts, &declared), declared),
+            None if guess.is_integral() => (without_decimals(&texts), DataType::Int64),
+            None => (texts, guess.data_type()),
+        };
         match convert(&trimmed(&texts, &data_type), &data_type) {
             Ok(column) => {
                 fields.push(Field::new(name, data_type, true));
@@ -123,22 +127,16 @@ fn parse_seed(
     Ok((schema, batches))
 }
 
-/// The declared type of each column; a type for a column that does not exist is an error.
+/// The declared type of each column. As under dbt, a type for a column that does not exist is no error; the check warns
+/// of it.
 fn declared_types(
     names: &[String],
-    path: &str,
     column_types: &IndexMap<String, String>,
 ) -> Result<Vec<Option<DataType>>, ExternalError> {
     let mut types: Vec<Option<DataType>> = vec![None; names.len()];
     let mut problems = Vec::new();
     for (column, sql_type) in column_types {
         let Some(at) = names.iter().position(|name| name.to_lowercase() == column.to_lowercase()) else {
-            let near = did_you_mean(column, names.iter().map(String::as_str));
-            let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-            problems.push(ExternalError::Columns {
-                path: path.to_owned(),
-                reason: format!("`column_types` names the column `{column}`, which the file does not have{near}"),
-            });
             continue;
         };
         match data_type_of(sql_type) {
@@ -158,6 +156,11 @@ fn declared_types(
         }
     }
     ExternalError::of_all(problems).map_or(Ok(types), Err)
+}
+
+/// Whole numbers without the zeros behind their points.
+fn without_decimals(texts: &StringArray) -> StringArray {
+    texts.iter().map(|text| text.map(|text| text.split_once('.').map_or(text, |(whole, _)| whole))).collect()
 }
 
 /// Numbers that have more decimals than their declared type, rounded to it, halves away from zero.

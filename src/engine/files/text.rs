@@ -265,6 +265,8 @@ pub(super) struct Guess {
     number: bool,
     /// A whole number with more digits than a double holds was seen.
     long: bool,
+    /// Every number seen is whole, though it may be written with zeros behind a point.
+    integral: bool,
     date: bool,
     timestamp: bool,
     instant: bool,
@@ -278,6 +280,7 @@ impl Default for Guess {
             integer: true,
             number: true,
             long: false,
+            integral: true,
             date: true,
             timestamp: true,
             instant: true,
@@ -301,6 +304,9 @@ impl Guess {
             self.long = self.long || (whole && digits.len() > 15);
             self.number = whole || is_number(digits);
             self.integer = self.integer && self.number;
+            let of_zeros = digits.split_once('.').map_or((digits, ""), |parts| parts);
+            let has_zeros = is_whole(of_zeros.0) && of_zeros.1.bytes().all(|digit| digit == b'0');
+            self.integral = self.integral && self.number && has_zeros && of_zeros.0.len() <= 15;
         }
         if self.date || self.timestamp || self.instant {
             let date = is_date(text);
@@ -309,6 +315,11 @@ impl Guess {
             self.timestamp = self.timestamp && (timestamp || date);
             self.instant = self.instant && instant;
         }
+    }
+
+    /// Whether all texts are whole numbers, of which some have zeros behind a point (`1.0`).
+    pub(super) fn is_integral(self) -> bool {
+        self.seen && self.number && self.integral && !self.integer && !self.boolean
     }
 
     /// The narrowest type that holds all texts seen; text when none was seen.
