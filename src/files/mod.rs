@@ -19,6 +19,7 @@ pub mod query_comment;
 #[cfg(test)]
 mod tests;
 pub mod yaml;
+mod yaml_scalar;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

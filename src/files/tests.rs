@@ -34,7 +34,7 @@ fn files_yaml_reads_what_dbt_users_write() {
         ("a: yes\nb: 'yes'\nc: off\nd: y\ne: True\n", json!({"a": true, "b": "yes", "c": false, "d": "y", "e": true})),
         (
             "a: 2024-01-31\nb: 00123\nc: 1_000\nd: 1.5\ne: ~\n",
-            json!({"a": "2024-01-31", "b": "00123", "c": 1000, "d": 1.5, "e": null}),
+            json!({"a": "2024-01-31", "b": 83, "c": 1000, "d": 1.5, "e": null}),
         ),
         (
             "a: &x {k: 1, l: 2}\nb:\n  <<: *x\n  l: 3\nc: *x\n",

@@ -1,8 +1,7 @@
 //! Bounded YAML: a text becomes a tree of values that know their places, or a diagnostic.
 //!
-//! The rules follow YAML 1.2 where it differs from what dbt's users know only by surprise (`y` and `n` are texts), and
-//! PyYAML where they rely on it (`yes`, `no`, `on` and `off` are booleans, `<<` merges). Dates stay texts. A key is
-//! always a text. The tree is generic: what the keys mean is decided by [`project`](super::project) and
+//! Plain values mean what they mean to PyYAML, and so to dbt (see [`super::yaml_scalar`]); `<<` merges. Dates stay
+//! texts. A key is always a text. The tree is generic: what the keys mean is decided by [`project`](super::project) and
 //! [`properties`](super::properties).
 
 use std::collections::HashMap;
@@ -18,6 +17,7 @@ use serde_saphyr::options::NonFiniteFloatPolicy;
 use crate::base::diagnostic::{Diagnostic, Diagnostics};
 use crate::base::limits;
 use crate::base::source::{Location, SourceFile};
+use crate::files::yaml_scalar;
 
 /// A value and where it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -328,23 +328,24 @@ impl Builder<'_> {
         let node = match raw.value {
             RawNode::Null => YamlNode::Null,
             RawNode::Bool(value) => YamlNode::Bool(value),
-            RawNode::Int(value) => YamlNode::Int(value),
-            RawNode::Float(value) => YamlNode::Float(value),
-            RawNode::String(text) => self.text(text, &location),
+            // The parser's numbers are those of YAML 1.2; what is written is looked at again.
+            RawNode::Int(value) => self.plain(&location, None).unwrap_or(YamlNode::Int(value)),
+            RawNode::Float(value) => self.plain(&location, None).unwrap_or(YamlNode::Float(value)),
+            RawNode::String(text) => self.plain(&location, Some(&text)).unwrap_or(YamlNode::String(text)),
             RawNode::Sequence(items) => YamlNode::Sequence(items.into_iter().map(|item| self.value(item)).collect()),
             RawNode::Mapping(entries) => self.mapping(entries),
         };
         Yaml { node, location }
     }
 
-    /// `yes`, `no`, `on` and `off` without quotes are booleans to PyYAML, and so to dbt.
-    fn text(&self, text: String, location: &Location) -> YamlNode {
-        let plain = self.file.text.get(location.range.clone()) == Some(text.as_str());
-        match text.as_str() {
-            "yes" | "Yes" | "YES" | "on" | "On" | "ON" if plain => YamlNode::Bool(true),
-            "no" | "No" | "NO" | "off" | "Off" | "OFF" if plain => YamlNode::Bool(false),
-            _ => YamlNode::String(text),
+    /// The value of a text that is written without quotes and tags. `known` is the text as the parser read it: what
+    /// stands in quotes or in a block differs from what is written.
+    fn plain(&self, location: &Location, known: Option<&str>) -> Option<YamlNode> {
+        let written = self.file.text.get(location.range.clone())?;
+        if known.is_some_and(|known| known != written) || written.starts_with(['!', '&', '*', '"', '\'']) {
+            return None;
         }
+        Some(yaml_scalar::resolve(written))
     }
 
     fn mapping(&mut self, raw: Vec<(serde_saphyr::Spanned<RawKey>, Raw)>) -> YamlNode {

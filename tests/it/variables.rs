@@ -212,3 +212,26 @@ fn selectors_are_rendered() {
     let message = "`default` of the selector `base` must be true or false, but is a text";
     assert!(run.stderr.contains(message) && run.stderr.contains("selectors.yml:3"), "{}", run.stderr);
 }
+
+/// Plain words of YAML are what PyYAML makes of them, wherever they are written.
+#[test]
+fn words_of_yaml_are_what_they_are_to_dbt() {
+    let project = Project::new(&[
+        (
+            "dbt_project.yml",
+            "name: p\nversion: '1.0'\nvars: {octal: 007, code: '007', sixties: 1:30, sci: 1e3, inf: .inf, plus: 1.5e+3}\n",
+        ),
+        ("models/s.yml", "models: [{name: m, config: {meta: {n: 0b11, e: 1e3, time: 12:30:45}}}]"),
+        (
+            "models/m.sql",
+            "select '{{ [var('octal'), var('code'), var('sixties'), var('sci'), var('inf'), var('plus'), var('given', 0)] \
+             | join('|') }}' as a",
+        ),
+        ("macros/m.sql", "{% macro say(i) %}{{ print(i + 1) }}{% endmacro %}"),
+    ]);
+    let sql = project.ok(&["compile", "-s", "m", "--vars", "given: 010"]).stdout;
+    assert_eq!(sql.trim(), "select '7|007|90|1e3|inf|1500.0|8' as a");
+    let keys = project.ok(&["ls", "-s", "m", "--output", "json", "--output-keys", "config.meta"]).stdout;
+    assert!(keys.contains(r#"{"n":3,"e":"1e3","time":45045}"#), "{keys}");
+    assert_eq!(project.ok(&["run-operation", "say", "--args", "i: 01"]).stdout.trim(), "2");
+}

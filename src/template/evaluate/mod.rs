@@ -200,7 +200,12 @@ impl<'t> Interpreter<'t> {
 
     /// Whether what is evaluated is the template's own text, and not that of a macro.
     fn is_own_text(&self) -> bool {
-        self.frame.call.is_none()
+        self.frame.call.is_none() && self.variables.is_empty()
+    }
+
+    /// Whether a variable that is not set has no value until the template is executed.
+    pub fn forgives_variables(&self) -> bool {
+        self.host.is_lenient() && self.variables.is_empty()
     }
 
     /// Gives a failure its place, unless it has one.

@@ -206,7 +206,7 @@ pub(super) fn var(interpreter: &mut Interpreter<'_>, arguments: Arguments, span:
             let failure = Failure::new("missing-var", format!("the variable `{name}` is not set")).with_hint(format!(
                 "set it under `vars:` in the project file, with `--vars '{{{name}: ...}}'`, or give a default"
             ));
-            if interpreter.host.is_lenient() {
+            if interpreter.forgives_variables() {
                 interpreter.foresee(failure, span);
                 return Ok(Value::from(()));
             }
