@@ -18,7 +18,7 @@ use crate::files::discover::unreadable;
 use crate::files::fields::{Fields, Single};
 use crate::files::query_comment::QueryComment;
 use crate::files::yaml::{self, Spanned, Yaml, YamlNode};
-use crate::files::{Renderer, render_strings};
+use crate::files::{LoadedProject, Renderer, render_strings};
 
 /// Name of karat's own project file.
 pub const KARAT_FILE: &str = "project.yml";
@@ -392,6 +392,9 @@ pub const FLAGS: [&str; 14] = [
     "write_json",
 ];
 
+/// dbt's flag by which names without a package are looked for in the node's package before the root project.
+const NODE_PACKAGE_FIRST: &str = "require_ref_searches_node_package_before_root";
+
 /// Flags of dbt that tune what karat does not have.
 const FLAGS_WITHOUT_EFFECT: [&str; 11] = [
     "cache_selected_only",
@@ -435,6 +438,23 @@ fn glance(root: &Path) -> Option<Yaml> {
     yaml::parse(&SourceFile::new(file.unwrap_or_default(), text), &mut Diagnostics::default())
 }
 
+impl ProjectConfig {
+    /// The packages in which a node's `ref`, `source` and `doc` look, one after the other, before all others: as under
+    /// dbt, the root project first, unless its flag says otherwise.
+    fn search_order<'a>(&'a self, node_package: &'a str) -> [&'a str; 2] {
+        let node_first = self.flags.get(NODE_PACKAGE_FIRST).is_some_and(|value| *value == Json::Bool(true));
+        let root = self.name.value.as_str();
+        if node_first { [node_package, root] } else { [root, node_package] }
+    }
+}
+
+impl LoadedProject {
+    /// The packages in which a node of a package looks for what it names, before all others.
+    pub fn search_order<'a>(&'a self, node_package: &'a str) -> [&'a str; 2] {
+        self.root().map_or([node_package; 2], |root| root.config.search_order(node_package))
+    }
+}
+
 fn read_flags(fields: &mut Fields<'_>, kind: ProjectKind, diagnostics: &mut Diagnostics) -> IndexMap<String, Json> {
     let Some(value) = fields.take("flags") else { return IndexMap::new() };
     let Some(entries) = value.entries() else {
@@ -443,7 +463,7 @@ fn read_flags(fields: &mut Fields<'_>, kind: ProjectKind, diagnostics: &mut Diag
     };
     for (key, _) in entries {
         let name = key.value.as_str();
-        if FLAGS.contains(&name) || FLAGS_WITHOUT_EFFECT.contains(&name) {
+        if FLAGS.contains(&name) || FLAGS_WITHOUT_EFFECT.contains(&name) || name == NODE_PACKAGE_FIRST {
             continue;
         }
         let near = did_you_mean(name, FLAGS);

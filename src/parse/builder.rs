@@ -461,12 +461,14 @@ impl<'a> Builder<'a> {
     pub fn describe(&mut self, package: &str, description: Option<&Spanned<String>>) -> String {
         let Some(description) = description else { return String::new() };
         let renderer = self.renderer(package);
-        self.docs.resolve(package, self.root_name(), description, &renderer, &mut self.diagnostics)
+        let searched = self.project.search_order(package);
+        self.docs.resolve(searched, description, &renderer, &mut self.diagnostics)
     }
 
     /// The docs blocks that a description is made of.
     pub fn doc_blocks(&self, package: &str, description: Option<&Spanned<String>>) -> Vec<String> {
-        description.map(|text| self.docs.blocks_of(package, self.root_name(), &text.value)).unwrap_or_default()
+        let searched = self.project.search_order(package);
+        description.map(|text| self.docs.blocks_of(searched, &text.value)).unwrap_or_default()
     }
 
     /// Documented columns.

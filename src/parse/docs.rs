@@ -35,8 +35,8 @@ impl Docs {
         self.blocks.insert(id, Arc::new(block));
     }
 
-    fn find(&self, package: Option<&str>, own: &str, root: &str, name: &str) -> Option<&DocBlock> {
-        let order: Vec<&str> = package.map_or_else(|| vec![own, root], |package| vec![package]);
+    fn find(&self, package: Option<&str>, searched: [&str; 2], name: &str) -> Option<&DocBlock> {
+        let order: Vec<&str> = package.map_or_else(|| searched.to_vec(), |package| vec![package]);
         order
             .into_iter()
             .find_map(|package| self.blocks.get(&format!("doc.{package}.{name}")))
@@ -44,18 +44,17 @@ impl Docs {
             .map(Arc::as_ref)
     }
 
-    /// Ids of the blocks that a description names.
-    pub fn blocks_of(&self, own: &str, root: &str, description: &str) -> Vec<String> {
+    /// Ids of the blocks that a description names; two packages are searched before the others.
+    pub fn blocks_of(&self, searched: [&str; 2], description: &str) -> Vec<String> {
         let (_, calls) = split_docs(description);
-        let found = calls.into_iter().filter_map(|(package, name)| self.find(package.as_deref(), own, root, &name));
+        let found = calls.into_iter().filter_map(|(package, name)| self.find(package.as_deref(), searched, &name));
         found.map(|block| format!("doc.{}.{}", block.package, block.name)).collect()
     }
 
     /// A description with its `doc()` calls replaced and its other Jinja rendered.
     pub fn resolve(
         &self,
-        own: &str,
-        root: &str,
+        searched: [&str; 2],
         description: &Spanned<String>,
         renderer: &YamlRenderer,
         diagnostics: &mut Diagnostics,
@@ -73,7 +72,7 @@ impl Docs {
                 resolved.push_str(text);
             }
             let Some((package, name)) = calls.next() else { continue };
-            if let Some(block) = self.find(package.as_deref(), own, root, &name) {
+            if let Some(block) = self.find(package.as_deref(), searched, &name) {
                 resolved.push_str(block.contents.trim());
             } else {
                 let names = self.blocks.values().map(|block| block.name.as_str());

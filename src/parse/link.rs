@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::base::diagnostic::{Diagnostic, Diagnostics, Severity, did_you_mean};
 use crate::base::source::Location;
+use crate::files::LoadedProject;
 use crate::manifest::function::FunctionCall;
 use crate::manifest::manifest::Manifest;
 use crate::manifest::node::{Node, NodeId, RefCall, ResourceType, SourceCall};
@@ -14,9 +15,9 @@ use crate::manifest::version::Version;
 use crate::parse::semantic::link::SemanticIndex;
 
 /// Puts all nodes into the manifest, resolved and checked.
-pub(super) fn link(nodes: Vec<Node>, manifest: &mut Manifest, diagnostics: &mut Diagnostics) {
+pub(super) fn link(nodes: Vec<Node>, project: &LoadedProject, manifest: &mut Manifest, diagnostics: &mut Diagnostics) {
     let nodes = unique(nodes, diagnostics);
-    let index = Index::new(&nodes, &manifest.project_name);
+    let index = Index::new(&nodes, project, &manifest.project_name);
     let semantics = SemanticIndex::new(&nodes, &manifest.project_name);
     let mut resolved = Vec::with_capacity(nodes.len());
     for node in &nodes {
@@ -171,6 +172,7 @@ fn check_relations(manifest: &Manifest, diagnostics: &mut Diagnostics) {
 
 /// What references look among.
 struct Index<'a> {
+    project: &'a LoadedProject,
     root: &'a str,
     refable: BTreeMap<&'a str, Vec<&'a Node>>,
     tables: BTreeMap<(&'a str, &'a str), Vec<&'a Node>>,
@@ -178,8 +180,9 @@ struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    fn new(nodes: &'a [Node], root: &'a str) -> Self {
-        let mut index = Self { root, refable: BTreeMap::new(), tables: BTreeMap::new(), functions: BTreeMap::new() };
+    fn new(nodes: &'a [Node], project: &'a LoadedProject, root: &'a str) -> Self {
+        let (refable, tables, functions) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut index = Self { project, root, refable, tables, functions };
         for node in nodes {
             if node.resource_type.is_built() {
                 index.refable.entry(&node.name).or_default().push(node);
@@ -296,15 +299,17 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// The root project first, then the node's own package, then any: as dbt, whose flag
-    /// `require_ref_searches_node_package_before_root` is not set by default, and not read here.
+    /// The root project first, then the node's own package, then any, unless a flag turns the first two round.
     fn find(&self, node: &Node, call: &RefCall) -> Found<'a> {
         let called = self.refable.get(call.name.as_str()).map(Vec::as_slice).unwrap_or_default();
         let all: Vec<&Node> = called.iter().copied().filter(|node| node.has_version(call.version.as_ref())).collect();
         let of = |package: &str| all.iter().copied().filter(|node| node.package == package).collect::<Vec<_>>();
         let levels = match call.package.as_deref() {
             Some(package) => vec![of(package)],
-            None => vec![of(self.root), of(&node.package), all.clone()],
+            None => {
+                let [first, second] = self.project.search_order(&node.package);
+                vec![of(first), of(second), all.clone()]
+            }
         };
         for level in &levels {
             let enabled: Vec<&Node> = level.iter().copied().filter(|node| node.config.enabled).collect();
@@ -320,7 +325,7 @@ impl<'a> Index<'a> {
     fn find_table(&self, node: &Node, call: &SourceCall) -> Result<Option<NodeId>, &'a Node> {
         let key = (call.source.as_str(), call.table.as_str());
         let all = self.tables.get(&key).map(Vec::as_slice).unwrap_or_default();
-        let ranked = [node.package.as_str(), self.root];
+        let ranked = self.project.search_order(&node.package);
         let enabled = |package: Option<&str>| {
             all.iter().find(|table| table.config.enabled && package.is_none_or(|package| table.package == package))
         };

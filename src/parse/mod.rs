@@ -183,7 +183,7 @@ pub fn parse(project: &LoadedProject, target: &Target, invocation: &Invocation) 
         trees.insert(package.name().to_owned(), tree);
     }
     let versions = versions::find_files(project, &mut read.patches, &mut diagnostics);
-    let names = Names::new(target, root, &macros);
+    let names = Names::new(target, &project.packages, &macros);
     let docs = read_docs(project, &mut diagnostics);
     let mut builder = Builder {
         project,
@@ -241,7 +241,7 @@ pub fn parse(project: &LoadedProject, target: &Target, invocation: &Invocation) 
         manifest.selectors = read_selectors(file, &selector_renderer, &mut diagnostics);
         manifest.selectors_file = Some(Arc::clone(file));
     }
-    link::link(nodes, &mut manifest, &mut diagnostics);
+    link::link(nodes, project, &mut manifest, &mut diagnostics);
     semantic::check::check(&manifest, &mut diagnostics);
     microbatch::check_inputs(&manifest, &mut diagnostics);
     unit_tests::check_forms(&manifest, &mut diagnostics);

@@ -1,13 +1,13 @@
 //! Names of relations: layers' schemas, `generate_schema_name` and its siblings, and the checks of what they give.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
 use crate::base::diagnostic::Diagnostic;
 use crate::base::ident::{Identifier, IdentifierError};
-use crate::files::{ProjectKind, Target};
+use crate::files::{Package, ProjectKind, Target};
 use crate::manifest::manifest::Macro;
 use crate::manifest::node::{Node, ResourceType};
 use crate::manifest::relation::{Database, Layer, Relation};
@@ -25,24 +25,28 @@ pub const AUDIT_SCHEMA: &str = "dbt_test__audit";
 pub(super) struct Names {
     /// The target.
     pub target: Target,
-    /// Whether the root project has its own `generate_schema_name`.
-    own_schema: bool,
-    /// Whether the root project has its own `generate_alias_name`.
-    own_alias: bool,
-    /// Whether the root project has its own `generate_database_name`.
-    own_database: bool,
+    /// Packages and the naming macros that they have written, the root project among them.
+    own: BTreeSet<(String, &'static str)>,
 }
 
+/// The macros that name relations.
+const NAMING: [&str; 3] = ["generate_schema_name", "generate_alias_name", "generate_database_name"];
+
 impl Names {
-    /// Looks which naming macros the root project replaces.
-    pub fn new(target: &Target, root: &str, macros: &BTreeMap<String, Arc<Macro>>) -> Self {
-        let own = |name: &str| macros.contains_key(&format!("macro.{root}.{name}"));
-        Self {
-            target: target.clone(),
-            own_schema: own("generate_schema_name"),
-            own_alias: own("generate_alias_name"),
-            own_database: own("generate_database_name"),
-        }
+    /// Looks which naming macros the root project and its packages replace.
+    pub fn new(target: &Target, packages: &[Package], macros: &BTreeMap<String, Arc<Macro>>) -> Self {
+        let of = |package: &Package| {
+            let package = package.name().to_owned();
+            NAMING.into_iter().map(move |name| (package.clone(), name))
+        };
+        let all = packages.iter().flat_map(of);
+        let own = all.filter(|(package, name)| macros.contains_key(&format!("macro.{package}.{name}"))).collect();
+        Self { target: target.clone(), own }
+    }
+
+    /// The package whose naming macro names a package's nodes: as under dbt its own, else that of the root project.
+    fn names_for<'n>(&self, package: &'n str, root: &'n str, name: &'static str) -> Option<&'n str> {
+        [package, root].into_iter().find(|owner| self.own.contains(&((*owner).to_owned(), name)))
     }
 }
 
@@ -92,8 +96,8 @@ impl Builder<'_> {
         }
         let test = (node.resource_type == ResourceType::Test).then(|| AUDIT_SCHEMA.to_owned());
         let custom = node.config.schema.clone().filter(|schema| !schema.trim().is_empty()).or(test);
-        if self.names.own_schema {
-            return self.generated("generate_schema_name", custom.as_deref(), node);
+        if let Some(owner) = self.names.names_for(&node.package, self.root_name(), "generate_schema_name") {
+            return self.generated((owner, "generate_schema_name"), custom.as_deref(), node);
         }
         if let Some(custom) = custom {
             return Some(format!("{}_{}", self.names.target.schema, custom.trim()));
@@ -111,8 +115,8 @@ impl Builder<'_> {
 
     fn alias_of(&mut self, node: &Node) -> Option<String> {
         let custom = node.config.alias.clone();
-        if self.names.own_alias {
-            return self.generated("generate_alias_name", custom.as_deref(), node);
+        if let Some(owner) = self.names.names_for(&node.package, self.root_name(), "generate_alias_name") {
+            return self.generated((owner, "generate_alias_name"), custom.as_deref(), node);
         }
         Some(custom.map_or_else(|| default_alias(&node.name, node.version()), |alias| alias.trim().to_owned()))
     }
@@ -125,18 +129,18 @@ impl Builder<'_> {
             return Some(database.to_owned());
         }
         let custom = node.config.database.clone().filter(|database| !database.trim().is_empty());
-        if self.names.own_database {
-            return self.generated("generate_database_name", custom.as_deref(), node);
+        if let Some(owner) = self.names.names_for(&node.package, self.root_name(), "generate_database_name") {
+            return self.generated((owner, "generate_database_name"), custom.as_deref(), node);
         }
         Some(custom.map_or_else(|| self.names.target.database.to_string(), |custom| custom.trim().to_owned()))
     }
 
-    /// Calls one of the project's own naming macros.
-    fn generated(&mut self, name: &str, custom: Option<&str>, node: &Node) -> Option<String> {
+    /// Calls the naming macro of a package.
+    fn generated(&mut self, (owner, name): (&str, &str), custom: Option<&str>, node: &Node) -> Option<String> {
         let model = node_value(node);
         let host = Arc::new(ParseHost {
             shared: Arc::clone(&self.shared),
-            package: self.root_name().to_owned(),
+            package: owner.to_owned(),
             this: None,
             model: model.clone(),
             config: node.config.raw.clone(),
@@ -144,7 +148,7 @@ impl Builder<'_> {
             lenient: false,
         });
         let arguments = [custom.map_or(Json::Null, Json::from), model];
-        match jinja::call(&self.templates, self.root_name(), name, &arguments, &host) {
+        match jinja::call(&self.templates, owner, name, &arguments, &host) {
             Ok(text) => Some(text.trim().to_owned()),
             Err(jinja::Failure::Diagnostic(diagnostic)) => {
                 let what = format!("while naming {} `{}`", node.resource_type.as_str(), node.name);

@@ -310,3 +310,47 @@ fn packages_are_added_to_the_list() {
         run.expect_message(&["error[invalid-argument]", told]);
     }
 }
+
+/// What a package writes to name relations names its own nodes; `ref`, `source` and `doc` look in the root project
+/// first, unless the flag turns that round. All as under dbt.
+#[test]
+fn packages_name_their_nodes_and_look_in_the_root_first() {
+    let files = |flags: &str| {
+        Project::new(&[
+            ("dbt_project.yml", &format!("name: root\nversion: '1.0'\n{flags}")),
+            ("models/shared.sql", "select 'root' as found"),
+            ("models/s.yml", "sources: [{name: so, schema: of_root, tables: [{name: t}]}]"),
+            ("models/docs.md", "{% docs both %}of the root{% enddocs %}"),
+            ("macros/m.sql", "{% macro generate_schema_name(name, node) %}by_root{% endmacro %}"),
+            ("dbt_packages/pk/dbt_project.yml", "name: pk\nversion: '1.0'\n"),
+            ("dbt_packages/pk/models/shared.sql", "select 'package' as found"),
+            ("dbt_packages/pk/models/useboth.sql", "select * from {{ ref('shared') }} -- {{ source('so', 't') }}"),
+            (
+                "dbt_packages/pk/models/s.yml",
+                "sources: [{name: so, schema: of_pk, tables: [{name: t}]}]\nmodels: [{name: useboth, description: \"{{ doc('both') }}\"}]",
+            ),
+            ("dbt_packages/pk/models/docs.md", "{% docs both %}of the package{% enddocs %}"),
+            (
+                "dbt_packages/pk/macros/m.sql",
+                "{% macro generate_alias_name(name=none, node=none) %}pk_{{ node.name }}{% endmacro %}",
+            ),
+        ])
+    };
+    let useboth = |project: &Project| {
+        project.ok(&["parse"]);
+        let node = serde_json::from_str::<serde_json::Value>(&project.read("target/manifest.json")).unwrap()["nodes"]["model.pk.useboth"].clone();
+        [
+            node["relation_name"].as_str().unwrap().to_owned(),
+            node["depends_on"]["nodes"].to_string(),
+            node["description"].as_str().unwrap().to_owned(),
+        ]
+    };
+    assert_eq!(
+        useboth(&files("")),
+        ["\"root\".\"by_root\".\"pk_useboth\"", "[\"source.root.so.t\",\"model.root.shared\"]", "of the root"]
+    );
+    assert_eq!(
+        useboth(&files("flags: {require_ref_searches_node_package_before_root: true}\n")),
+        ["\"root\".\"by_root\".\"pk_useboth\"", "[\"source.pk.so.t\",\"model.pk.shared\"]", "of the package"]
+    );
+}
