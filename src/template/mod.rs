@@ -243,14 +243,14 @@ impl Templates {
         let mut interpreter = Interpreter::new(&self.library, Arc::clone(host), &origin);
         if let [Statement::Emit(expression)] = rest.as_slice() {
             let value = values::to_json(&interpreter.run_expression(expression).map_err(Failure::into_error)?);
-            let wants_boolean =
-                matches!(&expression.kind, ExpressionKind::Filter(name, ..) if name.as_ref() == "as_bool");
-            if wants_boolean && !value.is_boolean() {
-                let message = format!("{value} is neither true nor false");
+            let marker = match &expression.kind {
+                ExpressionKind::Filter(name, ..) => name.as_ref(),
+                _ => "",
+            };
+            return marked(marker, value).map_err(|message| {
                 let problem = Diagnostic::error("jinja-error", message).at(origin.location(expression.span), "");
-                return Err(RenderError::boxed(Box::new(problem)));
-            }
-            return Ok(value);
+                RenderError::boxed(Box::new(problem))
+            });
         }
         let written = interpreter.run(&template.body).map_err(Failure::into_error)?;
         Ok(Json::String(written.text))
@@ -319,6 +319,25 @@ impl Templates {
             .detached(|interpreter| interpreter.call_macro(&called, arguments, span))
             .map_err(|failure| failure.without_outermost_call().into_error())?;
         Ok(MacroOutcome { text: text::display(&value), value: values::to_json(&value), macros: interpreter.called })
+    }
+}
+
+/// The value of a whole text of YAML that ends with one of dbt's markers of types: of a text, what Python would read.
+fn marked(marker: &str, value: Json) -> Result<Json, String> {
+    match (marker, value) {
+        ("as_bool", Json::Bool(flag)) => Ok(Json::Bool(flag)),
+        ("as_bool", Json::String(text)) if matches!(text.trim(), "True" | "False") => {
+            Ok(Json::Bool(text.trim() == "True"))
+        }
+        ("as_bool", value) => Err(format!("{value} is neither true nor false")),
+        ("as_number", Json::Number(number)) => Ok(Json::Number(number)),
+        ("as_number", value) => {
+            let text = value.as_str().map(str::trim).unwrap_or_default();
+            let whole = text.parse::<i64>().ok().map(Json::from);
+            let number = whole.or_else(|| text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Json::from));
+            number.ok_or_else(|| format!("{value} is not a number"))
+        }
+        (_, value) => Ok(value),
     }
 }
 

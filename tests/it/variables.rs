@@ -196,7 +196,7 @@ fn target_has_the_keys_of_the_profile_without_its_secrets() {
 fn selectors_are_rendered() {
     let selectors = "selectors:\n  - name: base\n    default: \"{{ target.name == 'dev' | as_bool }}\"\n    definition:\n      \
                      method: tag\n      value: \"{{ var('tag', 'nightly') }}\"\n  - name: up\n    definition:\n      \
-                     method: fqn\n      value: b\n      parents: \"{{ env_var('UP', 'true') | as_bool }}\"\n";
+                     method: fqn\n      value: b\n      parents: \"{{ env_var('UP', 'True') | as_bool }}\"\n";
     let project = Project::new(&[
         ("dbt_project.yml", "name: shop\nversion: '1.0'\n"),
         ("selectors.yml", selectors),
@@ -234,4 +234,35 @@ fn words_of_yaml_are_what_they_are_to_dbt() {
     let keys = project.ok(&["ls", "-s", "m", "--output", "json", "--output-keys", "config.meta"]).stdout;
     assert!(keys.contains(r#"{"n":3,"e":"1e3","time":45045}"#), "{keys}");
     assert_eq!(project.ok(&["run-operation", "say", "--args", "i: 01"]).stdout.trim(), "2");
+}
+
+/// Markers of types say how a whole value of YAML is read, and change nothing else; a stored result is there once.
+#[test]
+fn markers_and_results_are_those_of_dbt() {
+    let project = Project::new(&[
+        (
+            "dbt_project.yml",
+            "name: p\nversion: '1.0'\nmodels: {p: {+grants: {select: [a], insert: [c]}, +meta: {n: \"{{ '5' | as_number }}\"}}}\n",
+        ),
+        (
+            "models/m.sql",
+            "{{ config(grants={'+select': ['b']}) }}select '{{ 'true' | as_bool }}{{ '5' | as_number }}' as a",
+        ),
+        (
+            "macros/m.sql",
+            "{% macro twice() %}{% call statement('s', fetch_result=true) %}select 5 as n{% endcall %}\
+             {{ print(load_result('s').table.columns[0].values()[0]) }}{{ load_result('s') }}{% endmacro %}",
+        ),
+    ]);
+    assert_eq!(project.ok(&["compile", "-s", "m"]).stdout.trim(), "select 'true5' as a");
+    let keys = project.ok(&["ls", "-s", "m", "--output", "json", "--output-keys", "config"]).stdout;
+    assert!(keys.contains(r#""meta":{"n":5}"#), "{keys}");
+    assert!(
+        keys.contains(r#"{"select":["a","b"],"insert":["c"]}"#)
+            || keys.contains(r#"{"insert":["c"],"select":["a","b"]}"#),
+        "{keys}"
+    );
+    let run = project.run(&["run-operation", "twice"]);
+    assert!(run.code != Some(0) && run.stdout.trim() == "5", "{run:?}");
+    run.expect_message(&["the result `s` was loaded already"]);
 }

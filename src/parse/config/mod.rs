@@ -47,6 +47,10 @@ impl RawConfig {
                 all.extend(listed(Some(value)));
                 Json::Array(all)
             }
+            (keys::Merge::ByKey, old, Json::Object(new)) if key == "grants" => {
+                let old = old.and_then(|old| object(&old).cloned()).unwrap_or_default();
+                Json::Object(with_grants(old, new))
+            }
             (keys::Merge::ByKey, Some(Json::Object(mut old)), Json::Object(new)) => {
                 old.extend(new);
                 Json::Object(old)
@@ -91,4 +95,17 @@ pub fn object(value: &Json) -> Option<&Map<String, Json>> {
         Json::Object(entries) => Some(entries),
         _ => None,
     }
+}
+
+/// Rights over those that are there: `+select` adds to who has one, `select` replaces them.
+fn with_grants(mut old: Map<String, Json>, new: Map<String, Json>) -> Map<String, Json> {
+    for (key, value) in new {
+        let (name, mut all) = match key.strip_prefix('+') {
+            Some(name) => (name.to_owned(), listed(old.get(name).cloned())),
+            None => (key, Vec::new()),
+        };
+        all.extend(listed(Some(value)));
+        old.insert(name, Json::Array(all));
+    }
+    old
 }

@@ -309,7 +309,17 @@ pub(super) fn store_raw_result(interpreter: &mut Interpreter<'_>, arguments: Arg
 pub(super) fn load_result(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span) -> Eval {
     let [name] = arguments.bind("load_result", ["name"], 1)?;
     let name = text_argument("load_result", "name", &name.unwrap_or_default())?;
-    Ok(interpreter.results.get(&name).cloned().unwrap_or_else(|| Value::from(())))
+    if name == "main" {
+        return Ok(interpreter.results.get(&name).cloned().unwrap_or_else(|| Value::from(())));
+    }
+    // As under dbt, a result is there once; what was never stored is none.
+    match interpreter.results.get_mut(&name).map(|kept| std::mem::replace(kept, Value::UNDEFINED)) {
+        Some(taken) if taken.is_undefined() => {
+            let message = format!("the result `{name}` was loaded already");
+            Err(Failure::new("jinja-error", message).with_hint("keep it in a variable").into())
+        }
+        found => Ok(found.unwrap_or_else(|| Value::from(()))),
+    }
 }
 
 pub(super) fn context_get(interpreter: &mut Interpreter<'_>, arguments: Arguments, _span: Span) -> Eval {

@@ -76,9 +76,11 @@ pub fn environment(fuel: u64) -> Environment<'static> {
     environment.set_fuel(Some(fuel));
     environment.add_filter("string", |value: &Value| text::display(value));
     environment.add_filter("as_text", |value: &Value| text::display(value));
-    environment.add_filter("as_native", |value: &Value| value.clone());
-    environment.add_filter("as_bool", as_bool);
-    environment.add_filter("as_number", as_number);
+    // As under dbt, these say how a whole value of YAML is read, which `Templates::render_value` does; in SQL and in
+    // macros they change nothing.
+    for marker in ["as_native", "as_bool", "as_number"] {
+        environment.add_filter(marker, |value: &Value| value.clone());
+    }
     environment.add_filter("join", join);
     environment.add_filter("list", list);
     environment.add_filter("format", |format: &str, values: Rest<Value>| {
@@ -117,31 +119,6 @@ fn error(stop: Stop) -> Error {
     match stop {
         Stop::Failure(failure) => Error::new(ErrorKind::InvalidOperation, failure.message),
         _ => Error::from(ErrorKind::InvalidOperation),
-    }
-}
-
-/// A text that is no boolean stays what it is: as under dbt, only a whole value of YAML must be one, and
-/// `target.name == 'dev' | as_bool` compares texts.
-fn as_bool(value: &Value) -> Value {
-    match value.as_str().map(str::to_ascii_lowercase).as_deref() {
-        Some("true") => Value::from(true),
-        Some("false") => Value::from(false),
-        Some(_) => value.clone(),
-        None => Value::from(value.is_true()),
-    }
-}
-
-fn as_number(value: &Value) -> Result<Value, Error> {
-    if Number::of(value).is_some() {
-        return Ok(value.clone());
-    }
-    let text = text::display(value);
-    if let Ok(integer) = text.trim().parse::<i64>() {
-        return Ok(Value::from(integer));
-    }
-    match text.trim().parse::<f64>() {
-        Ok(float) => Ok(Value::from(float)),
-        Err(_) => Err(Error::new(ErrorKind::InvalidOperation, format!("`{text}` is not a number"))),
     }
 }
 

@@ -112,7 +112,7 @@ fn queries() {
             "('id', 'Name', 'amount', 'at')11.50 True 1970-01-01 00:00:01.500000+00:00 True",
         ),
         (
-            "{% call statement('s', fetch_result=true) %}select {{ 1 }}{% endcall %}{{ load_result('s').data[0][0] }}{{ load_result('s')['table'].columns[1].name }}{{ load_result('none') }}",
+            "{% call statement('s', fetch_result=true) %}select {{ 1 }}{% endcall %}{% set s = load_result('s') %}{{ s.data[0][0] }}{{ s['table'].columns[1].name }}{{ load_result('none') }}",
             "1NameNone",
         ),
         ("{% if run_query('q') %}yes{% endif %}{{ get_columns_in_query('q') | join }}", "yesidNameamountat"),

@@ -158,7 +158,7 @@ fn filters_and_tests() {
             "{{ [1, 1, 2] | unique | list }}{{ 'a-b' | replace('-', '_') }}{{ '5' | int + 1 }}{{ 'x' | int }}{{ 3.7 | int }}",
             "[1, 2]a_b603",
         ),
-        ("{{ 'true' | as_bool }}{{ '5' | as_number + 1 }}{{ 5 | as_text ~ 'x' }}{{ [1] | as_native }}", "True65x[1]"),
+        ("{{ 'true' | as_bool }}{{ '5' | as_number }}{{ 5 | as_text ~ 'x' }}{{ [1] | as_native }}", "true55x[1]"),
         ("{{ 2.5 | round }} {{ 3.14159 | round(2) }} {{ 'ab\ncd' | indent(2) }}", "2.0 3.14 ab\n  cd"),
         (
             "{{ 1 is defined }}{{ nope is defined }}{{ none is none }}{{ {} is mapping }}{{ [] is iterable }}{{ 'a' is string }}{{ 1 is number }}{{ [1] is sequence }}",
