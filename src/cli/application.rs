@@ -175,6 +175,7 @@ impl Application {
         let (parsed, mut problems) = parse::parse(&loaded, &target, &invocation);
         let (dag, found) = Dag::new(&parsed.manifest);
         problems.extend(found);
+        problems.extend(select::wrong_selectors(&parsed.manifest));
         self.report(&self.worth_saying(problems))?;
         let manifest = Arc::new(parsed.manifest.clone());
         Ok(Project { loaded, target, parsed, manifest, dag, previous: OnceLock::new() })

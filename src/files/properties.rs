@@ -328,8 +328,16 @@ impl Reader<'_> {
     /// `data_tests:`, and its old name `tests:`.
     pub fn tests(&mut self, fields: &mut Fields<'_>) -> Vec<TestProperties> {
         let mut tests = Vec::new();
+        let mut named: Option<&'static str> = None;
         for key in ["data_tests", "tests"] {
-            for item in fields.list(key, Single::Refused, self.diagnostics) {
+            let items = fields.list(key, Single::Refused, self.diagnostics);
+            if let (Some(first), Some(again)) = (named, items.first()) {
+                let message = format!("`{first}` and `{key}` are one list under two names");
+                let both = Diagnostic::error("bad-value", message).at(again.location.clone(), "");
+                self.diagnostics.push(both.with_hint("write all of it as `data_tests`"));
+            }
+            named = named.or((!items.is_empty()).then_some(key));
+            for item in items {
                 tests.extend(self.test(item));
             }
         }
@@ -443,7 +451,10 @@ impl Reader<'_> {
                 }
                 value.entries().unwrap_or_default().to_vec()
             }
-            None => Vec::new(),
+            None => {
+                self.diagnostics.push(fields.missing("owner", &item.location).with_hint("write `owner: {email: ...}`"));
+                Vec::new()
+            }
         };
         let depends_on = fields.texts("depends_on", self.diagnostics).unwrap_or_default();
         let config = self.config(&mut fields);

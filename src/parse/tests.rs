@@ -429,7 +429,7 @@ snapshots:
 seeds:
   - {name: codes, config: {delimiter: ';;', column_types: [a]}}
 exposures:
-  - {name: board, type: dashboard, depends_on: [users]}
+  - {name: board, type: dashboard, owner: {name: Me}, depends_on: [users]}
 ";
     let (_, diagnostics) = parsed(&[
         ("project.yml", "name: shop\n"),

@@ -5,9 +5,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::base::diagnostic::did_you_mean;
+use crate::base::diagnostic::{Diagnostics, Severity, did_you_mean};
 use crate::base::limits;
 use crate::base::source::Location;
+use crate::manifest::manifest::Manifest;
 use crate::select::IndirectSelection;
 use crate::select::expression::{Expression, Operators, Reach};
 use crate::select::matcher::{bad, scalar_text, unknown};
@@ -230,6 +231,21 @@ impl Reader<'_> {
         }
         text
     }
+}
+
+/// What is wrong with the named selectors, whether they are asked for or not: as under dbt, each of them must be one.
+pub fn wrong_selectors(manifest: &Manifest) -> Diagnostics {
+    let mut found = Diagnostics::default();
+    for name in manifest.selectors.keys() {
+        let mut reader = Reader::new(manifest, IndirectSelection::default(), None);
+        if let Some(place) = reader.place_of(name) {
+            reader.named(name, &place, IndirectSelection::default());
+        }
+        found.extend(reader.diagnostics);
+    }
+    // With which state it is asked for shows when it is.
+    found.0.retain(|problem| problem.severity == Severity::Error && problem.code != "no-state");
+    found
 }
 
 fn without(included: Expression, excluded: Vec<Expression>) -> Expression {

@@ -26,6 +26,8 @@ use crate::select::evaluate::Evaluation;
 use crate::select::syntax::Reader;
 use crate::state::Comparison;
 
+pub use crate::select::definitions::wrong_selectors;
+
 /// Which tests come along with the nodes that they read (`--indirect-selection`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum IndirectSelection {

@@ -203,3 +203,30 @@ fn a_seed_that_cannot_be_read_stops_no_other() {
         "did you mean `zip`?",
     ]);
 }
+
+/// What dbt refuses while it reads a project is refused.
+#[test]
+fn what_dbt_refuses_is_refused() {
+    for (file, text, told) in [
+        ("selectors.yml", "selectors: [{name: q, definition: {method: nope, value: x}}]", "nope"),
+        ("selectors.yml", "selectors: [{name: q, definition: {uni: []}}]", "uni"),
+        ("models/s.yml", "exposures: [{name: e, type: dashboard}]", "has no `owner`"),
+        (
+            "models/s.yml",
+            "models: [{name: a, columns: [{name: id, tests: [unique], data_tests: [not_null]}]}]",
+            "`data_tests` and `tests` are one list under two names",
+        ),
+        (
+            "models/s.yml",
+            "models: [{name: a, config: {enabled: \"{{ 'true' | as_bool }}\"}}]",
+            "neither true nor false",
+        ),
+    ] {
+        for verb in ["ls", "build"] {
+            with(&[(file, text)]).run(&[verb]).expect_code(2).expect_message(&[told, file]);
+        }
+    }
+    // A selector that compares with a state is one, though there is no state now.
+    let state = "selectors: [{name: q, definition: {method: state, value: modified}}]";
+    with(&[("selectors.yml", state)]).ok(&["build"]);
+}
