@@ -16,6 +16,7 @@ mod membership;
 pub mod memory;
 mod moments;
 pub mod neighbors;
+mod numbers;
 mod pool;
 pub mod session;
 pub mod statement;

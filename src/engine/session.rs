@@ -38,6 +38,7 @@ use crate::engine::information::{self, InformationSchema};
 use crate::engine::membership;
 use crate::engine::memory::MemoryBudget;
 use crate::engine::moments::Microseconds;
+use crate::engine::numbers::{Checked, Numbers};
 use crate::engine::pool::RoomyPool;
 use crate::engine::syntax::Syntax;
 use crate::engine::texts::TimesAsText;
@@ -206,6 +207,16 @@ const TABLE_FUNCTIONS: [&str; 2] = ["generate_series", "range"];
 /// The part of all queries' memory that one partition of a sort keeps back.
 const SORT_RESERVE_SHARE: usize = 64;
 
+/// The engine's rules between those of ours.
+fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(Microseconds), Arc::new(Numbers)];
+    rules.extend(Analyzer::new().rules);
+    rules.push(Arc::new(TimesAsText::new()));
+    rules.push(Arc::new(Correlated));
+    rules.push(Arc::new(Checked));
+    rules
+}
+
 fn base_state(options: &EngineOptions, runtime: Arc<RuntimeEnv>) -> EngineResult<SessionState> {
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(&options.database, &options.default_schema)
@@ -233,14 +244,11 @@ fn base_state(options: &EngineOptions, runtime: Arc<RuntimeEnv>) -> EngineResult
         // Statistics come with the file lists of our own tables; other files are small or read once.
         settings.execution.collect_statistics = true;
     }
-    let rules = [Arc::new(Microseconds) as Arc<dyn AnalyzerRule + Send + Sync>];
     let mut state = SessionStateBuilder::new()
         .with_default_features()
-        .with_analyzer_rules(rules.into_iter().chain(Analyzer::new().rules).collect())
         .with_config(config)
         .with_runtime_env(runtime)
-        .with_analyzer_rule(Arc::new(TimesAsText::new()))
-        .with_analyzer_rule(Arc::new(Correlated))
+        .with_analyzer_rules(analyzer_rules())
         .with_optimizer_rules(membership::rules())
         .with_optimizer_rule(Arc::new(CountDistinctByPairs::new()))
         .with_relation_planners(vec![Arc::new(Stars)])

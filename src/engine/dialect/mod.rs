@@ -29,8 +29,8 @@ pub(crate) mod using;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, DataType, DateTimeField, Expr, JoinOperator, JsonPath, JsonPathElem, LimitClause, OrderByKind,
-    OrderByOptions, Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator, Statement, TableFactor,
+    BinaryOperator, DataType, DateTimeField, ExactNumberInfo, Expr, JoinOperator, JsonPath, JsonPathElem, LimitClause,
+    OrderByKind, OrderByOptions, Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator, Statement, TableFactor,
     TableWithJoins, TimezoneInfo, TopQuantity, UnaryOperator, Value, VisitMut as _, VisitorMut,
     WildcardAdditionalOptions,
 };
@@ -427,6 +427,14 @@ impl VisitorMut for Adapter<'_> {
                     return ControlFlow::Break(Box::new(problem));
                 }
             },
+            Expr::Value(value) => {
+                // An exponent makes a float (SQL:2016, 5.3).
+                if let Value::Number(number, false) = &value.value
+                    && number.contains(['e', 'E'])
+                {
+                    *expr = build::cast(build::text(number), DataType::Double(ExactNumberInfo::None));
+                }
+            }
             Expr::TypedString(typed) => {
                 types::adapt(&mut typed.data_type);
                 types::complete_offset(&typed.data_type, &mut typed.value.value);

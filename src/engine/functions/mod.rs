@@ -10,6 +10,7 @@ mod adapt;
 mod aggregates;
 mod conditions;
 mod dates;
+pub(crate) mod exactly;
 mod formats;
 mod intervals;
 mod json;
@@ -25,6 +26,7 @@ mod scalar;
 mod shown;
 mod stamps;
 mod text;
+mod totals;
 mod written_times;
 mod zones;
 
@@ -146,6 +148,9 @@ pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
         registry.register_udf(function)?;
     }
     registry.register_udf(shown::function())?;
+    for function in totals::aggregates() {
+        registry.register_udaf(function)?;
+    }
     for function in replaced::windows() {
         registry.register_udwf(function)?;
     }
