@@ -11,6 +11,7 @@ mod distinct;
 pub mod error;
 pub mod files;
 pub mod guard;
+mod guarded;
 mod information;
 mod membership;
 pub mod memory;

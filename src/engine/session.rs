@@ -43,7 +43,7 @@ use crate::engine::pool::RoomyPool;
 use crate::engine::syntax::Syntax;
 use crate::engine::texts::TimesAsText;
 use crate::engine::user_functions::{Definition, UserFunctions, check_query};
-use crate::engine::{dialect, functions, guard, statement};
+use crate::engine::{dialect, functions, guard, guarded, statement};
 use crate::files::NullOrder;
 use crate::manifest::relation::{Relation, RelationKey};
 
@@ -249,7 +249,7 @@ fn base_state(options: &EngineOptions, runtime: Arc<RuntimeEnv>) -> EngineResult
         .with_config(config)
         .with_runtime_env(runtime)
         .with_analyzer_rules(analyzer_rules())
-        .with_optimizer_rules(membership::rules())
+        .with_optimizer_rules(guarded::among(membership::rules()))
         .with_optimizer_rule(Arc::new(CountDistinctByPairs::new()))
         .with_relation_planners(vec![Arc::new(Stars)])
         .build();

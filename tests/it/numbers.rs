@@ -126,3 +126,20 @@ async fn integers_do_not_wrap_around() {
     )
     .await;
 }
+
+/// Conditions that may fail are asked of the rows alone that other conditions keep.
+#[tokio::test(flavor = "multi_thread")]
+async fn conditions_that_may_fail_wait_for_others() {
+    let from = "from (values ('1'), ('2'), ('3'), ('abc')) t(x)";
+    check(
+        &[
+            (&format!("select n from (select x::int as n from (select * {from} where x ~ '^[0-9]+$')) where n > 1"), "2; 3"),
+            (&format!("with a as (select * {from} where x <> 'abc'), b as (select x::int n, x from a) select x from b where n > 1 and n < 3"), "2"),
+            (&format!("select x {from} where x ~ '^[0-9]+$' and x::int > 1"), "2; 3"),
+            ("select a / b from (values (4, 2), (1, 0), (9, 3), (8, 2)) t(a, b) where b <> 0 and a / b > 2", "3; 4"),
+            (&format!("select n from (select x::int as n {from}) where n > 1"), "error: `abc` is not a valid integer"),
+        ],
+        false,
+    )
+    .await;
+}
