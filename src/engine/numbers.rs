@@ -4,11 +4,12 @@
 //! not cut off; the rounding is a function, so no comparison is taken through the cast. A float that meets a decimal
 //! (`coalesce(x, 0.0)`, `x > 0.5`) makes a float of it; the engine would make decimals with fifteen digits of both.
 //! [`Checked`] comes after it, when both sides have one type: sums, differences and products of integers that do not
-//! fit are errors instead of other numbers.
+//! fit are errors instead of other numbers, floats become text in the form of DuckDB, and
+//! intervals are compared by how long they are.
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, IntervalUnit};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::common::{Column, DFSchema, Result as EngineResult, ScalarValue};
@@ -62,7 +63,7 @@ impl AnalyzerRule for Numbers {
     }
 }
 
-/// Arithmetic of integers.
+/// Arithmetic of integers, texts of floats, and comparisons of intervals.
 #[derive(Debug)]
 pub(crate) struct Checked;
 
@@ -72,26 +73,54 @@ impl AnalyzerRule for Checked {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> EngineResult<LogicalPlan> {
-        each_expression(
-            plan,
-            |plan| Ok(Transformed::no(plan)),
-            |expr, schema| {
-                let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else { return Transformed::no(expr) };
-                let what = match op {
-                    Operator::Plus => Exactly::Plus,
-                    Operator::Minus => Exactly::Minus,
-                    Operator::Multiply => Exactly::Times,
-                    op => return Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
-                };
-                match (left.get_type(schema), right.get_type(schema)) {
-                    (Ok(one), Ok(other)) if one.is_integer() && one == other => {
-                        Transformed::yes(call(what, vec![*left, *right]))
-                    }
-                    _ => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
-                }
-            },
-        )
+        each_expression(plan, |plan| Ok(Transformed::no(plan)), coerced)
     }
+}
+
+/// What an expression means whose parts have the types that they are computed with.
+fn coerced(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            let what = match op {
+                Operator::Plus => Some(Exactly::Plus),
+                Operator::Minus => Some(Exactly::Minus),
+                Operator::Multiply => Some(Exactly::Times),
+                _ => None,
+            };
+            if compares(op) && is_span(&left, schema) && is_span(&right, schema) {
+                let [left, right] = [left, right].map(|side| Box::new(call(Exactly::Span, vec![*side])));
+                return Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right }));
+            }
+            let is_of_integers = || match (left.get_type(schema), right.get_type(schema)) {
+                (Ok(one), Ok(other)) => one.is_integer() && one == other,
+                _ => false,
+            };
+            match what {
+                Some(what) if is_of_integers() => Transformed::yes(call(what, vec![*left, *right])),
+                _ => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
+            }
+        }
+        Expr::Cast(Cast { expr: inner, field }) if is_float_text(&inner, field.data_type(), schema) => {
+            let text = call(Exactly::Text, vec![*inner]);
+            Transformed::yes(match field.data_type() {
+                DataType::Utf8 => text,
+                _ => Expr::Cast(Cast { expr: Box::new(text), field }),
+            })
+        }
+        Expr::TryCast(TryCast { expr: inner, field }) if is_float_text(&inner, field.data_type(), schema) => {
+            let text = call(Exactly::Text, vec![*inner]);
+            Transformed::yes(Expr::TryCast(TryCast { expr: Box::new(text), field }))
+        }
+        expr => Transformed::no(expr),
+    }
+}
+
+fn is_span(expr: &Expr, schema: &DFSchema) -> bool {
+    matches!(expr.get_type(schema), Ok(DataType::Interval(IntervalUnit::MonthDayNano)))
+}
+
+fn is_float_text(number: &Expr, wanted: &DataType, schema: &DFSchema) -> bool {
+    wanted.is_string() && matches!(number.get_type(schema), Ok(DataType::Float32 | DataType::Float64))
 }
 
 /// Rewrites each plan and each expression, from below; columns keep their names.
@@ -100,6 +129,7 @@ fn each_expression(
     mut of_plan: impl FnMut(LogicalPlan) -> EngineResult<Transformed<LogicalPlan>>,
     mut of_expr: impl FnMut(Expr, &DFSchema) -> Transformed<Expr>,
 ) -> EngineResult<LogicalPlan> {
+    let mut is_any_changed = false;
     let changed = plan.transform_up_with_subqueries(|plan| {
         let schema = merge_schema(&plan.inputs());
         let names = NamePreserver::new(&plan);
@@ -109,10 +139,13 @@ fn each_expression(
             Ok(if changed.transformed { changed.update_data(|expr| name.restore(expr)) } else { changed })
         })?;
         let is_changed = plan.transformed;
-        let mut plan = of_plan(plan.data)?;
-        plan.transformed |= is_changed;
+        let plan = of_plan(plan.data)?;
+        is_any_changed |= is_changed || plan.transformed;
+        if !is_any_changed {
+            return Ok(plan);
+        }
         // Types may have changed below.
-        plan.map_data(LogicalPlan::recompute_schema)
+        Ok(Transformed::yes(plan.data.recompute_schema()?))
     })?;
     Ok(changed.data)
 }
@@ -165,7 +198,7 @@ fn meaning(mut expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
             }
             rounds
         }
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) if op.supports_propagation() || is_distinction(*op) => {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if compares(*op) => {
             meet([left.as_mut(), right.as_mut()], schema)
         }
         Expr::Between(Between { expr, low, high, .. }) => meet([expr.as_mut(), low.as_mut(), high.as_mut()], schema),
@@ -194,8 +227,9 @@ fn meaning(mut expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     Transformed::new_transformed(expr, is_changed)
 }
 
-fn is_distinction(op: Operator) -> bool {
-    matches!(op, Operator::NotEq | Operator::IsDistinctFrom | Operator::IsNotDistinctFrom)
+fn compares(op: Operator) -> bool {
+    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
+    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
 }
 
 /// Makes floats of the columns that are floats in another part of a union.

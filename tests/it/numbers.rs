@@ -143,3 +143,19 @@ async fn conditions_that_may_fail_wait_for_others() {
     )
     .await;
 }
+
+/// Keys are made of the texts of floats; intervals are as long as their months of thirty days.
+#[tokio::test(flavor = "multi_thread")]
+async fn floats_have_their_text_and_intervals_their_length() {
+    let duration = "(timestamp '2024-01-03 12:00:00' - timestamp '2024-01-02 00:00:00')";
+    check(
+        &[
+            ("select 1e20::text, 1e-5::varchar, 0.0001::double::text, 1e15::text, 1e16 || '', 'inf'::double::text", "1e+20|1e-05|0.0001|1000000000000000.0|1e+16|inf"),
+            ("select 100::double::text, (-1.5)::double::text, 1.25e-7::text, 0.1::real::text, 'nan'::double::text, x::text from (values (null::double)) t(x)", "100.0|-1.5|1.25e-07|0.1|nan|NULL"),
+            ("select interval '1 month' = interval '30 days', interval '1 day' < interval '25 hours'", "true|true"),
+            (&format!("select {duration} > interval '1 day', {duration} < interval '2 days', {duration} = interval '36 hours'"), "true|true|true"),
+        ],
+        false,
+    )
+    .await;
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray as _, Decimal128Array, StringArray, StringViewArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::compute::kernels::numeric::{add, mul, sub};
-use datafusion::arrow::datatypes::{DataType, Decimal128Type, Float32Type, Float64Type};
+use datafusion::arrow::datatypes::{DataType, Decimal128Type, Float32Type, Float64Type, IntervalMonthDayNanoType};
 use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::logical_expr::interval_arithmetic::Interval;
 use datafusion::logical_expr::{
@@ -25,19 +25,23 @@ pub(crate) enum Exactly {
     Minus,
     /// The product of integers.
     Times,
+    /// A float as text, in the form of DuckDB: `1e-05`, `1e+20`.
+    Text,
+    /// The nanoseconds of an interval, where a month has thirty days and a day 24 hours.
+    Span,
 }
 
 impl Exactly {
     /// The function.
     pub(crate) fn function(self) -> Arc<ScalarUDF> {
-        let arguments = if self == Self::Whole { 1 } else { 2 };
+        let arguments = if matches!(self, Self::Whole | Self::Text | Self::Span) { 1 } else { 2 };
         let signature = Signature::any(arguments, Volatility::Immutable);
         Arc::new(ScalarUDF::new_from_impl(Computed { what: self, signature }))
     }
 
     fn operator(self) -> &'static str {
         match self {
-            Self::Whole => "",
+            Self::Whole | Self::Text | Self::Span => "",
             Self::Plus => "+",
             Self::Minus => "-",
             Self::Times => "*",
@@ -58,6 +62,8 @@ impl ScalarUDFImpl for Computed {
     fn name(&self) -> &'static str {
         match self.what {
             Exactly::Whole => "__karat_whole",
+            Exactly::Text => "__karat_float_text",
+            Exactly::Span => "__karat_span",
             Exactly::Plus => "__karat_plus",
             Exactly::Minus => "__karat_minus",
             Exactly::Times => "__karat_times",
@@ -81,6 +87,8 @@ impl ScalarUDFImpl for Computed {
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         match types {
+            [_] if self.what == Exactly::Text => Ok(DataType::Utf8),
+            [_] if self.what == Exactly::Span => Ok(DataType::Decimal128(MOST_DIGITS, 0)),
             [DataType::Decimal128(precision, scale)] if *scale > 0 => {
                 let whole = precision.saturating_sub(scale.unsigned_abs()).saturating_add(1).min(MOST_DIGITS);
                 Ok(DataType::Decimal128(whole, 0))
@@ -101,6 +109,8 @@ impl ScalarUDFImpl for Computed {
         let arrays = args.args.iter().map(|value| value.to_array(rows)).collect::<Result<Vec<_>>>()?;
         let found = match (self.what, arrays.as_slice()) {
             (Exactly::Whole, [values]) => whole(values, args.return_field.data_type())?,
+            (Exactly::Text, [values]) => texts(values)?,
+            (Exactly::Span, [values]) => spans(values)?,
             (Exactly::Plus, [left, right]) => add(left, right)?,
             (Exactly::Minus, [left, right]) => sub(left, right)?,
             (Exactly::Times, [left, right]) => mul(left, right)?,
@@ -186,6 +196,62 @@ fn rounded(text: &str) -> Option<String> {
         whole += 1;
     }
     Some(format!("{sign}{whole}"))
+}
+
+fn spans(intervals: &ArrayRef) -> Result<ArrayRef> {
+    const DAYS_PER_MONTH: i128 = 30;
+    const NANOS_PER_DAY: i128 = 86_400_000_000_000;
+    let Some(intervals) = intervals.as_primitive_opt::<IntervalMonthDayNanoType>() else {
+        return internal_err!("{} is no interval", intervals.data_type());
+    };
+    let spans: Decimal128Array = intervals.unary(|interval| {
+        let days = i128::from(interval.months) * DAYS_PER_MONTH + i128::from(interval.days);
+        days * NANOS_PER_DAY + i128::from(interval.nanoseconds)
+    });
+    Ok(Arc::new(spans.with_precision_and_scale(MOST_DIGITS, 0)?))
+}
+
+fn texts(floats: &ArrayRef) -> Result<ArrayRef> {
+    let texts: StringArray = match floats.data_type() {
+        DataType::Float64 => floats
+            .as_primitive::<Float64Type>()
+            .iter()
+            .map(|value| value.map(|value| text(&format!("{value:e}"))))
+            .collect(),
+        DataType::Float32 => floats
+            .as_primitive::<Float32Type>()
+            .iter()
+            .map(|value| value.map(|value| text(&format!("{value:e}"))))
+            .collect(),
+        other => return internal_err!("{other} is no float"),
+    };
+    Ok(Arc::new(texts))
+}
+
+/// The text of a float, from its shortest digits with an exponent (`1.25e-7`).
+fn text(shortest: &str) -> String {
+    /// From this exponent on, and below the next one, a number is written with it.
+    const LARGE: i32 = 16;
+    const SMALL: i32 = -4;
+    let (sign, number) = match shortest.strip_prefix('-') {
+        Some(number) => ("-", number),
+        None => ("", shortest),
+    };
+    let Some((mantissa, exponent)) = number.split_once('e') else { return shortest.to_lowercase() };
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    if !(SMALL..LARGE).contains(&exponent) {
+        return format!("{sign}{mantissa}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs());
+    }
+    let digits = mantissa.replace('.', "");
+    let place = usize::try_from(exponent.max(0)).unwrap_or_default() + 1;
+    if exponent < 0 {
+        let zeros = usize::try_from(-exponent - 1).unwrap_or_default();
+        format!("{sign}0.{}{digits}", "0".repeat(zeros))
+    } else if digits.len() <= place {
+        format!("{sign}{digits}{}.0", "0".repeat(place - digits.len()))
+    } else {
+        format!("{sign}{}.{}", &digits[..place], &digits[place..])
+    }
 }
 
 /// The call of one of these.
