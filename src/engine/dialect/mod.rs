@@ -267,6 +267,18 @@ pub const SYNTAX: &[Spelling] = &[
         "1; 3",
     ),
     spelling("~a", "the bits turned around", "select ~5", "-6"),
+    spelling(
+        "cast(2.5 as integer)",
+        "numbers and their texts are rounded: floats half to even, others half away from zero (DuckDB)",
+        "select cast(2.5 as integer)",
+        "3",
+    ),
+    spelling(
+        "select a, b, a",
+        "a column that is there twice without a name of its own has a number (DuckDB)",
+        "select a_1 from (select a, b, a from (values (1, 2)) as t(a, b))",
+        "1",
+    ),
     spelling("cast(1.5 as boolean)", "a decimal is true unless it is zero", "select cast(0.0 as boolean)", "false"),
 ];
 
