@@ -285,7 +285,7 @@ fn of_floats(values: Values) -> EngineResult<Transformed<LogicalPlan>> {
             let rows = || values.values.iter().filter_map(|row| row.get(column));
             // Where all rows are cast so, the query says it.
             let is_mixed = found.is_decimal() && rows().any(|expr| float(expr, found).is_none());
-            rows().filter_map(|expr| float(expr, found)).next().filter(|_| is_mixed)
+            rows().find_map(|expr| float(expr, found)).filter(|_| is_mixed)
         })
         .collect();
     if floats.iter().all(Option::is_none) {

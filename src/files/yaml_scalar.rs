@@ -101,7 +101,7 @@ fn float(sign: &str, digits: &str, has_sign: bool) -> Option<YamlNode> {
         if whole.is_empty() && (has_sign || !starts_well(decimals)) {
             return None;
         }
-        if !whole.is_empty() && !(starts_well(whole) && is_decimal(whole)) {
+        if !(whole.is_empty() || starts_well(whole) && is_decimal(whole)) {
             return None;
         }
         if let Some(exponent) = exponent {

@@ -354,6 +354,10 @@ const QUERIES: &[(&str, &str)] = &[
         "0.25; 0.75",
     ),
     ("select collect_list(a) as l, collect_set(a) as s from (values (1), (1), (null)) as t(a)", "[1, 1]|[1]"),
+    (
+        "select sum(x = 1) as a, avg(x in (1, 2)) as b, sum(x = 1) filter (where x > 1) as c from (values (1), (2), (1), (3)) as t(x)",
+        "2|0.75|0",
+    ),
     ("select v from (values (2, null)) as t(jan, feb), unnest(make_array(t.jan, t.feb)) as u(v) order by v", "2; NULL"),
     ("select v from (select null as jan) as t, lateral (select coalesce(t.jan, 5) as v) as u order by v", "5"),
     ("select \"ID\" from (select 1 as \"Id\", 2 as id)", "error: column `ID` does not exist"),

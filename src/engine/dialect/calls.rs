@@ -268,6 +268,12 @@ pub const CALLS: &[Spelling] = &[
         "select extract(century from date '2024-01-20')",
         "21",
     ),
+    spelling(
+        "sum(a = 'x'), avg(a > 1)",
+        "how many rows, or which share of them, meet a condition (DuckDB)",
+        "select sum(a > 1) from (values (1), (2), (3)) as t(a)",
+        "2",
+    ),
     spelling("xor(a, b)", "exclusive or of two integers (DuckDB)", "select xor(5, 3)", "6"),
     spelling("isinf(a), isfinite(a)", "whether a float is infinite, or a number", "select isinf(1.5)", "false"),
     spelling(

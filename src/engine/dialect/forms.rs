@@ -3,7 +3,7 @@
 
 use datafusion::sql::sqlparser::ast::{
     Array, BinaryOperator, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgOperator, FunctionArguments, Ident, ObjectName, ObjectNamePart, Value,
+    FunctionArgOperator, FunctionArguments, Ident, ObjectName, ObjectNamePart, UnaryOperator, Value,
 };
 
 use super::build::{self, binary, call, cast, literal, number, text};
@@ -33,6 +33,15 @@ pub(super) fn rewrite(function: &mut Function, name: &str) -> Option<Expr> {
             let [keys, values] = plain(function)?.try_into().ok()?;
             let of = |value: Expr| Expr::Function(renamed(function, "array_agg", Some(vec![value])));
             return Some(call("json_object_of", vec![of(keys), of(values)]));
+        }
+        "sum" | "avg" | "mean" => {
+            if let FunctionArguments::List(list) = &mut function.args
+                && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(value))] = list.args.as_mut_slice()
+                && is_truth(value)
+            {
+                *value = cast(std::mem::replace(value, build::null()), DataType::BigInt(None));
+            }
+            return None;
         }
         "ratio_to_report" if function.over.is_some() => {
             let [value] = plain(function)?.try_into().ok()?;
@@ -109,6 +118,27 @@ fn several_quantiles(function: &mut Function, name: &str) -> Option<Expr> {
         Expr::Function(renamed(function, name, Some(args)))
     };
     Some(Expr::Array(Array { elem: list.elem.iter().map(one).collect(), named: false }))
+}
+
+/// Whether an expression is seen to be a condition, which counts as one or zero.
+fn is_truth(expr: &Expr) -> bool {
+    use BinaryOperator::{And, Eq, Gt, GtEq, Lt, LtEq, NotEq, Or};
+    match expr {
+        Expr::Nested(inner) => is_truth(inner),
+        Expr::UnaryOp { op: UnaryOperator::Not, .. }
+        | Expr::IsNull(_)
+        | Expr::IsNotNull(_)
+        | Expr::IsTrue(_)
+        | Expr::IsNotTrue(_)
+        | Expr::IsFalse(_)
+        | Expr::IsNotFalse(_)
+        | Expr::InList { .. }
+        | Expr::Between { .. }
+        | Expr::Like { .. }
+        | Expr::ILike { .. }
+        | Expr::BinaryOp { op: And | Eq | Gt | GtEq | Lt | LtEq | NotEq | Or, .. } => true,
+        _ => false,
+    }
 }
 
 fn lists(name: &str, args: &[Expr]) -> Option<Expr> {

@@ -54,8 +54,10 @@ pub const TEMPLATES: &[(&str, &str)] = &[
     ),
 ];
 
-/// The templates by name and number of parameters.
-static PARSED: LazyLock<BTreeMap<(String, usize), (Vec<String>, Expr)>> = LazyLock::new(|| {
+/// Templates by name and number of parameters: the parameters, and the expression over them.
+type Templates = BTreeMap<(String, usize), (Vec<String>, Expr)>;
+
+static PARSED: LazyLock<Templates> = LazyLock::new(|| {
     let template = |(call, expression): &(&str, &str)| {
         let (name, parameters) = call.strip_suffix(')')?.split_once('(')?;
         let parameters: Vec<String> = parameters.split(", ").map(str::to_owned).collect();

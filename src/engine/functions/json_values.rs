@@ -153,7 +153,6 @@ fn object(call: &Call<'_>) -> Result<ArrayRef> {
     Ok(Arc::new(texts.finish()))
 }
 
-#[expect(clippy::too_many_arguments, reason = "two lists, each with a place")]
 fn pair(
     call: &Call<'_>,
     names: &StringViewArray,

@@ -33,6 +33,7 @@ struct Average {
 }
 
 /// The same arguments for the engine's function, which gives a decimal for decimals.
+#[expect(clippy::needless_pass_by_value, reason = "the arguments go on in what is given back")]
 fn of_decimals<'a>(inner: &AggregateUDF, args: AccumulatorArgs<'a>) -> Result<Option<AccumulatorArgs<'a>>> {
     let Some(field) = args.expr_fields.first().filter(|field| field.data_type().is_decimal()) else { return Ok(None) };
     let output = inner.return_type(&[field.data_type().clone()])?;

@@ -47,7 +47,7 @@ fn regular(written: &str) -> Option<String> {
     // Nearly all texts are regular, and seen to be so by their shape.
     let is_date = bytes.len() >= 10 && bytes.get(4) == Some(&b'-') && bytes.get(7) == Some(&b'-');
     let is_time = bytes.len() >= 19 && bytes.get(13) == Some(&b':') && bytes.get(16) == Some(&b':');
-    if is_date && (bytes.len() == 10 || is_time) && bytes.get(bytes.len() - 1).is_some_and(|byte| *byte != b' ') {
+    if is_date && (bytes.len() == 10 || is_time) && bytes.last().is_some_and(|byte| *byte != b' ') {
         return None;
     }
     let text = written.trim();
