@@ -18,6 +18,7 @@ pub mod memory;
 mod moments;
 pub mod neighbors;
 mod numbers;
+mod operands;
 mod pool;
 pub mod session;
 pub mod statement;

@@ -2,33 +2,28 @@
 //!
 //! [`Numbers`] comes before it and knows the casts that the query says. A number that is cast to an integer is rounded,
 //! not cut off; the rounding is a function, so no comparison is taken through the cast. A float that meets a decimal
-//! (`coalesce(x, 0.0)`, `x > 0.5`) makes a float of it; the engine would make decimals with fifteen digits of both.
-//! [`Checked`] comes after it, when both sides have one type: sums, differences and products of integers that do not
-//! fit are errors instead of other numbers, floats become text in the form of DuckDB, and
-//! intervals are compared by how long they are.
-
-use std::sync::Arc;
+//! (`coalesce(x, 0.0)`, `x > 0.5`) makes a float of it, [`floats`]; the engine would make decimals with fifteen digits
+//! of both. [`Checked`] comes after it, when both sides have one type: sums, differences and products of integers that
+//! do not fit are errors instead of other numbers, floats become text in the form of `DuckDB`, and intervals are compared
+//! by how long they are.
 
 use datafusion::arrow::datatypes::{DataType, IntervalUnit};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode as _};
-use datafusion::common::{Column, DFSchema, Result as EngineResult, ScalarValue};
-use datafusion::logical_expr::expr::{Between, Case, Cast, InList, ScalarFunction, TryCast};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{DFSchema, Result as EngineResult, ScalarValue};
+use datafusion::logical_expr::expr::{Cast, ScalarFunction, TryCast};
 use datafusion::logical_expr::{
-    BinaryExpr, Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Union, Values, lit,
+    BinaryExpr, Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder, Operator, Values, lit,
 };
 use datafusion::optimizer::AnalyzerRule;
 
 use crate::engine::functions::exactly::{Exactly, call, has_fraction};
+use crate::engine::operands::{Operand, cast, compares, each_expression};
 
-/// Functions whose arguments become of one type.
-const OF_ONE_TYPE: [&str; 8] = ["coalesce", "greatest", "iff", "least", "make_array", "nullif", "nvl", "nvl2"];
 /// Hours of a day.
 const DAY: i32 = 24;
 
-/// Casts to integers, and floats that meet decimals.
+/// Casts to integers, and floats among the rows of `values`.
 #[derive(Debug)]
 pub(crate) struct Numbers;
 
@@ -41,21 +36,7 @@ impl AnalyzerRule for Numbers {
         each_expression(
             plan,
             |plan| match plan {
-                LogicalPlan::Union(union) => united(union),
                 LogicalPlan::Values(values) => of_floats(values),
-                LogicalPlan::Join(mut join) => {
-                    let (left, right) = (Arc::clone(join.left.schema()), Arc::clone(join.right.schema()));
-                    let mut is_changed = false;
-                    for (one, other) in &mut join.on {
-                        let (Ok(first), Ok(second)) = (one.get_type(&left), other.get_type(&right)) else { continue };
-                        if let Some(float) = common(&[first.clone(), second.clone()]) {
-                            let side = if first.is_decimal() { one } else { other };
-                            *side = as_float(side.clone(), &float);
-                            is_changed = true;
-                        }
-                    }
-                    Ok(Transformed::new_transformed(LogicalPlan::Join(join), is_changed))
-                }
                 plan => Ok(Transformed::no(plan)),
             },
             meaning,
@@ -123,68 +104,29 @@ fn is_float_text(number: &Expr, wanted: &DataType, schema: &DFSchema) -> bool {
     wanted.is_string() && matches!(number.get_type(schema), Ok(DataType::Float32 | DataType::Float64))
 }
 
-/// Rewrites each plan and each expression, from below; columns keep their names.
-fn each_expression(
-    plan: LogicalPlan,
-    mut of_plan: impl FnMut(LogicalPlan) -> EngineResult<Transformed<LogicalPlan>>,
-    mut of_expr: impl FnMut(Expr, &DFSchema) -> Transformed<Expr>,
-) -> EngineResult<LogicalPlan> {
-    let mut is_any_changed = false;
-    let changed = plan.transform_up_with_subqueries(|plan| {
-        let schema = merge_schema(&plan.inputs());
-        let names = NamePreserver::new(&plan);
-        let plan = plan.map_expressions(|expr| {
-            let name = names.save(&expr);
-            let changed = expr.transform_up(|expr| Ok(of_expr(expr, &schema)))?;
-            Ok(if changed.transformed { changed.update_data(|expr| name.restore(expr)) } else { changed })
-        })?;
-        let is_changed = plan.transformed;
-        let plan = of_plan(plan.data)?;
-        is_any_changed |= is_changed || plan.transformed;
-        if !is_any_changed {
-            return Ok(plan);
-        }
-        // Types may have changed below.
-        Ok(Transformed::yes(plan.data.recompute_schema()?))
-    })?;
-    Ok(changed.data)
-}
-
-/// The float that numbers of these types are compared as, if decimals meet floats.
-fn common(types: &[DataType]) -> Option<DataType> {
-    let is_float = |found: &&DataType| matches!(found, DataType::Float32 | DataType::Float64);
-    if !types.iter().any(DataType::is_decimal) || !types.iter().all(|found| found.is_numeric() || found.is_null()) {
-        return None;
-    }
-    let has_double = types.contains(&DataType::Float64);
-    let float = types.iter().find(is_float)?;
-    Some(if has_double { DataType::Float64 } else { float.clone() })
-}
-
-fn as_float(expr: Expr, float: &DataType) -> Expr {
-    match &expr {
-        Expr::Literal(value, _) => match value.cast_to(float) {
-            Ok(value) => lit(value),
-            Err(_) => Expr::Cast(Cast::new(Box::new(expr), float.clone())),
-        },
-        _ => Expr::Cast(Cast::new(Box::new(expr), float.clone())),
-    }
-}
-
-/// Makes floats of the decimals among expressions, if there are floats among them.
-fn meet<'a>(exprs: impl IntoIterator<Item = &'a mut Expr>, schema: &DFSchema) -> bool {
-    let mut exprs: Vec<&mut Expr> = exprs.into_iter().collect();
-    // What has no type here is of a query further out, or an error that the engine tells.
-    let types: Result<Vec<DataType>, _> = exprs.iter().map(|expr| expr.get_type(schema)).collect();
-    let Ok(types) = types else { return false };
-    let Some(float) = common(&types) else { return false };
-    for (expr, found) in exprs.iter_mut().zip(&types) {
-        if found.is_decimal() {
-            let decimal = std::mem::replace(*expr, lit(ScalarValue::Null));
-            **expr = as_float(decimal, &float);
+/// Decimals become floats where all operands are numbers and there are floats among them.
+pub(super) fn floats(operands: &[Operand]) -> Vec<Option<DataType>> {
+    let mut float = None;
+    let mut has_decimal = false;
+    for operand in operands {
+        match &operand.found {
+            Some(found @ (DataType::Float32 | DataType::Float64)) => {
+                if float != Some(&DataType::Float64) {
+                    float = Some(found);
+                }
+            }
+            Some(found) if found.is_decimal() => has_decimal = true,
+            Some(found) if found.is_numeric() || found.is_null() => {}
+            _ => return Vec::new(),
         }
     }
-    true
+    match float.filter(|_| has_decimal) {
+        Some(float) => {
+            let is_decimal = |operand: &Operand| operand.found.as_ref().is_some_and(DataType::is_decimal);
+            operands.iter().map(|operand| is_decimal(operand).then(|| float.clone())).collect()
+        }
+        None => Vec::new(),
+    }
 }
 
 /// What an expression means.
@@ -198,21 +140,6 @@ fn meaning(mut expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
             }
             rounds
         }
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) if compares(*op) => {
-            meet([left.as_mut(), right.as_mut()], schema)
-        }
-        Expr::Between(Between { expr, low, high, .. }) => meet([expr.as_mut(), low.as_mut(), high.as_mut()], schema),
-        Expr::InList(InList { expr, list, .. }) => meet(std::iter::once(expr.as_mut()).chain(list), schema),
-        Expr::Case(Case { expr, when_then_expr, else_expr }) => {
-            let mut is_changed = false;
-            if let Some(expr) = expr {
-                let whens = when_then_expr.iter_mut().map(|(when, _)| when.as_mut());
-                is_changed |= meet(std::iter::once(expr.as_mut()).chain(whens), schema);
-            }
-            let thens = when_then_expr.iter_mut().map(|(_, then)| then.as_mut());
-            is_changed | meet(thens.chain(else_expr.as_deref_mut()), schema)
-        }
-        Expr::ScalarFunction(ScalarFunction { func, args }) if OF_ONE_TYPE.contains(&func.name()) => meet(args, schema),
         _ => false,
     };
     if let Expr::ScalarFunction(ScalarFunction { func, args }) = &expr
@@ -225,47 +152,6 @@ fn meaning(mut expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
         return Transformed::yes(expr % lit(DAY));
     }
     Transformed::new_transformed(expr, is_changed)
-}
-
-fn compares(op: Operator) -> bool {
-    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
-    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
-}
-
-/// Makes floats of the columns that are floats in another part of a union.
-fn united(union: Union) -> EngineResult<Transformed<LogicalPlan>> {
-    let width = union.inputs.first().map_or(0, |input| input.schema().fields().len());
-    let mut floats = Vec::with_capacity(width);
-    for column in 0..width {
-        let types: Option<Vec<DataType>> = union
-            .inputs
-            .iter()
-            .map(|input| input.schema().fields().get(column).map(|field| field.data_type().clone()))
-            .collect();
-        floats.push(types.and_then(|types| common(&types)));
-    }
-    if floats.iter().all(Option::is_none) {
-        return Ok(Transformed::no(LogicalPlan::Union(union)));
-    }
-    let mut inputs = Vec::with_capacity(union.inputs.len());
-    for input in union.inputs {
-        let schema = Arc::clone(input.schema());
-        let exprs: Vec<Expr> = schema
-            .iter()
-            .zip(&floats)
-            .map(|((relation, field), float)| {
-                let column = Expr::Column(Column::new(relation.cloned(), field.name()));
-                match float {
-                    Some(float) if field.data_type().is_decimal() => {
-                        as_float(column, float).alias_qualified(relation.cloned(), field.name())
-                    }
-                    _ => column,
-                }
-            })
-            .collect();
-        inputs.push(Arc::new(LogicalPlan::Projection(Projection::try_new(exprs, input)?)));
-    }
-    Ok(Transformed::yes(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?)))
 }
 
 /// Makes floats of the columns of `values` in which the planner has cast floats to decimals.
@@ -304,7 +190,7 @@ fn of_floats(values: Values) -> EngineResult<Transformed<LogicalPlan>> {
                 }
                 value => value,
             };
-            *expr = as_float(value, float);
+            *expr = cast(value, float);
         }
     }
     Ok(Transformed::yes(LogicalPlanBuilder::values(rows)?.build()?))

@@ -37,8 +37,8 @@ use crate::engine::error::SqlProblem;
 use crate::engine::information::{self, InformationSchema};
 use crate::engine::membership;
 use crate::engine::memory::MemoryBudget;
-use crate::engine::moments::Microseconds;
 use crate::engine::numbers::{Checked, Numbers};
+use crate::engine::operands::OfOneType;
 use crate::engine::pool::RoomyPool;
 use crate::engine::syntax::Syntax;
 use crate::engine::texts::TimesAsText;
@@ -209,7 +209,7 @@ const SORT_RESERVE_SHARE: usize = 64;
 
 /// The engine's rules between those of ours.
 fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
-    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(Microseconds), Arc::new(Numbers)];
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(OfOneType), Arc::new(Numbers)];
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(TimesAsText::new()));
     rules.push(Arc::new(Correlated));
