@@ -1,5 +1,7 @@
 //! What is wrong with one node stops that node and what is made from it, and nothing else, as under dbt.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
 use crate::support::Project;
 
 const PROJECT: (&str, &str) = ("dbt_project.yml", "name: p\nversion: '1.0'\n");
