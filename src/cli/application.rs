@@ -21,7 +21,7 @@ use crate::base::strictness::Treatment;
 use crate::cli::options::{GlobalOptions, SelectionOptions};
 use crate::cli::printer::Printer;
 use crate::cli::show::{introspect, render_problem};
-use crate::cli::{Outcome, log, seed_rows};
+use crate::cli::{Outcome, invocation_args, log, seed_rows};
 use crate::compile::context::Shapes;
 use crate::compile::host::{DeferredRelation, Invocation};
 use crate::compile::query_comment::commented;
@@ -208,7 +208,7 @@ impl Application {
             id: self.id,
             vars: self.options.vars.clone(),
             flags,
-            arguments: self.args.clone(),
+            arguments: invocation_args::told(&self.args),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::cli::options::{BuildOptions, OutputFormat};
 use crate::cli::retry::Retried;
 use crate::cli::show::print;
 use crate::cli::summary::Context;
-use crate::cli::{Outcome, events};
+use crate::cli::{Outcome, events, invocation_args};
 use crate::engine::session::Variant;
 use crate::engine::types::sql_type_of;
 use crate::engine::view::WarehouseView;
@@ -124,7 +124,7 @@ pub async fn execute(
         show_seeds(app, &run.view, &result).await?;
     }
     if options.output == OutputFormat::Json {
-        let results = record::run_results::artifact(&result, &app.args, &app.record());
+        let results = record::run_results::artifact(&result, &invocation_args::told(&app.args), &app.record());
         app.printer.result(&results.to_string());
     }
     app.printer.summary(&result, &Context::new(app.verb, &app.options), options.output);
@@ -402,7 +402,7 @@ fn write_artifacts(app: &Application, project: &Project, result: &RunResult) -> 
         }
     }
     app.write_manifest(project, &compiled)?;
-    let results = record::run_results::artifact(result, &app.args, &app.record());
+    let results = record::run_results::artifact(result, &invocation_args::told(&app.args), &app.record());
     app.write_artifact(project, record::run_results::FILE_NAME, &results)?;
     write_last_results(app, project, result)
 }

@@ -7,12 +7,12 @@ use futures::StreamExt as _;
 use tokio::sync::watch;
 
 use crate::base::diagnostic::Diagnostic;
-use crate::cli::Outcome;
 use crate::cli::application::{Application, Project, store_diagnostic};
 use crate::cli::build::{begin, outcome, selected};
 use crate::cli::defer::{StateRelation, StateRelations, name_in_state};
 use crate::cli::options::{BuildOptions, OutputFormat};
 use crate::cli::summary::Context;
+use crate::cli::{Outcome, invocation_args};
 use crate::execute::clone::{Original, copied, copy, left};
 use crate::execute::node::blank;
 use crate::execute::result::{EventSink as _, NodeResult, Publication, RunEvent, RunResult, Status, Timing};
@@ -81,7 +81,7 @@ pub async fn execute(
     warehouse.discard_staged().await;
     result.elapsed = app.clock.elapsed();
     app.write_manifest(&project, &record::manifest::CompiledSql::new())?;
-    let artifact = record::run_results::artifact(&result, &app.args, &app.record());
+    let artifact = record::run_results::artifact(&result, &invocation_args::told(&app.args), &app.record());
     app.write_artifact(&project, record::run_results::FILE_NAME, &artifact)?;
     if options.output == OutputFormat::Json {
         app.printer.result(&artifact.to_string());

@@ -29,6 +29,16 @@ pub fn of(options: &Options, folder: &Path, command: &str, typed: &[String]) -> 
     args
 }
 
+/// The flags that `invocation_args_dict` and `run_results.json` tell: as under dbt, those that have a value, and of some
+/// only that they are set.
+pub fn told(args: &IndexMap<String, Json>) -> IndexMap<String, Json> {
+    const ONLY_SET: [&str; 5] = ["debug", "full_refresh", "fail_fast", "warn_error", "store_failures"];
+    let is_told = |(name, value): &(&String, &Json)| {
+        !(value.is_null() || **value == json!(false) && ONLY_SET.contains(&name.as_str()))
+    };
+    args.iter().filter(is_told).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 fn global(global: &GlobalOptions, folder: &Path) -> Vec<(&'static str, Json)> {
     let path = |path: &Option<PathBuf>| path.as_ref().map(|path| folder.join(path).display().to_string());
     let project = folder.join(global.project_dir.as_deref().unwrap_or(Path::new(""))).display().to_string();

@@ -7,12 +7,12 @@ use serde_json::Value as Json;
 
 use crate::base::diagnostic::Diagnostic;
 use crate::base::source::SourceFile;
-use crate::cli::Outcome;
 use crate::cli::application::Application;
 use crate::cli::build::{begin, publish_operation};
 use crate::cli::options::{Operation, OperationOptions};
 use crate::cli::retry::Retried;
 use crate::cli::show::{Opened, open, render_problem};
+use crate::cli::{Outcome, invocation_args};
 use crate::compile::host::CompileHost;
 use crate::compile::node::compile_code;
 use crate::execute::changes::Changes;
@@ -93,7 +93,7 @@ pub async fn execute(app: &Application, options: &OperationOptions) -> Result<Ou
     result.timing.push(Timing { name: "execute", started_at, completed_at: app.clock.timestamp() });
     let results = RunResult { results: vec![result], publication, failure: None, interrupted: false, elapsed };
     if app.options.write_artifacts && outcome != Outcome::Usage {
-        let artifact = record::run_results::artifact(&results, &app.args, &app.record());
+        let artifact = record::run_results::artifact(&results, &invocation_args::told(&app.args), &app.record());
         app.write_artifact(&project, record::run_results::FILE_NAME, &artifact)?;
     }
     Ok(outcome)

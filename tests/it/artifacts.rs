@@ -101,14 +101,18 @@ fn run_results_have_the_flags_of_the_command() {
     project.ok(&[&BUILD[..], &["--vars", "{a: 1}", "--exclude", "late", "--threads", "2"]].concat());
     let args = &project.run_results()["args"];
     let expected = json!({
-        "which": "build", "select": [], "exclude": ["late"], "selector": null, "vars": {"a": 1}, "threads": 2,
-        "resource_types": [], "exclude_resource_types": [], "indirect_selection": "eager", "full_refresh": false,
-        "empty": false, "store_failures": false, "fail_fast": false, "event_time_start": "2024-01-01T00:00:00",
+        "which": "build", "select": [], "exclude": ["late"], "vars": {"a": 1}, "threads": 2,
+        "resource_types": [], "exclude_resource_types": [], "indirect_selection": "eager",
+        "empty": false, "event_time_start": "2024-01-01T00:00:00",
         "event_time_end": "2025-01-01T00:00:00", "log_format": "default", "log_level": "info", "quiet": false,
         "print": true, "write_json": true, "defer": false, "introspect": true, "version_check": true,
     });
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(args[name], *value, "{name}");
+    }
+    // As under dbt: what has no value, and some that are not set, are not there.
+    for name in ["selector", "state", "full_refresh", "store_failures", "fail_fast", "debug"] {
+        assert_eq!(args.get(name), None, "{name}");
     }
     assert!(args["project_dir"].as_str().unwrap().ends_with("project"), "{args}");
     // Templates see the same.
