@@ -33,8 +33,10 @@ pub fn of(options: &Options, folder: &Path, command: &str, typed: &[String]) -> 
 /// only that they are set.
 pub fn told(args: &IndexMap<String, Json>) -> IndexMap<String, Json> {
     const ONLY_SET: [&str; 5] = ["debug", "full_refresh", "fail_fast", "warn_error", "store_failures"];
+    // Under dbt the log always has a folder; here the project may say it, which is not read yet.
+    const ALWAYS: &str = "log_path";
     let is_told = |(name, value): &(&String, &Json)| {
-        !(value.is_null() || **value == json!(false) && ONLY_SET.contains(&name.as_str()))
+        !(value.is_null() && *name != ALWAYS || **value == json!(false) && ONLY_SET.contains(&name.as_str()))
     };
     args.iter().filter(is_told).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
