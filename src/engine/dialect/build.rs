@@ -153,6 +153,11 @@ pub(super) fn multiple_of(number: Expr, unit: &str) -> Expr {
     Expr::Nested(Box::new(binary(number, BinaryOperator::Multiply, Expr::Interval(one))))
 }
 
+/// A name as the planner compares it: in small letters, unless it stands in quotes.
+pub(super) fn folded(name: &Ident) -> String {
+    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
+}
+
 /// Writes a name without quotes in small letters: those of table functions are looked up as they are written.
 pub(super) fn fold_name(name: &mut ObjectName) {
     if let [ObjectNamePart::Identifier(ident)] = name.0.as_mut_slice()

@@ -9,6 +9,8 @@ use std::ops::ControlFlow;
 use datafusion::common::{Column, DataFusionError, SchemaError, TableReference};
 use datafusion::sql::sqlparser::ast::{Expr, Ident, Statement, VisitMut as _, VisitorMut};
 
+use super::build::folded;
+
 /// Most names that are replaced in one statement: it is planned anew for each.
 const MOST: usize = 500;
 
@@ -90,13 +92,13 @@ impl Search<'_> {
         for at in 0..path.len() {
             let is_qualified = at.checked_sub(1).and_then(|before| path.get(before));
             let fits = match (self.qualifier, is_qualified) {
-                (Some(wanted), Some(found)) => normal(found) == wanted,
+                (Some(wanted), Some(found)) => folded(found) == wanted,
                 (Some(_), None) => false,
                 (None, before) => before.is_none(),
             };
             if let Some(ident) = path.get_mut(at)
                 && fits
-                && normal(ident) == self.missing
+                && folded(ident) == self.missing
             {
                 let span = ident.span;
                 *ident = Ident::with_quote('"', self.name);
@@ -119,9 +121,4 @@ impl VisitorMut for Search<'_> {
         }
         ControlFlow::Continue(())
     }
-}
-
-/// The name as the planner compares it.
-fn normal(name: &Ident) -> String {
-    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }

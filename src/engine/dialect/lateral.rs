@@ -7,9 +7,10 @@ use std::ops::ControlFlow;
 
 use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, Query, Select, SelectItem, Statement, Visit, VisitMut, Visitor, VisitorMut,
+    Expr, Query, Select, SelectItem, Statement, Visit, VisitMut, Visitor, VisitorMut,
 };
 
+use super::build::folded;
 use crate::base::limits;
 
 /// Most names that are replaced in one statement, one after the other.
@@ -104,11 +105,6 @@ impl Visitor for Size {
     }
 }
 
-/// The name as the planner compares it.
-fn normal(name: &Ident) -> String {
-    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
-}
-
 struct Search<'a> {
     /// Where the planner did not find the name.
     place: Option<(u64, u64)>,
@@ -132,7 +128,7 @@ impl VisitorMut for Search<'_> {
                 self.found |= substitute(expr, self.name, known);
             }
             if let SelectItem::ExprWithAlias { expr, alias } = item
-                && normal(alias) == self.name
+                && folded(alias) == self.name
                 && !changes(expr)
             {
                 known = Some(expr.clone());
@@ -174,7 +170,7 @@ impl Visitor for Uses<'_> {
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         if let Expr::Identifier(ident) = expr
             && self.depth == 0
-            && normal(ident) == self.name
+            && folded(ident) == self.name
         {
             self.places.push((ident.span.start.line, ident.span.start.column));
         }
@@ -223,7 +219,7 @@ impl VisitorMut for Substitute<'_> {
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if let Expr::Identifier(name) = expr
             && self.depth == 0
-            && normal(name) == self.name
+            && folded(name) == self.name
         {
             *expr = Expr::Nested(Box::new(self.by.clone()));
             self.done = true;

@@ -19,7 +19,7 @@ use datafusion::sql::sqlparser::ast::{
     TableWithJoins, VisitMut as _, VisitorMut, WildcardAdditionalOptions, With,
 };
 
-use super::build::{self, binary};
+use super::build::{self, binary, folded};
 use super::{pivot, repeated};
 
 /// One round: the statement with all joins written out whose relations are known, and what is asked for beyond that.
@@ -337,11 +337,6 @@ fn equal(left: &mut [Visible], right: &[Visible], shared: &[String], side: Side)
         };
     }
     condition
-}
-
-/// The name as the planner looks it up.
-fn folded(name: &Ident) -> String {
-    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }
 
 fn column_name(name: &ObjectName) -> Option<String> {

@@ -13,6 +13,8 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprSchemable as _, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
+use super::replaced::MOST_DIGITS;
+
 /// What is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Exactly {
@@ -54,9 +56,6 @@ struct Computed {
     what: Exactly,
     signature: Signature,
 }
-
-/// Most digits of a decimal of 128 bits.
-const MOST_DIGITS: u8 = 38;
 
 impl ScalarUDFImpl for Computed {
     fn name(&self) -> &'static str {

@@ -8,7 +8,7 @@ use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
 
 use super::Entry;
-use super::scalar::{Call, Function, Kernel, Remembered, integer, strict, text};
+use super::scalar::{Call, Function, Kernel, Remembered, integer, one_text, strict, text};
 
 /// The functions of this family.
 pub(super) fn entries() -> Vec<Entry> {
@@ -141,11 +141,6 @@ pub(super) fn entries() -> Vec<Entry> {
 
 fn similarity(name: &'static str, kernel: Kernel) -> Function {
     Function::new(name, "a similarity of two texts", two_texts, |_| Ok(DataType::Float64), kernel)
-}
-
-fn one_text(types: &[DataType]) -> Option<Vec<DataType>> {
-    let [value] = types else { return None };
-    Some(vec![text(value)?])
 }
 
 fn two_texts(types: &[DataType]) -> Option<Vec<DataType>> {

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 use datafusion_functions_json::udfs;
 
 use super::Entry;
-use super::scalar::{Call, Function, integer, strict, text};
+use super::scalar::{Call, Function, integer, one_text, strict, text};
 
 /// The functions of this family.
 pub(super) fn entries() -> Vec<Entry> {
@@ -198,11 +198,6 @@ fn crate_entries() -> Vec<Entry> {
     ]
 }
 
-fn one_text(types: &[DataType]) -> Option<Vec<DataType>> {
-    let [value] = types else { return None };
-    Some(vec![text(value)?])
-}
-
 fn checked(call: &Call<'_>, safe: bool) -> Result<ArrayRef> {
     let values = call.text(0)?;
     let texts: Vec<Option<String>> = strict(call.rows, &[&values], |row| {
@@ -223,7 +218,8 @@ fn one_type(types: &[DataType]) -> Option<Vec<DataType>> {
 }
 
 /// Nulls are written where they stand, so that all objects of a column have the same keys.
-static ENCODING: LazyLock<EncoderOptions> = LazyLock::new(|| EncoderOptions::default().with_explicit_nulls(true));
+pub(super) static ENCODING: LazyLock<EncoderOptions> =
+    LazyLock::new(|| EncoderOptions::default().with_explicit_nulls(true));
 
 fn to_json(call: &Call<'_>) -> Result<ArrayRef> {
     let array = call.array(0)?;

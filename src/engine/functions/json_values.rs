@@ -1,15 +1,16 @@
 //! JSON made of values, and what kind of value a JSON text is.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray as _, StringArray, StringBuilder, StringViewArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field};
-use datafusion::arrow::json::writer::{EncoderOptions, NullableEncoder, make_encoder};
+use datafusion::arrow::json::writer::{NullableEncoder, make_encoder};
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
 
 use super::Entry;
-use super::scalar::{Call, Function, strict, text};
+use super::json::ENCODING;
+use super::scalar::{Call, Function, one_text, strict};
 
 /// The functions of this part of the family.
 pub(super) fn entries() -> Vec<Entry> {
@@ -79,14 +80,6 @@ pub(super) fn entries() -> Vec<Entry> {
 fn is_list(found: &DataType) -> bool {
     matches!(found, DataType::List(_))
 }
-
-fn one_text(types: &[DataType]) -> Option<Vec<DataType>> {
-    let [value] = types else { return None };
-    Some(vec![text(value)?])
-}
-
-/// Nulls are written where they stand.
-static ENCODING: LazyLock<EncoderOptions> = LazyLock::new(|| EncoderOptions::default().with_explicit_nulls(true));
 
 fn append(call: &Call<'_>, texts: &mut StringBuilder, buffer: &[u8]) -> Result<()> {
     let text = std::str::from_utf8(buffer);

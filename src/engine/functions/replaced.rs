@@ -134,7 +134,7 @@ struct Whole {
 }
 
 /// Most digits of a decimal of 128 bits.
-const MOST_DIGITS: u8 = 38;
+pub(super) const MOST_DIGITS: u8 = 38;
 
 impl ScalarUDFImpl for Whole {
     fn name(&self) -> &str {

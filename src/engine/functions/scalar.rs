@@ -351,6 +351,12 @@ pub(super) fn text(data_type: &DataType) -> Option<DataType> {
     is_text(data_type).then_some(DataType::Utf8View)
 }
 
+/// The types of a call with one argument, which is text.
+pub(super) fn one_text(types: &[DataType]) -> Option<Vec<DataType>> {
+    let [value] = types else { return None };
+    Some(vec![text(value)?])
+}
+
 /// The type of a text that must be a literal: its own, because a literal under a cast is none to the planner.
 pub(super) fn literal_text(data_type: &DataType) -> Option<DataType> {
     if data_type.is_string() { Some(data_type.clone()) } else { text(data_type) }

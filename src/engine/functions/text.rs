@@ -10,7 +10,7 @@ use regex::Regex;
 use sha1::{Digest as _, Sha1};
 
 use super::Entry;
-use super::scalar::{Call, Function, Remembered, integer, strict, text};
+use super::scalar::{Call, Function, Remembered, integer, one_text, strict, text};
 
 /// The functions of this family.
 pub(super) fn entries() -> Vec<Entry> {
@@ -78,11 +78,6 @@ pub(super) fn entries() -> Vec<Entry> {
             "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8",
         ),
     ]
-}
-
-fn one_text(types: &[DataType]) -> Option<Vec<DataType>> {
-    let [value] = types else { return None };
-    Some(vec![text(value)?])
 }
 
 /// Two texts, then up to `integers` optional integers.

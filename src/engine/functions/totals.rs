@@ -16,6 +16,8 @@ use datafusion::logical_expr::{
     SetMonotonicity, Signature, StatisticsArgs,
 };
 
+use super::replaced::MOST_DIGITS;
+
 /// Both functions.
 pub(super) fn aggregates() -> Vec<Arc<AggregateUDF>> {
     vec![
@@ -23,9 +25,6 @@ pub(super) fn aggregates() -> Vec<Arc<AggregateUDF>> {
         Arc::new(AggregateUDF::new_from_impl(Sum { inner: sum::sum_udaf() })),
     ]
 }
-
-/// Most digits of a decimal of 128 bits.
-const MOST_DIGITS: u8 = 38;
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Average {

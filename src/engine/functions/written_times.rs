@@ -7,22 +7,13 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::logical_expr::ScalarUDF;
 
-use super::scalar::{Call, Function, text};
+use super::scalar::{Call, Function, one_text};
 
 /// The function that gives the text of a date, a timestamp or a time in the form that the engine's casts read: without
 /// seconds, with parts of one digit, or with `/` in the date it is read as in `DuckDB` and Postgres. Any other text is
 /// left as it is.
 pub(crate) fn regular_time() -> ScalarUDF {
-    ScalarUDF::from(Function::new(
-        "regular_time",
-        "regular_time(text)",
-        |types| {
-            let [value] = types else { return None };
-            Some(vec![text(value)?])
-        },
-        |_| Ok(DataType::Utf8View),
-        kernel,
-    ))
+    ScalarUDF::from(Function::new("regular_time", "regular_time(text)", one_text, |_| Ok(DataType::Utf8View), kernel))
 }
 
 fn kernel(call: &Call<'_>) -> Result<ArrayRef> {
